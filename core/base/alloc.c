@@ -1,0 +1,72 @@
+#include "core/base/alloc.h"
+
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+enum { ALIGNMENT = 64 }; // a cache line and an AVX-512 register; also the room for the header
+
+static atomic_size_t bytes_in_use, bytes_peak;
+
+static void count_bytes(size_t bytes)
+{
+  size_t now = atomic_fetch_add(&bytes_in_use, bytes) + bytes, peak = atomic_load(&bytes_peak);
+  while (now > peak && !atomic_compare_exchange_weak(&bytes_peak, &peak, now)) {}
+}
+
+hg_status hg_alloc(void *out, hg_off count, size_t size, const char *what)
+{
+  memset(out, 0, sizeof(void *)); // `out` may point to a pointer of any type
+  size_t bytes;
+  if (count < 0 || __builtin_mul_overflow((size_t)count, size, &bytes) || bytes > SIZE_MAX / 2)
+    return hg_fail(HG_ERR_MEMORY, "%s: cannot hold %" PRId64 " elements of %zu bytes", what, count, size);
+  size_t total = (bytes + 2 * ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+  unsigned char *block = aligned_alloc(ALIGNMENT, total);
+  if (!block) return hg_fail(HG_ERR_MEMORY, "out of memory: %zu bytes for %s", bytes, what);
+  memcpy(block, &bytes, sizeof bytes);
+  memset(block + ALIGNMENT, 0, total - ALIGNMENT);
+  count_bytes(bytes);
+  void *data = block + ALIGNMENT;
+  memcpy(out, &data, sizeof data);
+  return HG_OK;
+}
+
+void hg_free(void *ptr)
+{
+  unsigned char *data;
+  memcpy(&data, ptr, sizeof data);
+  if (!data) return;
+  size_t bytes;
+  memcpy(&bytes, data - ALIGNMENT, sizeof bytes);
+  atomic_fetch_sub(&bytes_in_use, bytes);
+  free(data - ALIGNMENT);
+  memset(ptr, 0, sizeof data);
+}
+
+hg_status hg_grow(void *ptr, hg_off *capacity, hg_off needed, size_t size, const char *what)
+{
+  if (needed <= *capacity) return HG_OK;
+  hg_off room = *capacity > needed / 2 ? 2 * *capacity : needed;
+  void *old, *grown = NULL;
+  memcpy(&old, ptr, sizeof old);
+  hg_status rc = hg_alloc(&grown, room, size, what);
+  if (rc != HG_OK) return rc;
+  if (old) memcpy(grown, old, (size_t)*capacity * size);
+  hg_free(ptr);
+  memcpy(ptr, &grown, sizeof grown);
+  *capacity = room;
+  return HG_OK;
+}
+
+size_t hg_alloc_bytes(void) { return atomic_load(&bytes_in_use); }
+size_t hg_alloc_peak_bytes(void) { return atomic_load(&bytes_peak); }
+
+size_t hg_peak_rss_bytes(void)
+{
+  struct rusage usage;
+  return getrusage(RUSAGE_SELF, &usage) == 0 ? (size_t)usage.ru_maxrss * 1024 : 0;
+}

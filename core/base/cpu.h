@@ -1,0 +1,7 @@
+#pragma once
+
+typedef enum { HG_SIMD_BASE, HG_SIMD_AVX2, HG_SIMD_AVX512, HG_SIMD_COUNT } hg_simd;
+
+/** The widest instruction set of this processor, lowered by HALOGNN_SIMD=base|avx2|avx512 in the environment. */
+hg_simd hg_simd_level(void);
+const char *hg_simd_name(hg_simd level);

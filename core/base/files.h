@@ -1,0 +1,25 @@
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "core/base/status.h"
+
+/** Makes `path` and its missing parents. HG_ERR_IO names the one that could not be made. */
+hg_status hg_make_directories(const char *path);
+
+bool hg_file_exists(const char *path);
+
+/** A path that is written beside `path` and renamed to it at the end, so that nobody sees half a file. */
+typedef struct {
+  char path[4096];      ///< where it shall be
+  char temporary[4128]; ///< where it is written
+} hg_new_file;
+
+/** Chooses the temporary name (process id in it). HG_ERR_INPUT when the folder is missing or not writable. */
+hg_status hg_new_file_begin(hg_new_file *file, const char *path);
+
+/** Renames it into place after fsync. On failure the temporary file is gone. */
+hg_status hg_new_file_commit(hg_new_file *file);
+
+/** Removes the temporary file; does nothing after a commit or on a zeroed struct. */
+void hg_new_file_abandon(hg_new_file *file);

@@ -1,0 +1,32 @@
+#pragma once
+#include <stdint.h>
+
+/**
+ * Counter-based random numbers (Philox 4x32-10; Salmon et al., SC 2011): a draw is a function of (seed, stream, a, b) alone,
+ * so every rank, thread and rank count draws the same numbers.
+ */
+typedef struct {
+  uint64_t seed;
+  uint32_t stream; ///< who draws: an hg_stream, so that two users of one seed never meet
+} hg_rng;
+
+typedef enum {
+  HG_STREAM_INIT = 1,  ///< initial weights: a = parameter number
+  HG_STREAM_DROPOUT,   ///< a = original id, b = epoch, layer and block of columns
+  HG_STREAM_SPLIT,     ///< train/val/test splits
+  HG_STREAM_GENERATE,  ///< generated graphs
+  HG_STREAM_PARTITION, ///< random partition
+  HG_STREAM_TEST,      ///< tests
+} hg_stream;
+
+/** Four independent 32-bit words for the counter (a, b). */
+void hg_rng_words(hg_rng rng, uint64_t a, uint32_t b, uint32_t words[4]);
+
+/** Uniform in [0, 1) with 53 bits. */
+double hg_rng_uniform(hg_rng rng, uint64_t a, uint32_t b);
+
+/** Standard normal (Box-Muller). */
+double hg_rng_normal(hg_rng rng, uint64_t a, uint32_t b);
+
+/** Uniform integer in [0, n), n > 0, without modulo bias beyond 2^-64 n. */
+uint64_t hg_rng_below(hg_rng rng, uint64_t a, uint32_t b, uint64_t n);

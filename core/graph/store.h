@@ -1,0 +1,54 @@
+#pragma once
+#include "core/graph/graph.h"
+
+/** What an .hg file holds (its attribute halognn_format). */
+typedef enum { HG_STORE_GRAPH, HG_STORE_PARTS, HG_STORE_COLLECTION, HG_STORE_CHECKPOINT } hg_store_kind;
+
+/** HG_ERR_INPUT for a file that is missing, no HDF5, or not ours. */
+hg_status hg_store_kind_of(const char *path, hg_store_kind *kind);
+
+/**
+ * The halo structure of a parts file. Global ids are contiguous part by part: part p owns offsets[p] .. offsets[p+1]-1, its interior
+ * nodes first. Filled by partition/, written and read here.
+ */
+typedef struct {
+  int n_parts;
+  hg_gid *offsets;      ///< [n_parts + 1]
+  hg_off *n_interior;   ///< [n_parts]
+  hg_off *halo_offsets; ///< [n_parts + 1] into halo_ids
+  hg_gid *halo_ids;     ///< [halo_offsets[n_parts]] each part's halo nodes, global ids ascending, so grouped by owner
+  char *quality_json;   ///< the partitioner's figures as a JSON object (hg_alloc), shown by `halognn info`
+  uint64_t fingerprint; ///< hg_graph_fingerprint of the graph that was partitioned
+  char recipe[256];     ///< how it was made: "metis volume k=4 seed=1 ...": with the fingerprint, the key of a cached file
+} hg_parts_index;
+
+void hg_parts_index_free(hg_parts_index *index);
+
+/** Writes a graph file; appears under `path` only when complete. `creator` is a line of provenance ("import npz cora.npz"). */
+hg_status hg_store_write_graph(const char *path, const hg_graph *graph, const char *creator);
+
+/** Reads a whole graph file and checks it. */
+hg_status hg_store_read_graph(const char *path, hg_graph *graph);
+
+/** Writes `graph` (already in the order of the parts) with its parts. */
+hg_status hg_store_write_parts(const char *path, const hg_graph *graph, const hg_parts_index *index, const char *creator);
+
+/**
+ * The rows [first, first + n) of a parts or graph file by hyperslabs: adjacency with columns as global ids, and those nodes' data.
+ * Not collective: each rank opens the file for itself. Memory: the slice.
+ */
+hg_status hg_store_read_rows(const char *path, hg_gid first, hg_off n, hg_graph *slice);
+
+/** What is said about the whole, for a rank that reads only its slice. */
+typedef struct {
+  hg_off n_nodes, n_edges;
+  hg_task task;
+  int n_classes, feature_width, n_dims;
+  bool sparse_features, symmetric;
+  hg_off n_split[HG_SPLIT_COUNT]; ///< nodes in each split, all parts
+  uint64_t fingerprint;           ///< of the graph as written (for parts: of the graph that was partitioned)
+} hg_store_header;
+hg_status hg_store_read_header(const char *path, hg_store_header *header);
+
+/** The index with the halo ids of `part` alone (halo_offsets still whole), or all of them for part = -1. */
+hg_status hg_store_read_parts_index(const char *path, int part, hg_parts_index *index);

@@ -1,0 +1,41 @@
+#pragma once
+#include "core/base/rng.h"
+#include "core/tensor/csr.h"
+#include "core/tensor/matrix.h"
+
+typedef enum { HG_ACTIVATION_NONE, HG_ACTIVATION_RELU, HG_ACTIVATION_ELU } hg_activation;
+
+/** x[i,k] += bias[k] for rows [first, first + n). */
+void hg_bias_add(hg_matrix *x, hg_off first, hg_off n, const hg_real *bias);
+
+/** d_bias[k] = sum over rows of d_x[i,k], in double, in row order: the same bits for every number of threads. */
+void hg_bias_gradient(const hg_matrix *d_x, hg_real *d_bias);
+
+/** x = activation(x) in place. ELU has alpha = 1. */
+void hg_activate(hg_activation kind, hg_matrix *x);
+
+/**
+ * d_x *= activation'(.), from the activation's output y. `scale`: y holds output * scale (dropout in place has scaled what it
+ * kept); where dropout put a 0, d_x must be 0 already.
+ */
+void hg_activate_gradient(hg_activation kind, const hg_matrix *y, hg_real scale, hg_matrix *d_x);
+
+/** What a dropout mask is a function of, besides (original id, column): Random123, so that any rank can draw it again. */
+typedef struct {
+  uint64_t seed;
+  int epoch, layer;
+  double rate; ///< probability of a zero, in [0, 1); rounded to 1/65536; 0: nothing happens
+} hg_dropout;
+
+/** The factor 1 / (1 - rate), with the rounded rate. */
+hg_real hg_dropout_scale(hg_dropout d);
+
+/**
+ * x[i,k] becomes 0 with probability `rate` and x[i,k] / (1 - rate) otherwise. Applied to a gradient with the same `d` it is
+ * the backward. In place.
+ * @param ids    [x->rows] original ids of the rows
+ */
+void hg_dropout_apply(hg_dropout d, const hg_gid *ids, hg_matrix *x);
+
+/** The same for the stored entries of sparse rows: out[e] for the e-th entry of x; the mask's column is the place in the row. */
+void hg_dropout_apply_csr(hg_dropout d, const hg_gid *ids, const hg_csr *x, hg_real *out);

@@ -1,0 +1,23 @@
+#pragma once
+#include "core/tensor/csr.h"
+#include "core/tensor/matrix.h"
+
+/**
+ * A normalised adjacency without stored edge weights: entry (i, j) is row_scale[i] * col_scale[j] for each edge of `a`,
+ * and the same at (i, i) for rows i < n_self (the added self-loops). Source: Kipf and Welling 2017, eq. 2.
+ */
+typedef struct {
+  const hg_csr *a;          ///< pattern; its values, when not NULL, multiply each entry; borrowed
+  const hg_real *row_scale; ///< [a->n_rows] or NULL: 1; borrowed
+  const hg_real *col_scale; ///< [a->n_cols] or NULL: 1; borrowed
+  hg_lid n_self;            ///< rows below it have a self-loop, 0 for none
+} hg_operator;
+
+/**
+ * y[i,:] = row_scale[i] * (sum over entries j of row i of v_ij col_scale[j] x[j,:] + [i < n_self] col_scale[i] x[i,:])
+ * for the rows [first, first + n); other rows of y are left alone. Threads over rows, entries added in stored order: same bits
+ * for every number of threads. Any width.
+ * @param x    [>= a->n_cols x f], borrowed     @param y   [>= a->n_rows x f], overwritten; not x
+ * Cost: entries (f reals + 4 bytes) + 2 n f reals, 2 entries f flops.
+ */
+void hg_spmm(const hg_operator *op, hg_off first, hg_off n, const hg_matrix *x, hg_matrix *y);

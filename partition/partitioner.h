@@ -1,0 +1,34 @@
+#pragma once
+#include "core/graph/graph.h"
+
+typedef enum { HG_OBJECTIVE_VOLUME, HG_OBJECTIVE_CUT } hg_objective;
+
+/** What parts should be balanced in, besides their number of nodes; bits. */
+enum { HG_BALANCE_NODES = 1, HG_BALANCE_EDGES = 2, HG_BALANCE_LABELS = 4 };
+
+typedef struct {
+  const char *method; ///< a name of hg_partitioners
+  hg_objective objective;
+  int balance;      ///< HG_BALANCE_ bits
+  double imbalance; ///< allowed largest / mean, 1.05: five per cent
+  uint64_t seed;
+} hg_partition_options;
+
+hg_partition_options hg_partition_options_default(void);
+
+/** A way to choose each node's part. */
+typedef struct {
+  const char *name, *help;
+  /** part_of[i] in 0..k-1 for each node; k >= 1, k <= nodes. */
+  hg_status (*run)(const hg_graph *graph, int k, const hg_partition_options *options, int32_t *part_of);
+} hg_partitioner;
+
+extern const hg_partitioner hg_partitioners[]; ///< ends with a NULL name; metis first
+
+/**
+ * Chooses, checks and where needed repairs the parts: no part empty, imbalance within bounds or reported; retries with another seed
+ * before giving up.
+ * @param part_of   [nodes], written
+ * @return          HG_ERR_INPUT for an unknown method (names them), k < 1 or k > nodes
+ */
+hg_status hg_partition_graph(const hg_graph *graph, int k, const hg_partition_options *options, int32_t *part_of);

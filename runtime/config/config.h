@@ -1,0 +1,96 @@
+#pragma once
+#include "core/graph/graph.h"
+#include "core/tensor/epilogue.h"
+#include "partition/partitioner.h"
+
+typedef enum { HG_FEATURES_AS_IS, HG_FEATURES_ROW, HG_FEATURES_STANDARDIZE } hg_feature_scaling;
+typedef enum { HG_ADJACENCY_SYMMETRIC, HG_ADJACENCY_ROW, HG_ADJACENCY_SUM } hg_adjacency_norm;
+typedef enum { HG_LAYER_NORM_NONE, HG_LAYER_NORM_LAYER, HG_LAYER_NORM_BATCH } hg_layer_norm_kind;
+typedef enum { HG_OPTIMIZER_SGD, HG_OPTIMIZER_ADAM, HG_OPTIMIZER_ADAMW } hg_optimizer_kind;
+typedef enum { HG_SCHEDULE_CONSTANT, HG_SCHEDULE_STEP, HG_SCHEDULE_COSINE } hg_schedule_kind;
+typedef enum { HG_DECAY_ALL, HG_DECAY_FIRST } hg_decay_layers;
+typedef enum { HG_CHOICE_AUTO_LOSS, HG_CHOICE_CROSS_ENTROPY, HG_CHOICE_BCE, HG_CHOICE_MSE } hg_loss_choice;
+typedef enum { HG_METRIC_AUTO, HG_METRIC_ACCURACY, HG_METRIC_MICRO_F1, HG_METRIC_MACRO_F1, HG_METRIC_ROC_AUC, HG_METRIC_RMSE } hg_metric;
+typedef enum { HG_SYNC_ALLREDUCE, HG_SYNC_LOCAL, HG_SYNC_COORDINATOR } hg_sync;
+typedef enum { HG_TRANSPORT_AUTO, HG_TRANSPORT_IPC, HG_TRANSPORT_TCP } hg_transport;
+typedef enum { HG_CLASS_WEIGHTS_NONE, HG_CLASS_WEIGHTS_BALANCED } hg_class_weights;
+
+enum { HG_PATH_MAX = 4096, HG_NAME_MAX = 128 };
+
+/** An experiment: every key of the YAML file, resolved. Field `a.b` is key `a: {b: }`; strings are kept in place. */
+typedef struct {
+  char name[HG_NAME_MAX];
+  uint64_t seed;
+  int repeat;  ///< runs with seed, seed + 1, ...
+  int threads; ///< of each rank; 0: what the launcher gives
+  char output[HG_PATH_MAX]; ///< folder of the run; "" : runs/NAME
+  struct {
+    char path[HG_PATH_MAX];
+    hg_feature_scaling normalize_features;
+  } dataset;
+  struct {
+    char method[HG_NAME_MAX];
+    char path[HG_PATH_MAX]; ///< a parts file to use; "": made and cached beside the graph
+    hg_objective objective;
+    int balance; ///< HG_BALANCE_ bits
+    double imbalance;
+    uint64_t seed;
+  } partition;
+  struct {
+    char type[HG_NAME_MAX];
+    int layers, hidden;
+    double dropout, input_dropout; ///< input_dropout < 0: same as dropout
+    hg_activation activation;
+    hg_adjacency_norm normalization;
+    bool self_loops, bias, residual;
+    hg_layer_norm_kind norm;
+  } model;
+  struct {
+    int epochs;
+    hg_optimizer_kind optimizer;
+    double learning_rate, momentum, beta1, beta2, epsilon, weight_decay;
+    hg_decay_layers weight_decay_layers;
+    hg_schedule_kind schedule;
+    int warmup_epochs, step_epochs;
+    double step_factor, min_learning_rate;
+    int evaluate_every, patience; ///< patience in evaluations without improvement; 0: no early stopping
+    hg_loss_choice loss;
+    hg_metric metric; ///< chooses the best epoch, on the validation split
+    double label_smoothing;
+    hg_class_weights class_weights;
+    int checkpoint_every, keep_checkpoints; ///< checkpoint_every 0: only the best and the last
+    hg_sync sync;
+    int sync_every; ///< sync: local: average the weights every so many steps
+  } train;
+  struct {
+    hg_transport transport;
+    double timeout_seconds;
+  } coordinator;
+} hg_config;
+
+/** The defaults of every key. */
+hg_config hg_config_default(void);
+
+/**
+ * Reads a config file over the defaults. Unknown keys, wrong types and values out of range are HG_ERR_INPUT:
+ * "FILE:LINE: key: found X, expected Y" with the nearest right key.
+ */
+hg_status hg_config_load(hg_config *config, const char *path);
+
+/** The same from text, named `name` in messages: for tests, fuzzing, and the copy that a run keeps. */
+hg_status hg_config_parse(hg_config *config, const char *text, size_t length, const char *name);
+
+/** Applies one `a.b=value` of --set. */
+hg_status hg_config_override(hg_config *config, const char *assignment);
+
+/** Checks what concerns several keys, and fills what follows from others (input_dropout, output). Call it after the overrides. */
+hg_status hg_config_resolve(hg_config *config);
+
+/** Finds dataset.path: from the working directory, then from the config file's folder; replaces it by what was found. */
+hg_status hg_config_find_dataset(hg_config *config, const char *config_path);
+
+/** The resolved config as YAML text that hg_config_parse reads back to the same bits; hg_alloc, the caller frees. */
+hg_status hg_config_print(const hg_config *config, char **yaml);
+
+/** Documentation of every key: type, default, choices, meaning; hg_alloc, the caller frees. */
+hg_status hg_config_schema(char **text);
