@@ -1,11 +1,10 @@
 #pragma once
 #include "core/graph/graph.h"
-#include "core/tensor/epilogue.h"
+#include "models/options.h"
 #include "partition/partitioner.h"
 
 typedef enum { HG_FEATURES_AS_IS, HG_FEATURES_ROW, HG_FEATURES_STANDARDIZE } hg_feature_scaling;
-typedef enum { HG_ADJACENCY_SYMMETRIC, HG_ADJACENCY_ROW, HG_ADJACENCY_SUM } hg_adjacency_norm;
-typedef enum { HG_LAYER_NORM_NONE, HG_LAYER_NORM_LAYER, HG_LAYER_NORM_BATCH } hg_layer_norm_kind;
+typedef enum { HG_TARGETS_AS_IS, HG_TARGETS_STANDARDIZE } hg_target_scaling; ///< by the training nodes; outputs are scaled back
 typedef enum { HG_OPTIMIZER_SGD, HG_OPTIMIZER_ADAM, HG_OPTIMIZER_ADAMW } hg_optimizer_kind;
 typedef enum { HG_SCHEDULE_CONSTANT, HG_SCHEDULE_STEP, HG_SCHEDULE_COSINE } hg_schedule_kind;
 typedef enum { HG_DECAY_ALL, HG_DECAY_FIRST } hg_decay_layers;
@@ -27,6 +26,7 @@ typedef struct {
   struct {
     char path[HG_PATH_MAX];
     hg_feature_scaling normalize_features;
+    hg_target_scaling normalize_targets;
   } dataset;
   struct {
     char method[HG_NAME_MAX];
@@ -36,15 +36,7 @@ typedef struct {
     double imbalance;
     uint64_t seed;
   } partition;
-  struct {
-    char type[HG_NAME_MAX];
-    int layers, hidden;
-    double dropout, input_dropout; ///< input_dropout < 0: same as dropout
-    hg_activation activation;
-    hg_adjacency_norm normalization;
-    bool self_loops, bias, residual;
-    hg_layer_norm_kind norm;
-  } model;
+  hg_model_options model; ///< input_dropout < 0 before hg_config_resolve: same as dropout
   struct {
     int epochs;
     hg_optimizer_kind optimizer;
