@@ -1,0 +1,17 @@
+#pragma once
+#include "core/tensor/epilogue.h"
+
+typedef enum { HG_ADJACENCY_SYMMETRIC, HG_ADJACENCY_ROW, HG_ADJACENCY_SUM } hg_adjacency_norm;
+typedef enum { HG_LAYER_NORM_NONE, HG_LAYER_NORM_LAYER, HG_LAYER_NORM_BATCH } hg_layer_norm_kind;
+
+/** What a model is made of; the config's `model:` group. */
+typedef struct {
+  char type[128]; ///< a name of hg_layer_types
+  int layers, hidden;
+  double dropout, input_dropout; ///< of the layers' inputs; input_dropout is the first layer's
+  hg_activation activation;      ///< after every layer but the last
+  hg_adjacency_norm normalization;
+  bool self_loops, bias;
+  bool residual;           ///< a layer's input is added before norm and activation where both widths agree
+  hg_layer_norm_kind norm; ///< after every layer but the last
+} hg_model_options;
