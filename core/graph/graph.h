@@ -1,4 +1,7 @@
 #pragma once
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "core/tensor/csr.h"
 
 typedef enum { HG_TASK_NONE, HG_TASK_CLASSES, HG_TASK_MULTILABEL, HG_TASK_REGRESSION } hg_task;
