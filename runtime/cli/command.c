@@ -68,6 +68,6 @@ hg_status hg_command_parse(const struct argp *argp, int argc, char **argv, void 
   hg_status rc = HG_OK;
   if (!p.helped && size > 0) rc = complaint(text, argv[0]);
   else if (!p.helped && error) rc = hg_fail(HG_ERR_INPUT, "%s; see `%s --help`", hg_error_text(), argv[0]);
-  free(text);
+  free(text); // allow(malloc): open_memstream took it
   return rc;
 }
