@@ -12,6 +12,6 @@ typedef struct {
   hg_activation activation;      ///< after every layer but the last
   hg_adjacency_norm normalization;
   bool self_loops, bias;
-  bool residual;           ///< a layer's input is added before norm and activation where both widths agree
+  bool residual; ///< hidden layers after the first add their input before norm and activation, where both widths agree
   hg_layer_norm_kind norm; ///< after every layer but the last
 } hg_model_options;

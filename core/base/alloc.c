@@ -15,7 +15,8 @@ static atomic_size_t bytes_in_use, bytes_peak;
 static void count_bytes(size_t bytes)
 {
   size_t now = atomic_fetch_add(&bytes_in_use, bytes) + bytes, peak = atomic_load(&bytes_peak);
-  while (now > peak && !atomic_compare_exchange_weak(&bytes_peak, &peak, now)) {}
+  while (now > peak && !atomic_compare_exchange_weak(&bytes_peak, &peak, now)) {
+  }
 }
 
 hg_status hg_alloc(void *out, hg_off count, size_t size, const char *what)

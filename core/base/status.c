@@ -35,9 +35,13 @@ const char *hg_error_text(void) { return text; }
 int hg_exit_status(hg_status code)
 {
   switch (code) {
-  case HG_OK: return 0;
-  case HG_ERR_INPUT: return 2;
-  case HG_STOPPED: return 75;
-  default: return 1;
+  case HG_OK:
+    return 0;
+  case HG_ERR_INPUT:
+    return 2;
+  case HG_STOPPED:
+    return 75;
+  default:
+    return 1;
   }
 }

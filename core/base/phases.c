@@ -1,0 +1,26 @@
+#include "core/base/phases.h"
+
+#include <string.h>
+
+#include "core/base/timer.h"
+
+const char *hg_phase_name(hg_phase phase)
+{
+  static const char *const names[HG_PHASE_COUNT] = {"aggregate", "exchange",     "transform", "elementwise",
+                                                    "loss",      "gradient_sum", "optimizer", "coordinator",
+                                                    "evaluate",  "checkpoint"};
+  return names[phase];
+}
+
+void hg_phases_start(hg_phases *phases)
+{
+  memset(phases, 0, sizeof *phases);
+  phases->lap_start = hg_now_s();
+}
+
+void hg_phases_lap(hg_phases *phases, hg_phase phase)
+{
+  double now = hg_now_s();
+  phases->seconds[phase] += now - phases->lap_start;
+  phases->lap_start = now;
+}

@@ -1,0 +1,183 @@
+/*
+ * Graph convolution (Kipf and Welling 2017, eq. 2): h = activation(norm(A x W + b [+ x])), A = D^-1/2 (I + adjacency) D^-1/2.
+ * The narrower side is aggregated and exchanged (ALGORITHMS A.3): A (x W) when f_out < f_in, else (A x) W. In the first layer the halo's
+ * features are here already, so it exchanges nothing, in neither direction: weight gradients are sums over ranks anyway, so each rank
+ * keeps its share of its halo's rows. Bytes exchanged in a later layer: halo nodes x min(f_in, f_out) reals, forward and backward.
+ */
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/tensor/gemm.h"
+#include "models/layer.h"
+
+static bool is_sparse(const hg_layer *layer) { return layer->input && !layer->input->dense.data; }
+
+static void plan(hg_layer *layer)
+{
+  layer->cached = layer->input && !is_sparse(layer) && layer->dropout <= 0;
+  layer->aggregate_first = layer->cached || (!is_sparse(layer) && layer->f_out >= layer->f_in);
+  hg_layer_plan_parameter(layer, "weight", layer->f_in, layer->f_out);
+  if (layer->bias) hg_layer_plan_parameter(layer, "bias", 1, layer->f_out);
+  if (layer->norm == HG_LAYER_NORM_NONE) return;
+  hg_layer_plan_parameter(layer, "norm.weight", 1, layer->f_out);
+  hg_layer_plan_parameter(layer, "norm.bias", 1, layer->f_out);
+}
+
+// x W on owned rows, and on halo rows in the first layer
+static hg_off product_rows(const hg_layer *layer)
+{
+  return layer->input ? layer->graph->n_local : layer->graph->n_owned;
+}
+
+static hg_matrix product(const hg_layer *layer)
+{
+  return hg_matrix_view(layer->work->product, layer->graph->n_local, layer->f_out);
+}
+
+static hg_status create_alone(hg_layer *layer)
+{
+  const hg_local_graph *g = layer->graph;
+  hg_status rc = HG_OK;
+  if (layer->input && layer->input->dense.data && !layer->cached)
+    HG_TRY(hg_matrix_create(&layer->x, g->n_local, layer->f_in, "features under dropout"));
+  if (layer->aggregate_first) HG_TRY(hg_matrix_create(&layer->s, g->n_owned, layer->f_in, "aggregated inputs"));
+done:
+  return rc;
+}
+
+static hg_status create(hg_layer *layer)
+{
+  const hg_local_graph *g = layer->graph;
+  hg_status rc = HG_OK;
+  HG_TRY_ALL(g->world, "allocating a layer", create_alone(layer));
+  if (layer->cached) {
+    hg_phases unused;
+    hg_phases_start(&unused);
+    hg_aggregate(g, NULL, &layer->input->dense, &layer->s, &unused);
+  }
+  if (layer->input) goto done;
+  hg_matrix forward = layer->x,
+            backward = hg_matrix_view(layer->work->gradients[(layer->index + 1) % 2], g->n_local, layer->f_in);
+  if (!layer->aggregate_first) forward = backward = product(layer);
+  HG_TRY(hg_exchange_create(&layer->fill, g->world, g->links, HG_FILL_HALO, &forward, 0));
+  HG_TRY(hg_exchange_create(&layer->add, g->world, g->links, HG_ADD_HALO, &backward, 1));
+done:
+  return rc;
+}
+
+// x under this pass's dropout
+static void drop_input(hg_layer *layer, const hg_pass *pass)
+{
+  hg_dropout dropout = hg_layer_dropout(layer, pass);
+  const hg_local_graph *g = layer->graph;
+  if (layer->cached) return;
+  if (is_sparse(layer)) {
+    hg_input_drop(layer->input, g, dropout);
+  } else {
+    if (layer->input)
+      memcpy(layer->x.data, layer->input->dense.data, (size_t)g->n_local * (size_t)layer->f_in * sizeof(hg_real));
+    hg_matrix rows = hg_matrix_rows(&layer->x, 0, product_rows(layer));
+    hg_dropout_apply(dropout, g->ids, &rows);
+  }
+  hg_phases_lap(pass->phases, HG_PHASE_ELEMENTWISE);
+}
+
+// t = x W
+static void transform(hg_layer *layer, hg_matrix *t)
+{
+  hg_matrix w = hg_layer_parameter(layer, layer->theta, "weight");
+  hg_off rows = product_rows(layer);
+  if (is_sparse(layer)) {
+    hg_csr x = layer->input->sparse;
+    x.values = layer->input->dropped;
+    hg_spmm(&(hg_operator){.a = &x}, 0, rows, &w, t);
+    return;
+  }
+  hg_matrix x = hg_matrix_rows(&layer->x, 0, rows), out = hg_matrix_rows(t, 0, rows);
+  hg_gemm(&x, &w, 0, &out);
+}
+
+static void add_residual(const hg_matrix *from, hg_off n, hg_matrix *to)
+{
+#pragma omp parallel for schedule(static)
+  for (hg_off e = 0; e < n * to->cols; e++) to->data[e] += from->data[e];
+}
+
+static void forward(hg_layer *layer, const hg_pass *pass)
+{
+  const hg_local_graph *g = layer->graph;
+  hg_matrix z = hg_matrix_rows(hg_layer_z(layer), 0, g->n_owned);
+  drop_input(layer, pass);
+  if (layer->aggregate_first) {
+    hg_matrix w = hg_layer_parameter(layer, layer->theta, "weight");
+    if (!layer->cached) hg_aggregate(g, layer->fill, &layer->x, &layer->s, pass->phases);
+    hg_gemm(&layer->s, &w, 0, &z);
+    hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
+  } else {
+    hg_matrix t = product(layer);
+    transform(layer, &t);
+    hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
+    hg_aggregate(g, layer->fill, &t, &z, pass->phases);
+  }
+  if (layer->residual) add_residual(&layer->x, g->n_owned, &z);
+  hg_layer_finish(layer, pass);
+}
+
+// d_w = x' d_t
+static void weight_gradient(hg_layer *layer, const hg_matrix *d_t)
+{
+  hg_matrix d_w = hg_layer_parameter(layer, layer->d_theta, "weight");
+  if (is_sparse(layer)) {
+    hg_spmm(&(hg_operator){.a = &layer->input->transposed}, 0, layer->f_in, d_t, &d_w);
+    return;
+  }
+  hg_off rows = product_rows(layer);
+  hg_matrix x = hg_matrix_rows(&layer->x, 0, rows), d = hg_matrix_rows(d_t, 0, rows);
+  hg_gemm_at(&x, &d, 0, &d_w, layer->work->scratch);
+}
+
+// z = (A x) W: d_W = s' d_z, d_s = d_z W', d_x = A' d_s
+static void backward_aggregate_first(hg_layer *layer, const hg_pass *pass, const hg_matrix *d_z, hg_matrix *d_x)
+{
+  const hg_local_graph *g = layer->graph;
+  hg_matrix w = hg_layer_parameter(layer, layer->theta, "weight"),
+            d_w = hg_layer_parameter(layer, layer->d_theta, "weight");
+  hg_gemm_at(&layer->s, d_z, 0, &d_w, layer->work->scratch);
+  hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
+  if (!d_x->data) return;
+  hg_matrix d_s = hg_matrix_view(layer->work->product, g->n_owned, layer->f_in);
+  hg_gemm_bt(d_z, &w, 0, &d_s);
+  hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
+  hg_aggregate_gradient(g, layer->add, &d_s, d_x, pass->phases);
+}
+
+// z = A (x W): d_t = A' d_z, d_W = x' d_t, d_x = d_t W'
+static void backward_transform_first(hg_layer *layer, const hg_pass *pass, const hg_matrix *d_z, hg_matrix *d_x)
+{
+  const hg_local_graph *g = layer->graph;
+  hg_matrix w = hg_layer_parameter(layer, layer->theta, "weight"), d_t = product(layer);
+  hg_aggregate_gradient(g, layer->add, d_z, &d_t, pass->phases);
+  weight_gradient(layer, &d_t);
+  if (d_x->data) {
+    hg_matrix owned = hg_matrix_rows(&d_t, 0, g->n_owned), out = hg_matrix_rows(d_x, 0, g->n_owned);
+    hg_gemm_bt(&owned, &w, 0, &out);
+  }
+  hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
+}
+
+static void backward(hg_layer *layer, const hg_pass *pass, hg_matrix *d_h, hg_matrix *d_x)
+{
+  hg_layer_finish_gradient(layer, pass, d_h);
+  if (layer->aggregate_first)
+    backward_aggregate_first(layer, pass, d_h, d_x);
+  else
+    backward_transform_first(layer, pass, d_h, d_x);
+  if (!d_x->data) return;
+  hg_matrix owned = hg_matrix_rows(d_x, 0, layer->graph->n_owned);
+  if (layer->residual) add_residual(d_h, layer->graph->n_owned, &owned);
+  hg_dropout_apply(hg_layer_dropout(layer, pass), layer->graph->ids, &owned);
+  hg_phases_lap(pass->phases, HG_PHASE_ELEMENTWISE);
+}
+
+const hg_layer_type hg_layer_gcn = {"gcn",   "graph convolution (Kipf and Welling 2017)", plan, create, forward,
+                                    backward};

@@ -1,0 +1,25 @@
+#pragma once
+#include "models/local_graph.h"
+
+/**
+ * The input features of owned and halo nodes. They never change, so the halo's are fetched once and the first layer needs no exchange:
+ * a remote row's dropout mask is drawn again here (ALGORITHMS A.4).
+ */
+typedef struct {
+  int width;
+  hg_matrix dense;   ///< [n_local x width], or no data: then they are sparse
+  hg_csr sparse;     ///< n_local x width with values
+  hg_csr transposed; ///< width x n_local, of `sparse`; its values are refilled by hg_input_drop
+  hg_off *order;     ///< [entries] entry e of `transposed` is entry order[e] of `sparse`
+  hg_real *dropped;  ///< [entries] the values of `sparse` under this pass's dropout
+} hg_input;
+
+/**
+ * Takes the features of the part's nodes (already scaled) to this rank's layout and fetches the halo's.
+ * Collective. HG_ERR_INPUT for a graph without features.
+ */
+hg_status hg_input_create(hg_input *input, const hg_local_graph *graph);
+void hg_input_free(hg_input *input);
+
+/** Sparse features under dropout: fills `dropped` and the transposed values. rate 0 restores the values. */
+void hg_input_drop(hg_input *input, const hg_local_graph *graph, hg_dropout dropout);

@@ -1,0 +1,132 @@
+#include "models/layer.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "comm/reduce.h"
+#include "core/base/alloc.h"
+#include "core/tensor/norms.h"
+
+static const double running_momentum = 0.1; // as PyTorch's BatchNorm1d
+
+const hg_layer_type *const hg_layer_types[] = {&hg_layer_gcn, NULL};
+
+hg_status hg_layer_type_find(const hg_layer_type **type, const char *name)
+{
+  char names[256] = "";
+  for (const hg_layer_type *const *t = hg_layer_types; *t; t++) {
+    if (strcmp((*t)->name, name) == 0) {
+      *type = *t;
+      return HG_OK;
+    }
+    size_t used = strlen(names);
+    snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "", (*t)->name);
+  }
+  return hg_fail(HG_ERR_INPUT, "model.type: found '%s', expected one of: %s", name, names);
+}
+
+void hg_layer_free(hg_layer *layer)
+{
+  if (layer->input) hg_matrix_free(&layer->x); // later layers borrow the previous layer's h
+  hg_matrix_free(&layer->h);
+  hg_matrix_free(&layer->s);
+  hg_matrix_free(&layer->xhat);
+  hg_free(&layer->inv_std);
+  hg_free(&layer->mean);
+  hg_exchange_free(&layer->fill);
+  hg_exchange_free(&layer->add);
+}
+
+void hg_layer_plan_parameter(hg_layer *layer, const char *name, int rows, int cols)
+{
+  layer->parameters[layer->n_parameters++] = (hg_parameter){name, layer->n_theta, rows, cols};
+  layer->n_theta += (hg_off)rows * cols;
+}
+
+hg_matrix hg_layer_parameter(const hg_layer *layer, hg_real *base, const char *name)
+{
+  for (int k = 0; k < layer->n_parameters; k++) {
+    const hg_parameter *p = &layer->parameters[k];
+    if (strcmp(p->name, name) == 0) return hg_matrix_view(base + p->offset, p->rows, p->cols);
+  }
+  return (hg_matrix){0};
+}
+
+hg_dropout hg_layer_dropout(const hg_layer *layer, const hg_pass *pass)
+{
+  return (hg_dropout){pass->seed, pass->epoch, layer->index, pass->training ? layer->dropout : 0};
+}
+
+hg_matrix *hg_layer_z(hg_layer *layer) { return layer->norm == HG_LAYER_NORM_NONE ? &layer->h : &layer->xhat; }
+
+// statistics of the whole graph's rows in training, the remembered ones otherwise
+static void batch_moments(hg_layer *layer, const hg_pass *pass)
+{
+  int f = layer->f_out;
+  double n = (double)layer->graph->part->n_global, *sums = layer->work->sums;
+  if (!pass->training) {
+    for (int k = 0; k < f; k++) { // as if the sums of n rows had given the remembered moments
+      double mean = (double)layer->running[k], variance = (double)layer->running[f + k];
+      sums[k] = n * mean;
+      sums[f + k] = n * (variance + mean * mean);
+    }
+    hg_batch_norm_moments(sums, f, n, layer->mean, layer->inv_std);
+    return;
+  }
+  hg_batch_norm_sums(&layer->xhat, sums);
+  hg_sum_doubles(layer->graph->world, sums, 2 * f);
+  hg_batch_norm_moments(sums, f, n, layer->mean, layer->inv_std);
+  for (int k = 0; k < f; k++) {
+    double mean = sums[k] / n, variance = sums[f + k] / n - mean * mean;
+    double unbiased = n > 1 ? variance * n / (n - 1) : variance;
+    layer->running[k] = (hg_real)((1 - running_momentum) * (double)layer->running[k] + running_momentum * mean);
+    layer->running[f + k] =
+        (hg_real)((1 - running_momentum) * (double)layer->running[f + k] + running_momentum * unbiased);
+  }
+}
+
+void hg_layer_finish(hg_layer *layer, const hg_pass *pass)
+{
+  hg_off n = layer->graph->n_owned;
+  hg_matrix *z = hg_layer_z(layer), h = hg_matrix_rows(&layer->h, 0, n);
+  if (layer->bias) hg_bias_add(z, 0, n, hg_layer_parameter(layer, layer->theta, "bias").data);
+  const hg_real *gamma = hg_layer_parameter(layer, layer->theta, "norm.weight").data;
+  const hg_real *beta = hg_layer_parameter(layer, layer->theta, "norm.bias").data;
+  if (layer->norm == HG_LAYER_NORM_LAYER) hg_layer_norm(&layer->xhat, gamma, beta, layer->inv_std, &h);
+  if (layer->norm == HG_LAYER_NORM_BATCH) {
+    batch_moments(layer, pass);
+    hg_batch_norm_apply(&layer->xhat, layer->mean, layer->inv_std, gamma, beta, &h);
+  }
+  hg_activate(layer->activation, &h);
+  hg_phases_lap(pass->phases, HG_PHASE_ELEMENTWISE);
+}
+
+static void norm_gradient(hg_layer *layer, hg_matrix *d_h)
+{
+  hg_matrix d_gamma = hg_layer_parameter(layer, layer->d_theta, "norm.weight");
+  hg_matrix d_beta = hg_layer_parameter(layer, layer->d_theta, "norm.bias");
+  const hg_real *gamma = hg_layer_parameter(layer, layer->theta, "norm.weight").data;
+  if (layer->norm == HG_LAYER_NORM_LAYER) {
+    hg_layer_norm_gradient(&layer->xhat, gamma, layer->inv_std, d_h, d_gamma.data, d_beta.data);
+    return;
+  }
+  int f = layer->f_out;
+  double *sums = layer->work->sums;
+  hg_batch_norm_gradient_sums(&layer->xhat, d_h, sums);
+  for (int k = 0; k < f; k++) { // this rank's share: gradients are summed over ranks later
+    d_beta.data[k] = (hg_real)sums[k];
+    d_gamma.data[k] = (hg_real)sums[f + k];
+  }
+  hg_sum_doubles(layer->graph->world, sums, 2 * f);
+  hg_batch_norm_gradient(&layer->xhat, gamma, layer->inv_std, sums, (double)layer->graph->part->n_global, d_h);
+}
+
+void hg_layer_finish_gradient(hg_layer *layer, const hg_pass *pass, hg_matrix *d_h)
+{
+  hg_matrix h = hg_matrix_rows(&layer->h, 0, layer->graph->n_owned);
+  hg_dropout next = {pass->seed, pass->epoch, layer->index + 1, pass->training ? layer->next_dropout : 0};
+  hg_activate_gradient(layer->activation, &h, hg_dropout_scale(next), d_h);
+  if (layer->norm != HG_LAYER_NORM_NONE) norm_gradient(layer, d_h);
+  if (layer->bias) hg_bias_gradient(d_h, hg_layer_parameter(layer, layer->d_theta, "bias").data);
+  hg_phases_lap(pass->phases, HG_PHASE_ELEMENTWISE);
+}

@@ -1,0 +1,103 @@
+#pragma once
+#include "models/input.h"
+
+/** What one forward or backward pass is about. */
+typedef struct {
+  bool training; ///< dropout on, batch statistics used and remembered
+  uint64_t seed;
+  int epoch;
+  hg_phases *phases;
+} hg_pass;
+
+/** Buffers that the layers share, one after the other. */
+typedef struct {
+  hg_real *product;      ///< [n_local x widest] A layer's product with its weights, and that product's gradient
+  hg_real *gradients[2]; ///< [n_local x widest] layer l's output gradient is in gradients[l % 2]
+  hg_real *scratch;      ///< for hg_gemm_at
+  double *sums;          ///< [2 x widest] of batch norm
+} hg_workspace;
+
+/** A view into the flat parameter array. */
+typedef struct {
+  const char *name; ///< "weight", "bias", "norm.weight", "norm.bias"
+  hg_off offset;    ///< from the layer's first parameter
+  int rows, cols;
+} hg_parameter;
+
+enum { HG_LAYER_PARAMETERS_MAX = 4 };
+
+typedef struct hg_layer_type hg_layer_type;
+
+/** One layer on one rank. Filled by the model; `type` computes with it. */
+typedef struct {
+  const hg_layer_type *type;
+  int index;       ///< 0 is the first
+  int f_in, f_out; ///< widths
+  bool last;       ///< no norm, no activation
+  bool bias, residual;
+  bool aggregate_first; ///< (A x) W instead of A (x W): the narrower side is aggregated and exchanged
+  bool cached;          ///< first layer, dense features without dropout: A x never changes
+  double dropout;       ///< of this layer's input
+  double next_dropout;  ///< of the next layer's input: applied to `h` in place
+  hg_activation activation;
+  hg_layer_norm_kind norm;
+
+  const hg_local_graph *graph; ///< borrowed
+  hg_input *input;             ///< the first layer's features; NULL in the others; borrowed
+  hg_workspace *work;          ///< borrowed
+
+  int n_parameters;
+  hg_parameter parameters[HG_LAYER_PARAMETERS_MAX];
+  hg_real *theta, *d_theta; ///< this layer's parameters and their gradients in the flat arrays
+  hg_off n_theta;
+
+  hg_matrix x; ///< [n_owned or n_local x f_in] input: the previous layer's h, or a dropped copy of the dense features
+  hg_matrix h; ///< [n_owned or n_local x f_out] output
+  hg_matrix s; ///< [n_owned x f_in] A x, kept for the weight gradient (aggregate_first)
+  hg_matrix xhat;          ///< [n_owned x f_out] normalised, kept for the gradient (norm)
+  hg_real *inv_std;        ///< [n_owned] layer norm, [f_out] batch norm
+  hg_real *mean;           ///< [f_out] batch norm
+  hg_real *running;        ///< [2 x f_out] batch norm's running mean and variance, in the model's state
+  hg_exchange *fill, *add; ///< forward and transposed exchange; NULL in the first layer
+} hg_layer;
+
+/** A kind of layer. `forward` fills h from x; `backward` turns d_h into the weight gradients and the gradient of x. */
+struct hg_layer_type {
+  const char *name, *help;
+  /** Sets n_parameters, parameters, n_theta, aggregate_first from the widths and options. */
+  void (*plan)(hg_layer *layer);
+  /** Allocates what the layer keeps, creates its exchanges. Collective. */
+  hg_status (*create)(hg_layer *layer);
+  void (*forward)(hg_layer *layer, const hg_pass *pass);
+  /** @param d_h  [n_owned x f_out], used up    @param d_x  [n_local x f_in] owned rows written, or no data: not wanted */
+  void (*backward)(hg_layer *layer, const hg_pass *pass, hg_matrix *d_h, hg_matrix *d_x);
+};
+
+extern const hg_layer_type hg_layer_gcn;
+
+/** All kinds, ends with NULL. */
+extern const hg_layer_type *const hg_layer_types[];
+
+/** The kind called `name`; HG_ERR_INPUT lists the names. */
+hg_status hg_layer_type_find(const hg_layer_type **type, const char *name);
+
+/** Frees what a layer's `create` allocated, whatever its kind. */
+void hg_layer_free(hg_layer *layer);
+
+/** Parameter `name` of the layer as a matrix over `base` (theta or d_theta); no data when the layer has none of that name. */
+hg_matrix hg_layer_parameter(const hg_layer *layer, hg_real *base, const char *name);
+
+/** Adds a parameter to the plan. */
+void hg_layer_plan_parameter(hg_layer *layer, const char *name, int rows, int cols);
+
+/** The dropout of this layer's input in this pass; rate 0 when not training. */
+hg_dropout hg_layer_dropout(const hg_layer *layer, const hg_pass *pass);
+
+/** What every kind ends with: h (or xhat, with a norm) holds z + bias not yet added; afterwards h = activation(norm(z + bias)). Collective with batch norm. */
+void hg_layer_finish(hg_layer *layer, const hg_pass *pass);
+
+/** Its gradient: d_h becomes d_z in place; bias and norm gradients are written. Collective with batch norm. */
+void hg_layer_finish_gradient(hg_layer *layer, const hg_pass *pass, hg_matrix *d_h);
+
+/** Where a layer writes z: xhat with a norm, else h. */
+hg_matrix *hg_layer_z(hg_layer *layer);

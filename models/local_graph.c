@@ -1,0 +1,129 @@
+#include "models/local_graph.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+
+enum { PROGRESS_CHUNKS = 8 }; // pieces of the overlapped rows, between which MPI is given the processor
+
+// [n_local] global degrees: my rows' lengths, and by one exchange those of the halo
+static hg_status fetch_degrees(const hg_local_graph *g, bool self_loops, hg_matrix *degree)
+{
+  hg_exchange *exchange = NULL;
+  hg_status rc = HG_OK;
+  HG_TRY_ALL(g->world, "normalising", hg_matrix_create(degree, g->n_local, 1, "degrees"));
+  const hg_off *indptr = g->part->a.indptr;
+  for (hg_lid i = 0; i < g->n_owned; i++) degree->data[i] = (hg_real)(indptr[i + 1] - indptr[i] + self_loops);
+  HG_TRY(hg_exchange_create(&exchange, g->world, g->links, HG_FILL_HALO, degree, 0));
+  hg_exchange_begin(exchange);
+  hg_exchange_end(exchange);
+done:
+  hg_exchange_free(&exchange);
+  return rc;
+}
+
+static hg_status scale_alone(hg_local_graph *g, hg_adjacency_norm norm, const hg_matrix *degree)
+{
+  hg_status rc = HG_OK;
+  if (norm == HG_ADJACENCY_SUM) return HG_OK;
+  HG_TRY(HG_ALLOC(g->row_scale, g->n_owned, "row scales"));
+  if (norm == HG_ADJACENCY_SYMMETRIC) HG_TRY(HG_ALLOC(g->col_scale, g->n_local, "column scales"));
+  for (hg_lid i = 0; i < g->n_local; i++) {
+    double d = (double)degree->data[i];
+    double scale = d <= 0 ? 0 : norm == HG_ADJACENCY_ROW ? 1 / d : 1 / sqrt(d);
+    if (i < g->n_owned) g->row_scale[i] = (hg_real)scale;
+    if (g->col_scale) g->col_scale[i] = (hg_real)scale;
+  }
+done:
+  return rc;
+}
+
+static hg_status transpose_alone(hg_local_graph *g, bool self_loops)
+{
+  hg_status rc = HG_OK;
+  HG_TRY(hg_csr_transpose(&g->transposed, &g->part->a, NULL));
+  hg_lid n_self = self_loops ? g->n_owned : 0;
+  g->forward = (hg_operator){&g->part->a, g->row_scale, g->col_scale, n_self};
+  g->backward = (hg_operator){&g->transposed, g->col_scale, g->row_scale, n_self};
+  HG_TRY(HG_ALLOC(g->ids, g->n_local, "original ids"));
+  memcpy(g->ids, g->part->nodes.original_ids, (size_t)g->n_owned * sizeof *g->ids);
+done:
+  return rc;
+}
+
+hg_status hg_local_graph_create(hg_local_graph *graph, hg_world *world, const hg_part *part, const hg_links *links,
+                                hg_adjacency_norm norm, bool self_loops)
+{
+  memset(graph, 0, sizeof *graph);
+  graph->world = world;
+  graph->part = part;
+  graph->links = links;
+  graph->n_owned = part->n_owned;
+  graph->n_interior = part->n_interior;
+  graph->n_local = part->n_owned + part->n_halo;
+  hg_matrix degree = {0};
+  hg_status rc = HG_OK;
+  HG_TRY(fetch_degrees(graph, self_loops, &degree));
+  HG_TRY_ALL(world, "normalising", scale_alone(graph, norm, &degree));
+  HG_TRY_ALL(world, "transposing", transpose_alone(graph, self_loops));
+  HG_TRY(hg_exchange_ids(world, links, graph->ids));
+done:
+  hg_matrix_free(&degree);
+  if (rc != HG_OK) hg_local_graph_free(graph);
+  return rc;
+}
+
+void hg_local_graph_free(hg_local_graph *graph)
+{
+  hg_free(&graph->ids);
+  hg_free(&graph->row_scale);
+  hg_free(&graph->col_scale);
+  hg_csr_free(&graph->transposed);
+}
+
+// rows [0, n) in chunks, with MPI's progress between them
+static void spmm_in_chunks(const hg_operator *op, hg_off n, const hg_matrix *x, hg_matrix *y, hg_exchange *exchange)
+{
+  for (int k = 0; k < PROGRESS_CHUNKS; k++) {
+    hg_off first = n * k / PROGRESS_CHUNKS, end = n * (k + 1) / PROGRESS_CHUNKS;
+    hg_spmm(op, first, end - first, x, y);
+    hg_exchange_progress(exchange);
+  }
+}
+
+void hg_aggregate(const hg_local_graph *graph, hg_exchange *exchange, const hg_matrix *x, hg_matrix *y,
+                  hg_phases *phases)
+{
+  if (!exchange) {
+    hg_spmm(&graph->forward, 0, graph->n_owned, x, y);
+    hg_phases_lap(phases, HG_PHASE_AGGREGATE);
+    return;
+  }
+  hg_exchange_begin(exchange);
+  hg_phases_lap(phases, HG_PHASE_EXCHANGE);
+  spmm_in_chunks(&graph->forward, graph->n_interior, x, y, exchange);
+  hg_phases_lap(phases, HG_PHASE_AGGREGATE);
+  hg_exchange_end(exchange);
+  hg_phases_lap(phases, HG_PHASE_EXCHANGE);
+  hg_spmm(&graph->forward, graph->n_interior, graph->n_owned - graph->n_interior, x, y);
+  hg_phases_lap(phases, HG_PHASE_AGGREGATE);
+}
+
+void hg_aggregate_gradient(const hg_local_graph *graph, hg_exchange *exchange, const hg_matrix *d_y, hg_matrix *d_x,
+                           hg_phases *phases)
+{
+  if (!exchange) {
+    hg_spmm(&graph->backward, 0, graph->n_local, d_y, d_x);
+    hg_phases_lap(phases, HG_PHASE_AGGREGATE);
+    return;
+  }
+  hg_spmm(&graph->backward, graph->n_owned, graph->n_local - graph->n_owned, d_y, d_x);
+  hg_phases_lap(phases, HG_PHASE_AGGREGATE);
+  hg_exchange_begin(exchange);
+  hg_phases_lap(phases, HG_PHASE_EXCHANGE);
+  spmm_in_chunks(&graph->backward, graph->n_owned, d_y, d_x, exchange);
+  hg_phases_lap(phases, HG_PHASE_AGGREGATE);
+  hg_exchange_end(exchange);
+  hg_phases_lap(phases, HG_PHASE_EXCHANGE);
+}

@@ -1,0 +1,55 @@
+#pragma once
+#include "comm/reduce.h"
+#include "models/layer.h"
+
+/**
+ * A stack of layers with one flat array of parameters, the same on every rank. The last layer's outputs are the logits.
+ * Everything is allocated by hg_model_create; passes allocate nothing.
+ */
+typedef struct {
+  hg_model_options options;
+  const hg_local_graph *graph; ///< borrowed
+  int n_layers;
+  hg_layer *layers; ///< [n_layers]
+  hg_off n_parameters;
+  hg_real *parameters; ///< [n_parameters] layer after layer
+  hg_real *gradients;  ///< [n_parameters]
+  hg_off n_state;
+  hg_real *state; ///< [n_state] what is remembered but not learned: batch norm's running moments
+  hg_workspace work;
+} hg_model;
+
+/**
+ * @param input       borrowed
+ * @param n_outputs   width of the logits
+ * @return            HG_ERR_INPUT for an unknown model.type
+ * Collective.
+ */
+hg_status hg_model_create(hg_model *model, const hg_model_options *options, const hg_local_graph *graph,
+                          hg_input *input, int n_outputs);
+void hg_model_free(hg_model *model);
+
+/** Glorot weights, zero biases, unit norms; a function of the seed alone. */
+void hg_model_init(hg_model *model, uint64_t seed);
+
+/** The logits [n_owned x n_outputs] of the owned nodes; valid until the next pass. Collective. */
+hg_matrix hg_model_forward(hg_model *model, const hg_pass *pass);
+
+/** The buffer that takes the gradient of the logits [n_owned x n_outputs] before hg_model_backward. */
+hg_matrix hg_model_d_logits(hg_model *model);
+
+/**
+ * Fills `gradients` from d_logits, of the pass that hg_model_forward made last.
+ * @param sums   each layer's gradients are summed over ranks from the moment they exist (the caller ends the sums); NULL: they stay local
+ * Collective.
+ */
+void hg_model_backward(hg_model *model, const hg_pass *pass, hg_sums *sums);
+
+/** The last hidden layer's output [n_owned x f]: the embeddings; the logits when there is one layer. */
+hg_matrix hg_model_embeddings(const hg_model *model);
+
+/** Bytes and messages of all its exchanges so far. */
+hg_traffic hg_model_traffic(const hg_model *model);
+
+/** "layers.0.weight" and so on. */
+void hg_model_parameter_name(const hg_model *model, int layer, int parameter, char *name, size_t size);
