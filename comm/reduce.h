@@ -1,4 +1,6 @@
 #pragma once
+#include <stddef.h>
+
 #include "comm/world.h"
 
 /** Element-wise sums over ranks, in place, same result on every rank. Collective. Cannot fail (MPI errors end the job). */
