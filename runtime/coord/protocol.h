@@ -1,4 +1,6 @@
 #pragma once
+#include <stddef.h>
+
 #include "runtime/config/config.h"
 
 enum {
