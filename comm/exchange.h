@@ -7,15 +7,20 @@
 /** Who needs which of my owned nodes, and whose I need: made once from a part, used by all its exchanges. */
 typedef struct {
   int n_peers_send, n_peers_recv;
-  int *send_peers;      ///< [n_peers_send] ranks, ascending
+  int *send_peers;      ///< [n_peers_send] ranks, ascending; only those with rows, never this rank
   hg_lid *send_offsets; ///< [n_peers_send + 1] into send_rows
   hg_lid *send_rows;    ///< owned local ids, in the receiver's halo order
-  int *recv_peers;      ///< [n_peers_recv]
-  hg_lid *recv_offsets; ///< [n_peers_recv + 1] halo rows, 0 = local id n_owned
+  int *recv_peers;      ///< [n_peers_recv] ranks, ascending
+  hg_lid *recv_offsets; ///< [n_peers_recv + 1] into the halo rows, 0 = local id n_owned
   hg_lid n_owned, n_halo;
 } hg_links;
 
-/** Collective. Asks each owner for the halo's global ids and verifies counts and a checksum of ids on both sides. */
+/**
+ * Asks each owner for the halo's global ids and verifies counts and a checksum of ids on both sides. Collective. Empty parts, parts
+ * without neighbours and one rank are fine.
+ * @return   HG_ERR_INPUT when there are not as many parts as ranks or a part is not this rank's; HG_ERR_INTERNAL when an owner is
+ *           asked for a node that it does not own, or the two sides disagree about what will be sent
+ */
 hg_status hg_links_create(hg_links *links, hg_world *world, const hg_part *part);
 void hg_links_free(hg_links *links);
 
@@ -29,29 +34,41 @@ typedef enum {
   HG_ADD_HALO,  ///< the transposed: owners' rows += the halo rows that stand for them, in ascending order of peers
 } hg_exchange_kind;
 
+/** Exchanges that can be under way at the same time. */
+enum { HG_EXCHANGE_SLOTS = 64 };
+
 /** One matrix's exchange: persistent requests on fixed buffers; start it as often as you like. */
 typedef struct hg_exchange hg_exchange;
 
 /**
- * @param x     [n_owned + n_halo x f], borrowed: must outlive the exchange and stay where it is
- * @param slot  0..HG_EXCHANGE_SLOTS-1, the same on all ranks; exchanges under way at the same time need different slots
- * Collective. Memory: the send lists' rows (FILL) or the same as receive buffers (ADD).
+ * Makes the requests of an exchange. Collective. Memory: the send lists' rows.
+ * @param links  borrowed: must outlive the exchange
+ * @param x      [n_owned + n_halo x f], the same f on all ranks; its data is borrowed: must outlive the exchange and stay where it is
+ * @param slot   0..HG_EXCHANGE_SLOTS-1, the same on all ranks; exchanges under way at the same time need different slots
+ * @return       HG_ERR_INPUT when a message would have more than 2^31 - 1 numbers; HG_ERR_INTERNAL for a wrong shape or slot
  */
-hg_status hg_exchange_create(hg_exchange **exchange, hg_world *world, const hg_links *links, hg_exchange_kind kind, hg_matrix *x,
-                             int slot);
+hg_status hg_exchange_create(hg_exchange **exchange, hg_world *world, const hg_links *links, hg_exchange_kind kind,
+                             hg_matrix *x, int slot);
+/** An exchange under way is ended first; accepts a NULL there. */
 void hg_exchange_free(hg_exchange **exchange);
 
 /**
- * Posts receives, packs and sends. Until hg_exchange_end the halo rows belong to the exchange. FILL: owned rows were packed and may be
- * written. ADD: owned rows may be written; what arrives is added to them at the end.
+ * Posts receives, packs and sends. Every rank begins its exchanges, but none waits for another here. Until hg_exchange_end the halo rows
+ * belong to the exchange (debug builds fill them with NaN in FILL). FILL: owned rows were packed and may be written. ADD: owned rows may
+ * be written; what arrives is added to them at the end.
  */
 void hg_exchange_begin(hg_exchange *exchange);
 /** Lets MPI make progress; call it between chunks of work. */
 void hg_exchange_progress(hg_exchange *exchange);
+/** Waits for what was begun. FILL: the halo rows hold their owners' rows. ADD: owned rows are summed, halo rows unchanged. */
 void hg_exchange_end(hg_exchange *exchange);
 hg_traffic hg_exchange_traffic(const hg_exchange *exchange);
 
-/** Once, at set-up: appends the halo nodes' rows to sparse features. x: n_owned rows, becomes n_owned + n_halo. Collective. */
+/**
+ * Once, at set-up: appends the halo nodes' rows to sparse features. Collective.
+ * @param x   n_owned rows, becomes n_owned + n_halo; unchanged on failure. The same columns, and values or none, on all ranks
+ */
 hg_status hg_exchange_csr_rows(hg_world *world, const hg_links *links, hg_csr *x);
-/** Once, at set-up: original ids of the halo nodes. ids: [n_owned + n_halo], owned part filled. Collective. */
+
+/** Once, at set-up: the halo nodes' ids. ids: [n_owned + n_halo], the owned part filled. Collective. */
 hg_status hg_exchange_ids(hg_world *world, const hg_links *links, hg_gid *ids);

@@ -1,0 +1,12 @@
+#pragma once
+#include "comm/exchange.h"
+
+/** Every point-to-point tag of the program. Each use has its own, so that two phases can never take each other's messages. */
+typedef enum {
+  HG_TAG_GATHER = 1,
+  HG_TAG_ROW_LENGTHS,
+  HG_TAG_ROW_INDICES,
+  HG_TAG_ROW_VALUES,
+  HG_TAG_IDS,
+  HG_TAG_EXCHANGE, ///< + slot of the exchange, 0..HG_EXCHANGE_SLOTS-1: keep it last
+} hg_tag;

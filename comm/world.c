@@ -1,0 +1,184 @@
+#include "comm/world.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "comm/world_mpi.h"
+#include "core/base/log.h"
+
+enum { TEXT_SIZE = 1024 }; // of an agreed message
+
+struct hg_world {
+  MPI_Comm comm;
+  int rank, size;
+  bool one_host;
+  bool failed;    // the ranks have agreed on a failure; the same on every rank
+  char phase[96]; // what this rank does, for messages
+};
+
+// One a process, because MPI starts once a process, and because MPI hands its error handler no context.
+static hg_world the_world = {.comm = MPI_COMM_NULL, .rank = -1, .phase = "starting MPI"};
+
+static void end_job(int status)
+{
+  fflush(stdout);
+  MPI_Abort(MPI_COMM_WORLD, status);
+  _Exit(status); // MPI_Abort may return when MPI itself is broken
+}
+
+static void on_mpi_error(MPI_Comm *comm, int *code, ...)
+{
+  (void)comm;
+  char what[MPI_MAX_ERROR_STRING] = "unknown MPI error";
+  int n = 0;
+  MPI_Error_string(*code, what, &n);
+  hg_log(HG_LOG_ERROR, "rank %d, %s: MPI failed: %s", the_world.rank, the_world.phase, what);
+  end_job(hg_exit_status(HG_ERR_INTERNAL));
+}
+
+static void install_error_handler(hg_world *world)
+{
+  MPI_Errhandler handler;
+  MPI_Comm_create_errhandler(on_mpi_error, &handler);
+  MPI_Comm_set_errhandler(MPI_COMM_WORLD, handler); // what belongs to no communicator is reported on this one
+  MPI_Comm_set_errhandler(world->comm, handler);
+  MPI_Errhandler_free(&handler);
+}
+
+static bool all_on_one_host(const hg_world *world)
+{
+  MPI_Comm host;
+  int here;
+  MPI_Comm_split_type(world->comm, MPI_COMM_TYPE_SHARED, world->rank, MPI_INFO_NULL, &host);
+  MPI_Comm_size(host, &here);
+  MPI_Comm_free(&host);
+  return here == world->size;
+}
+
+hg_status hg_world_open(hg_world **world, int *argc, char ***argv)
+{
+  *world = NULL;
+  int started = 0, provided = MPI_THREAD_SINGLE;
+  MPI_Initialized(&started);
+  if (started) return hg_fail(HG_ERR_INTERNAL, "MPI was started before in this process; it starts only once");
+  // Without mpirun, Open MPI would start a daemon for processes that we never spawn.
+  setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
+  if (MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS)
+    return hg_fail(HG_ERR_INTERNAL, "MPI does not start");
+  hg_world *w = &the_world;
+  MPI_Comm_dup(MPI_COMM_WORLD, &w->comm);
+  install_error_handler(w);
+  MPI_Comm_rank(w->comm, &w->rank);
+  MPI_Comm_size(w->comm, &w->size);
+  hg_world_phase(w, "start");
+  w->one_host = all_on_one_host(w);
+  *world = w;
+  hg_status rc = HG_OK;
+  if (provided < MPI_THREAD_FUNNELED)
+    rc = hg_fail(HG_ERR_INPUT, "this MPI library does not allow threads (level %d, needed %d)", provided,
+                 MPI_THREAD_FUNNELED);
+  return hg_agree(w, rc, "starting MPI");
+}
+
+int hg_world_rank(const hg_world *world) { return world->rank; }
+int hg_world_size(const hg_world *world) { return world->size; }
+bool hg_world_one_host(const hg_world *world) { return world->one_host; }
+MPI_Comm hg_world_comm(const hg_world *world) { return world->comm; }
+
+void hg_world_phase(hg_world *world, const char *phase) { snprintf(world->phase, sizeof world->phase, "%s", phase); }
+
+// From best to worst; what the ranks compare is the place in this list.
+static const hg_status by_severity[] = {HG_OK, HG_STOPPED, HG_ERR_INPUT, HG_ERR_IO, HG_ERR_MEMORY, HG_ERR_INTERNAL};
+
+static int severity_of(hg_status rc)
+{
+  int n = (int)(sizeof by_severity / sizeof *by_severity);
+  for (int k = 0; k < n; k++)
+    if (by_severity[k] == rc) return k;
+  return n - 1;
+}
+
+typedef struct {
+  int severity, rank;
+} outcome; // MPI_2INT
+
+static outcome worst_of_all(const hg_world *world, hg_status rc)
+{
+  outcome mine = {severity_of(rc), world->rank}, worst = mine;
+  MPI_Allreduce(&mine, &worst, 1, MPI_2INT, MPI_MAXLOC, world->comm);
+  return worst;
+}
+
+static hg_status adopt(const hg_world *world, outcome worst, const char *phase)
+{
+  char text[TEXT_SIZE] = "";
+  if (world->rank == worst.rank) snprintf(text, sizeof text, "%s", hg_error_text());
+  MPI_Bcast(text, sizeof text, MPI_CHAR, worst.rank, world->comm);
+  hg_status rc = hg_fail(by_severity[worst.severity], "%s", text);
+  // On one rank a prefix would tell nothing, and a stop is no failure of a rank.
+  if (world->size > 1 && rc != HG_STOPPED) hg_context(rc, "rank %d, %s", worst.rank, phase);
+  return rc;
+}
+
+#ifndef NDEBUG
+static int64_t hash_of(const char *text)
+{
+  uint64_t h = 14695981039346656037u; // FNV-1a
+  for (; *text; text++) h = (h ^ (unsigned char)*text) * 1099511628211u;
+  return (int64_t)(h >> 1);
+}
+#endif
+
+hg_status hg_agree(hg_world *world, hg_status rc, const char *phase)
+{
+  if (world->failed) return rc;
+  hg_world_phase(world, phase);
+#ifndef NDEBUG
+  hg_status same = hg_world_same(world, hash_of(phase), "the phase at an agreement");
+  if (same != HG_OK) return hg_context(same, "rank %d is at '%s'", world->rank, phase);
+#endif
+  outcome worst = worst_of_all(world, rc);
+  if (by_severity[worst.severity] != HG_OK) {
+    world->failed = by_severity[worst.severity] != HG_STOPPED;
+    return adopt(world, worst, phase);
+  }
+  snprintf(world->phase, sizeof world->phase, "after %s", phase);
+  return HG_OK;
+}
+
+hg_status hg_world_same(hg_world *world, int64_t value, const char *what)
+{
+  if (world->failed) return HG_OK;
+  int64_t ends[2] = {value, ~value}; // ~x falls as x grows, and unlike -x it exists for every x
+  MPI_Allreduce(MPI_IN_PLACE, ends, 2, MPI_INT64_T, MPI_MAX, world->comm);
+  if (ends[0] == ~ends[1]) return HG_OK;
+  world->failed = true;
+  return hg_fail(HG_ERR_INTERNAL, "%s differs between ranks: from %" PRId64 " to %" PRId64, what, ~ends[1], ends[0]);
+}
+
+_Noreturn void hg_world_abort(hg_world *world, hg_status rc)
+{
+  hg_log(HG_LOG_ERROR, "rank %d, %s: %s", world->rank, world->phase, hg_error_text());
+  end_job(hg_exit_status(rc));
+  _Exit(hg_exit_status(rc));
+}
+
+hg_status hg_world_close(hg_world **world, hg_status rc)
+{
+  hg_world *w = *world;
+  if (!w) return rc;
+  *world = NULL;
+  // Every rank comes here at last, also after an agreed failure, so that a later one of a single rank still counts.
+  outcome worst = worst_of_all(w, rc);
+  rc = by_severity[worst.severity];
+  if (rc != HG_OK && !w->failed) adopt(w, worst, w->phase);
+  if (rc != HG_OK && rc != HG_STOPPED) {
+    if (w->rank == 0) hg_log(HG_LOG_ERROR, "%s", hg_error_text());
+    hg_fail(rc, "%s", "");
+  }
+  MPI_Comm_free(&w->comm);
+  MPI_Finalize();
+  return rc;
+}

@@ -1,0 +1,14 @@
+#pragma once
+/* Private to comm/ and its tests: the only header that shows MPI. */
+#include <mpi.h>
+
+#include "comm/world.h"
+
+/** The communicator of this run; owned by the world. */
+MPI_Comm hg_world_comm(const hg_world *world);
+
+#ifdef HALOGNN_FLOAT64
+#  define HG_MPI_REAL MPI_DOUBLE
+#else
+#  define HG_MPI_REAL MPI_FLOAT
+#endif
