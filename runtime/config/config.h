@@ -1,4 +1,6 @@
 #pragma once
+#include <stddef.h>
+
 #include "core/graph/graph.h"
 #include "models/options.h"
 #include "partition/partitioner.h"
@@ -9,7 +11,14 @@ typedef enum { HG_OPTIMIZER_SGD, HG_OPTIMIZER_ADAM, HG_OPTIMIZER_ADAMW } hg_opti
 typedef enum { HG_SCHEDULE_CONSTANT, HG_SCHEDULE_STEP, HG_SCHEDULE_COSINE } hg_schedule_kind;
 typedef enum { HG_DECAY_ALL, HG_DECAY_FIRST } hg_decay_layers;
 typedef enum { HG_CHOICE_AUTO_LOSS, HG_CHOICE_CROSS_ENTROPY, HG_CHOICE_BCE, HG_CHOICE_MSE } hg_loss_choice;
-typedef enum { HG_METRIC_AUTO, HG_METRIC_ACCURACY, HG_METRIC_MICRO_F1, HG_METRIC_MACRO_F1, HG_METRIC_ROC_AUC, HG_METRIC_RMSE } hg_metric;
+typedef enum {
+  HG_METRIC_AUTO,
+  HG_METRIC_ACCURACY,
+  HG_METRIC_MICRO_F1,
+  HG_METRIC_MACRO_F1,
+  HG_METRIC_ROC_AUC,
+  HG_METRIC_RMSE
+} hg_metric;
 typedef enum { HG_SYNC_ALLREDUCE, HG_SYNC_LOCAL, HG_SYNC_COORDINATOR } hg_sync;
 typedef enum { HG_TRANSPORT_AUTO, HG_TRANSPORT_IPC, HG_TRANSPORT_TCP } hg_transport;
 typedef enum { HG_CLASS_WEIGHTS_NONE, HG_CLASS_WEIGHTS_BALANCED } hg_class_weights;
@@ -20,8 +29,8 @@ enum { HG_PATH_MAX = 4096, HG_NAME_MAX = 128 };
 typedef struct {
   char name[HG_NAME_MAX];
   uint64_t seed;
-  int repeat;  ///< runs with seed, seed + 1, ...
-  int threads; ///< of each rank; 0: what the launcher gives
+  int repeat;               ///< runs with seed, seed + 1, ...
+  int threads;              ///< of each rank; 0: what the launcher gives
   char output[HG_PATH_MAX]; ///< folder of the run; "" : runs/NAME
   struct {
     char path[HG_PATH_MAX];
@@ -64,21 +73,27 @@ typedef struct {
 hg_config hg_config_default(void);
 
 /**
- * Reads a config file over the defaults. Unknown keys, wrong types and values out of range are HG_ERR_INPUT:
- * "FILE:LINE: key: found X, expected Y" with the nearest right key.
+ * Reads a config file over what `config` holds (hg_config_default). A config without a name is called as its file. Unknown keys, wrong types and values out of range are HG_ERR_INPUT:
+ * "FILE:LINE: key: found X, expected Y" with the nearest right key; `config` is as it was then. Not collective.
  */
 hg_status hg_config_load(hg_config *config, const char *path);
 
 /** The same from text, named `name` in messages: for tests, fuzzing, and the copy that a run keeps. */
 hg_status hg_config_parse(hg_config *config, const char *text, size_t length, const char *name);
 
-/** Applies one `a.b=value` of --set. */
+/**
+ * Applies one `a.b=value` of --set: "train.epochs=100", "partition.balance=[nodes, edges]". Texts are taken as they stand, without
+ * YAML's quotes. HG_ERR_INPUT: "--set KEY: found X, expected Y".
+ */
 hg_status hg_config_override(hg_config *config, const char *assignment);
 
 /** Checks what concerns several keys, and fills what follows from others (input_dropout, output). Call it after the overrides. */
 hg_status hg_config_resolve(hg_config *config);
 
-/** Finds dataset.path: from the working directory, then from the config file's folder; replaces it by what was found. */
+/**
+ * Finds dataset.path: from the working directory, then from the config file's folder, then in the folder that the environment variable
+ * HALOGNN_DATA names (there also without its leading folders); replaces it by what was found.
+ */
 hg_status hg_config_find_dataset(hg_config *config, const char *config_path);
 
 /** The resolved config as YAML text that hg_config_parse reads back to the same bits; hg_alloc, the caller frees. */
@@ -86,3 +101,6 @@ hg_status hg_config_print(const hg_config *config, char **yaml);
 
 /** Documentation of every key: type, default, choices, meaning; hg_alloc, the caller frees. */
 hg_status hg_config_schema(char **text);
+
+/** The same as Markdown tables, for docs/configuration.md. */
+hg_status hg_config_schema_markdown(char **text);

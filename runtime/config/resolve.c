@@ -1,0 +1,118 @@
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "runtime/config/value.h"
+
+hg_config hg_config_default(void)
+{
+  hg_config config;
+  memset(&config, 0, sizeof config);
+  for (const hg_key *key = hg_keys; key < hg_keys + HG_KEY_COUNT; key++) {
+    int flags = 0;
+    if (key->type == HG_KEY_SECTION) continue;
+    if (key->type == HG_KEY_FLAGS) {
+      (void)hg_value_add_flag(&flags, key, key->initial, key->name);
+      (void)hg_value_set_flags(&config, key, flags, key->name);
+    } else {
+      hg_value_style style = key->type == HG_KEY_TEXT ? HG_VALUE_QUOTED : HG_VALUE_PLAIN;
+      (void)hg_value_set(&config, key, key->initial, style,
+                         key->name); // the table's defaults are valid: a test says so
+    }
+  }
+  return config;
+}
+
+static hg_status check_name(const hg_config *c)
+{
+  if (strchr(c->name, '/') || c->name[0] == '.')
+    return hg_fail(HG_ERR_INPUT, "name: found '%s', expected a folder's name without '/' or a leading '.'", c->name);
+  if (c->seed > UINT64_MAX - (uint64_t)c->repeat)
+    return hg_fail(HG_ERR_INPUT, "seed: found %llu with repeat: %d, expected seed + repeat below 2^64",
+                   (unsigned long long)c->seed, c->repeat);
+  if (c->dataset.path[0] == '\0')
+    return hg_fail(HG_ERR_INPUT, "dataset.path: found nothing, expected the path of an .hg file");
+  return HG_OK;
+}
+
+static hg_status check_schedule(const hg_config *c)
+{
+  if (c->train.warmup_epochs > c->train.epochs)
+    return hg_fail(HG_ERR_INPUT, "train.warmup_epochs: found %d, expected at most train.epochs (%d)",
+                   c->train.warmup_epochs, c->train.epochs);
+  if (c->train.min_learning_rate > c->train.learning_rate)
+    return hg_fail(HG_ERR_INPUT, "train.min_learning_rate: found %g, expected at most train.learning_rate (%g)",
+                   c->train.min_learning_rate, c->train.learning_rate);
+  if (c->train.sync != HG_SYNC_LOCAL && c->train.sync_every != 1)
+    return hg_fail(HG_ERR_INPUT, "train.sync_every: found %d, expected 1 unless train.sync is local",
+                   c->train.sync_every);
+  return HG_OK;
+}
+
+static hg_status check_loss(const hg_config *c)
+{
+  bool classes = c->train.loss == HG_CHOICE_AUTO_LOSS || c->train.loss == HG_CHOICE_CROSS_ENTROPY;
+  bool wants_rmse = c->train.metric == HG_METRIC_RMSE;
+  if (c->train.metric != HG_METRIC_AUTO && c->train.loss != HG_CHOICE_AUTO_LOSS &&
+      wants_rmse != (c->train.loss == HG_CHOICE_MSE))
+    return hg_fail(HG_ERR_INPUT, "train.metric: found one that does not fit train.loss, expected rmse with mse alone");
+  if (c->train.label_smoothing > 0 && !classes)
+    return hg_fail(HG_ERR_INPUT, "train.label_smoothing: found %g, expected 0 unless train.loss is cross_entropy",
+                   c->train.label_smoothing);
+  if (c->train.class_weights != HG_CLASS_WEIGHTS_NONE && !classes)
+    return hg_fail(HG_ERR_INPUT,
+                   "train.class_weights: found balanced, expected none unless train.loss is cross_entropy");
+  return HG_OK;
+}
+
+hg_status hg_config_resolve(hg_config *config)
+{
+  hg_status rc = HG_OK;
+  hg_config c = *config;
+  if (c.name[0] == '\0') snprintf(c.name, sizeof c.name, "run");
+  HG_TRY(check_name(&c));
+  HG_TRY(check_schedule(&c));
+  HG_TRY(check_loss(&c));
+  if (c.model.input_dropout < 0) c.model.input_dropout = c.model.dropout;
+  if (c.output[0] == '\0') snprintf(c.output, sizeof c.output, "runs/%s", c.name);
+  *config = c;
+done:
+  return rc;
+}
+
+static bool is_file(const char *path)
+{
+  struct stat info;
+  return stat(path, &info) == 0 && !S_ISDIR(info.st_mode);
+}
+
+// Takes folder/name for the dataset when it is a file
+static bool try_folder(hg_config *config, const char *folder, const char *name)
+{
+  char path[HG_PATH_MAX];
+  if (snprintf(path, sizeof path, "%s/%s", folder, name) >= (int)sizeof path || !is_file(path)) return false;
+  memcpy(config->dataset.path, path, sizeof path);
+  return true;
+}
+
+hg_status hg_config_find_dataset(hg_config *config, const char *config_path)
+{
+  const char *wanted = config->dataset.path, *slash = strrchr(wanted, '/');
+  char copy[HG_PATH_MAX];
+  if (is_file(wanted)) return HG_OK;
+  if (wanted[0] == '/')
+    return hg_fail(HG_ERR_INPUT,
+                   "dataset.path: found no file %.300s; make it with `halognn import` or `halognn generate`", wanted);
+  if (snprintf(copy, sizeof copy, "%s", config_path) >= (int)sizeof copy)
+    return hg_fail(HG_ERR_INPUT, "%.100s...: the path is too long", config_path);
+  const char *folder = dirname(copy), *data = getenv("HALOGNN_DATA");
+  if (try_folder(config, folder, wanted)) return HG_OK;
+  if (data && (try_folder(config, data, wanted) || (slash && try_folder(config, data, slash + 1)))) return HG_OK;
+  return hg_fail(
+      HG_ERR_INPUT,
+      "dataset.path: found no file %.300s, neither from the working directory nor from %.200s%s%.200s; make it with "
+      "`halognn import` or `halognn generate`, or name it with --set dataset.path=FILE",
+      wanted, folder, data ? " nor from HALOGNN_DATA=" : "", data ? data : "");
+}

@@ -1,0 +1,224 @@
+#include "runtime/config/schema.h"
+
+#include <limits.h>
+#include <math.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/suggest.h"
+
+static const char *const scalings[] = {"none", "row", "standardize", NULL};
+static const char *const objectives[] = {"volume", "cut", NULL};
+static const char *const balances[] = {"nodes", "edges", "labels", NULL};
+static const char *const activations[] = {"none", "relu", "elu", NULL};
+static const char *const adjacencies[] = {"symmetric", "row", "sum", NULL};
+static const char *const norms[] = {"none", "layer", "batch", NULL};
+static const char *const optimizers[] = {"sgd", "adam", "adamw", NULL};
+static const char *const decay_layers[] = {"all", "first", NULL};
+static const char *const schedules[] = {"constant", "step", "cosine", NULL};
+static const char *const losses[] = {"auto", "cross_entropy", "bce", "mse", NULL};
+static const char *const metrics[] = {"auto", "accuracy", "micro_f1", "macro_f1", "roc_auc", "rmse", NULL};
+static const char *const class_weights[] = {"none", "balanced", NULL};
+static const char *const syncs[] = {"allreduce", "local", "coordinator", NULL};
+static const char *const transports[] = {"auto", "ipc", "tcp", NULL};
+
+static const hg_key_range short_text = {.most = HG_NAME_MAX - 1};
+static const hg_key_range path_text = {.most = HG_PATH_MAX - 1};
+static const hg_key_range counted = {.least = 1, .most = INT_MAX};
+static const hg_key_range not_negative_count = {.most = INT_MAX};
+static const hg_key_range thread_counts = {.most = 4096};
+static const hg_key_range layer_counts = {.least = 1, .most = 1000};
+static const hg_key_range widths = {.least = 1, .most = 1 << 20};
+static const hg_key_range rates = {.most = 1, .below = true};
+static const hg_key_range rates_or_auto = {.most = 1, .below = true, .automatic = true};
+static const hg_key_range factors = {.most = 1, .above = true};
+static const hg_key_range positive = {.most = INFINITY, .above = true};
+static const hg_key_range not_negative = {.most = INFINITY};
+static const hg_key_range imbalances = {.least = 1, .most = 1000, .above = true};
+static const hg_key_range timeouts = {.most = 86400, .above = true};
+
+const hg_key hg_keys[] = {
+    {"name", HG_KEY_TEXT, offsetof(hg_config, name), "", &short_text, NULL,
+     "the experiment's name and that of its folder under runs/; empty: the config file's name without .yaml"},
+    {"seed", HG_KEY_SEED, offsetof(hg_config, seed), "1", NULL, NULL, "of the initial weights and the dropout masks"},
+    {"repeat", HG_KEY_INTEGER, offsetof(hg_config, repeat), "1", &counted, NULL,
+     "runs with seed, seed + 1, ...; the summary gives mean and standard deviation"},
+    {"threads", HG_KEY_INTEGER, offsetof(hg_config, threads), "0", &thread_counts, NULL,
+     "of each rank; 0: OMP_NUM_THREADS, or the processors that the launcher gives the rank"},
+    {"output", HG_KEY_TEXT, offsetof(hg_config, output), "", &path_text, NULL, "folder of the run; empty: runs/NAME"},
+    {"dataset", HG_KEY_SECTION, 0, NULL, NULL, NULL, "the graph"},
+    {"dataset.path", HG_KEY_TEXT, offsetof(hg_config, dataset.path), "", &path_text, NULL,
+     "the .hg file; looked for from the working directory, the config's folder, and the folder HALOGNN_DATA names"},
+    {"dataset.normalize_features", HG_KEY_CHOICE, offsetof(hg_config, dataset.normalize_features), "none", NULL,
+     scalings, "row: each node's features sum to 1; standardize: each feature has mean 0 and deviation 1"},
+    {"partition", HG_KEY_SECTION, 0, NULL, NULL, NULL, "which rank owns which node"},
+    {"partition.method", HG_KEY_TEXT, offsetof(hg_config, partition.method), "metis", &short_text, NULL,
+     "a partitioner; `halognn partition --help` lists them"},
+    {"partition.path", HG_KEY_TEXT, offsetof(hg_config, partition.path), "", &path_text, NULL,
+     "a parts file made by `halognn partition`; empty: made when needed and cached beside the graph"},
+    {"partition.objective", HG_KEY_CHOICE, offsetof(hg_config, partition.objective), "volume", NULL, objectives,
+     "what METIS makes small: the halo rows to send, or the edges cut"},
+    {"partition.balance", HG_KEY_FLAGS, offsetof(hg_config, partition.balance), "nodes", NULL, balances,
+     "what parts have equally much of; labels: labelled training nodes"},
+    {"partition.imbalance", HG_KEY_REAL, offsetof(hg_config, partition.imbalance), "1.05", &imbalances, NULL,
+     "allowed ratio of the largest part to the mean"},
+    {"partition.seed", HG_KEY_SEED, offsetof(hg_config, partition.seed), "1", NULL, NULL,
+     "of the partitioner; does not follow `seed`, so that repeats share their parts"},
+    {"model", HG_KEY_SECTION, 0, NULL, NULL, NULL, "the network"},
+    {"model.type", HG_KEY_TEXT, offsetof(hg_config, model.type), "gcn", &short_text, NULL, "the kind of its layers"},
+    {"model.layers", HG_KEY_INTEGER, offsetof(hg_config, model.layers), "2", &layer_counts, NULL, "number of layers"},
+    {"model.hidden", HG_KEY_INTEGER, offsetof(hg_config, model.hidden), "16", &widths, NULL,
+     "width of each layer but the last, which has the width of the labels"},
+    {"model.dropout", HG_KEY_REAL, offsetof(hg_config, model.dropout), "0.5", &rates, NULL,
+     "probability that an input of a layer after the first is set to 0 while training"},
+    {"model.input_dropout", HG_KEY_REAL, offsetof(hg_config, model.input_dropout), "auto", &rates_or_auto, NULL,
+     "the same for the first layer's input; auto: as model.dropout"},
+    {"model.activation", HG_KEY_CHOICE, offsetof(hg_config, model.activation), "relu", NULL, activations,
+     "between the layers"},
+    {"model.normalization", HG_KEY_CHOICE, offsetof(hg_config, model.normalization), "symmetric", NULL, adjacencies,
+     "of neighbours: by the root of both degrees, by the row's degree (mean), or none (sum)"},
+    {"model.self_loops", HG_KEY_BOOL, offsetof(hg_config, model.self_loops), "true", NULL, NULL,
+     "each node is its own neighbour too"},
+    {"model.bias", HG_KEY_BOOL, offsetof(hg_config, model.bias), "true", NULL, NULL, "a bias in every layer"},
+    {"model.residual", HG_KEY_BOOL, offsetof(hg_config, model.residual), "false", NULL, NULL,
+     "adds a layer's input to its output where the widths are equal"},
+    {"model.norm", HG_KEY_CHOICE, offsetof(hg_config, model.norm), "none", NULL, norms,
+     "between a hidden layer and its activation; batch: over the nodes of all ranks"},
+    {"train", HG_KEY_SECTION, 0, NULL, NULL, NULL, "how it learns"},
+    {"train.epochs", HG_KEY_INTEGER, offsetof(hg_config, train.epochs), "200", &counted, NULL,
+     "passes over the graph, at most"},
+    {"train.optimizer", HG_KEY_CHOICE, offsetof(hg_config, train.optimizer), "adam", NULL, optimizers,
+     "adamw: weight decay apart from the gradient"},
+    {"train.learning_rate", HG_KEY_REAL, offsetof(hg_config, train.learning_rate), "0.01", &positive, NULL,
+     "at its highest"},
+    {"train.momentum", HG_KEY_REAL, offsetof(hg_config, train.momentum), "0", &rates, NULL, "of sgd"},
+    {"train.beta1", HG_KEY_REAL, offsetof(hg_config, train.beta1), "0.9", &rates, NULL,
+     "of adam and adamw: decay of the mean of gradients"},
+    {"train.beta2", HG_KEY_REAL, offsetof(hg_config, train.beta2), "0.999", &rates, NULL,
+     "of adam and adamw: decay of the mean of squared gradients"},
+    {"train.epsilon", HG_KEY_REAL, offsetof(hg_config, train.epsilon), "1.0e-8", &positive, NULL,
+     "of adam and adamw: added to the root of the squared gradients"},
+    {"train.weight_decay", HG_KEY_REAL, offsetof(hg_config, train.weight_decay), "0", &not_negative, NULL,
+     "L2 penalty on the weights"},
+    {"train.weight_decay_layers", HG_KEY_CHOICE, offsetof(hg_config, train.weight_decay_layers), "all", NULL,
+     decay_layers, "which layers' weights decay; first: as in Kipf and Welling's GCN"},
+    {"train.schedule", HG_KEY_CHOICE, offsetof(hg_config, train.schedule), "constant", NULL, schedules,
+     "of the learning rate, after the warm-up"},
+    {"train.warmup_epochs", HG_KEY_INTEGER, offsetof(hg_config, train.warmup_epochs), "0", &not_negative_count, NULL,
+     "epochs in which the learning rate rises linearly from 0"},
+    {"train.step_epochs", HG_KEY_INTEGER, offsetof(hg_config, train.step_epochs), "100", &counted, NULL,
+     "schedule: step multiplies the learning rate every so many epochs"},
+    {"train.step_factor", HG_KEY_REAL, offsetof(hg_config, train.step_factor), "0.1", &factors, NULL, "... by this"},
+    {"train.min_learning_rate", HG_KEY_REAL, offsetof(hg_config, train.min_learning_rate), "0", &not_negative, NULL,
+     "where schedule: cosine ends, and step stops"},
+    {"train.evaluate_every", HG_KEY_INTEGER, offsetof(hg_config, train.evaluate_every), "1", &counted, NULL,
+     "epochs between evaluations on the validation and test nodes"},
+    {"train.patience", HG_KEY_INTEGER, offsetof(hg_config, train.patience), "0", &not_negative_count, NULL,
+     "evaluations without a better validation metric before it stops early; 0: never"},
+    {"train.loss", HG_KEY_CHOICE, offsetof(hg_config, train.loss), "auto", NULL, losses,
+     "auto: cross_entropy for classes, bce for multi-label data, mse for regression"},
+    {"train.metric", HG_KEY_CHOICE, offsetof(hg_config, train.metric), "auto", NULL, metrics,
+     "chooses the best epoch on the validation nodes; auto: accuracy, micro_f1 or rmse by the data"},
+    {"train.label_smoothing", HG_KEY_REAL, offsetof(hg_config, train.label_smoothing), "0", &rates, NULL,
+     "share of the target spread over all classes, for cross_entropy"},
+    {"train.class_weights", HG_KEY_CHOICE, offsetof(hg_config, train.class_weights), "none", NULL, class_weights,
+     "balanced: a class counts by the inverse of its number of training nodes"},
+    {"train.checkpoint_every", HG_KEY_INTEGER, offsetof(hg_config, train.checkpoint_every), "0", &not_negative_count,
+     NULL, "epochs between checkpoints; 0: only the best epoch and the last"},
+    {"train.keep_checkpoints", HG_KEY_INTEGER, offsetof(hg_config, train.keep_checkpoints), "2", &counted, NULL,
+     "periodic checkpoints kept, besides the best"},
+    {"train.sync", HG_KEY_CHOICE, offsetof(hg_config, train.sync), "allreduce", NULL, syncs,
+     "of the ranks: gradients by MPI each step, weights averaged at times, gradients through the coordinator"},
+    {"train.sync_every", HG_KEY_INTEGER, offsetof(hg_config, train.sync_every), "1", &counted, NULL,
+     "sync: local averages the weights every so many steps"},
+    {"coordinator", HG_KEY_SECTION, 0, NULL, NULL, NULL, "the process that plans the epochs"},
+    {"coordinator.transport", HG_KEY_CHOICE, offsetof(hg_config, coordinator.transport), "auto", NULL, transports,
+     "auto: ipc when all ranks share a host, else tcp"},
+    {"coordinator.timeout_seconds", HG_KEY_REAL, offsetof(hg_config, coordinator.timeout_seconds), "60", &timeouts,
+     NULL, "silence after which a rank counts as lost"},
+};
+_Static_assert(sizeof hg_keys / sizeof *hg_keys == HG_KEY_COUNT, "HG_KEY_COUNT counts the table's rows");
+_Static_assert(sizeof(hg_metric) == sizeof(int), "an enum's field is written as an int");
+
+const hg_key *hg_key_find(const char *name)
+{
+  for (int k = 0; k < HG_KEY_COUNT; k++)
+    if (strcmp(hg_keys[k].name, name) == 0) return &hg_keys[k];
+  return NULL;
+}
+
+const char *hg_key_leaf(const hg_key *key)
+{
+  const char *dot = strrchr(key->name, '.');
+  return dot ? dot + 1 : key->name;
+}
+
+const char *hg_key_suggest(const char *name)
+{
+  enum { LONGEST = 64 };
+  if (strlen(name) > LONGEST) return NULL;
+  const char *dot = strrchr(name, '.'), *leaf = dot ? dot + 1 : name;
+  const char *names[HG_KEY_COUNT + 1] = {0}, *leaves[HG_KEY_COUNT + 1] = {0};
+  for (int k = 0; k < HG_KEY_COUNT; k++) {
+    names[k] = hg_keys[k].name;
+    leaves[k] = hg_key_leaf(&hg_keys[k]);
+    if (strcmp(leaf, leaves[k]) == 0) return names[k]; // the right word in the wrong section
+  }
+  const char *near = hg_suggest(name, names);
+  if (near) return near;
+  near = hg_suggest(leaf, leaves);
+  for (int k = 0; near && k < HG_KEY_COUNT; k++)
+    if (leaves[k] == near) return names[k];
+  return NULL;
+}
+
+static void join(char *text, size_t size, const char *start, const char *const *words)
+{
+  size_t used = (size_t)snprintf(text, size, "%s", start);
+  for (int w = 0; words[w] && used < size; w++)
+    used += (size_t)snprintf(text + used, size - used, "%s%s", w ? ", " : "", words[w]);
+}
+
+static void expected_number(const hg_key_range *r, bool integer, char *text, size_t size)
+{
+  const char *what = integer ? "an integer" : "a number", *automatic = r->automatic ? "auto or " : "";
+  bool bounded = integer ? r->most < INT_MAX : isfinite(r->most);
+  if (!bounded)
+    snprintf(text, size, "%s%s %s %g", automatic, what, r->above ? "greater than" : "of at least", r->least);
+  else if (!integer)
+    snprintf(text, size, "%s%s in %s%g, %g%s", automatic, what, r->above ? "(" : "[", r->least, r->most,
+             r->below ? ")" : "]");
+  else
+    snprintf(text, size, "%s%s from %.0f to %.0f", automatic, what, r->least, r->most);
+}
+
+void hg_key_expected(const hg_key *key, char *text, size_t size)
+{
+  switch (key->type) {
+  case HG_KEY_SECTION:
+    snprintf(text, size, "a map of keys");
+    return;
+  case HG_KEY_TEXT:
+    snprintf(text, size, "text of at most %.0f bytes", key->range->most);
+    return;
+  case HG_KEY_INTEGER:
+    expected_number(key->range, true, text, size);
+    return;
+  case HG_KEY_SEED:
+    snprintf(text, size, "an integer from 0 to %llu", (unsigned long long)UINT64_MAX);
+    return;
+  case HG_KEY_REAL:
+    expected_number(key->range, false, text, size);
+    return;
+  case HG_KEY_BOOL:
+    snprintf(text, size, "true or false");
+    return;
+  case HG_KEY_CHOICE:
+    join(text, size, "one of ", key->choices);
+    return;
+  case HG_KEY_FLAGS:
+    join(text, size, "a list of one or more of ", key->choices);
+    return;
+  }
+}
