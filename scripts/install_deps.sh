@@ -18,27 +18,28 @@ missing_of() {
   done
 }
 
-# as_root COMMAND...: fails with a reason when this user may not
-as_root() {
-  if [ "$(id -u)" = 0 ]; then
-    "$@"
-  elif ! command -v sudo >/dev/null; then
-    die "not root, and there is no sudo; as root run: apt-get install --no-install-recommends ${missing[*]}"
-  elif [ -t 0 ]; then
-    sudo "$@"
-  else
-    sudo -n "$@" || die "sudo wants a password and there is no terminal; as root run: apt-get install --no-install-recommends ${missing[*]}"
-  fi
+# may_be_root: sets as_root, the words in front of a command that root must run; ends with a reason when this user may not
+may_be_root() {
+  local by_hand="as root run: apt-get install --no-install-recommends ${missing[*]}"
+  as_root=()
+  [ "$(id -u)" != 0 ] || return 0
+  command -v sudo >/dev/null || die "not root, and there is no sudo; $by_hand"
+  as_root=(sudo)
+  [ -t 0 ] || as_root=(sudo -n)
+  "${as_root[@]}" true || die "sudo does not let this user in$([ -t 0 ] || echo ' (it wants a password, and there is no terminal)'); $by_hand"
 }
+
+apt() { "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q "$@"; }
 
 install() {
   command -v apt-get >/dev/null || die "no apt-get here: this script knows Debian 12 and its relatives. Install what these packages hold: ${missing[*]}"
+  may_be_root
   say "installing ${#missing[@]} packages: ${missing[*]}"
   local log
   log=$(mktemp)
   # An update that fails is no reason to stop: the lists on the disk may do.
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get -q update >"$log" 2>&1 || say "warning: apt-get update failed; using the package lists that are here"
-  if ! as_root env DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends "${missing[@]}" >>"$log" 2>&1; then
+  apt update >"$log" 2>&1 || say "warning: apt-get update failed; using the package lists that are here"
+  if ! apt install -y --no-install-recommends "${missing[@]}" >>"$log" 2>&1; then
     tail -n 15 "$log" >&2
     rm -f "$log"
     die "apt-get could not install ${missing[*]}; the lines above say why. Is the network up, and is this Debian 12?"

@@ -39,7 +39,7 @@ build() { # build PRESET TREE OPTION...: configures and builds with warnings as 
   local preset=$1 tree=build/$2
   shift 2
   command -v ccache >/dev/null && export CMAKE_C_COMPILER_LAUNCHER=ccache
-  quietly "configure-${tree#build/}" cmake --preset "$preset" -B "$tree" -DHALOGNN_WERROR=ON "$@"
+  quietly "configure-${tree#build/}" cmake --preset "$preset" -B "$tree" -DHALOGNN_WERROR=ON -DHALOGNN_TESTS=ON "$@"
   quietly "build-${tree#build/}" cmake --build "$tree" -j "$jobs"
 }
 

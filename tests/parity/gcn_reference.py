@@ -1,0 +1,143 @@
+"""A graph convolutional network in NumPy, written from the paper (Kipf and Welling 2017) and not from the C sources.
+
+    H_0 = X with rows that sum to 1
+    H_l = relu(A H_(l-1) W_l + b_l), the last layer without relu,   A = D^-1/2 (S + I) D^-1/2
+    loss = mean cross entropy over the training nodes
+
+Adam adds weight_decay * W to the gradient of the first layer's weights (L2, as in the paper's code).
+Run as a program it checks its own gradients by finite differences.
+"""
+import sys
+
+import numpy as np
+import scipy.sparse as sp
+
+
+class Data:
+    """A graph in the gnn-benchmark npz layout: normalised adjacency, scaled features, labels, training nodes."""
+
+    def __init__(self, path):
+        with np.load(path, allow_pickle=False) as f:
+            s = sp.csr_matrix((np.ones(len(f["adj_indices"])), f["adj_indices"], f["adj_indptr"]), shape=tuple(f["adj_shape"]))
+            x = sp.csr_matrix((f["attr_data"].astype(np.float64), f["attr_indices"], f["attr_indptr"]), shape=tuple(f["attr_shape"]))
+            self.labels, self.train = f["labels"], f["train_idx"]
+        s = s.maximum(s.T)
+        s = s - sp.diags(s.diagonal())
+        s.eliminate_zeros()
+        s = s + sp.identity(s.shape[0])
+        scale = sp.diags(1 / np.sqrt(np.asarray(s.sum(axis=1)).ravel()))
+        self.a = (scale @ s @ scale).tocsr()
+        sums = np.asarray(x.sum(axis=1)).ravel()
+        self.x = (sp.diags(1 / np.where(sums > 0, sums, 1)) @ x).tocsr()
+        self.classes = int(self.labels.max()) + 1
+
+
+def forward(data, params):
+    """Outputs of all layers, features first. params: [(W, b), ...], W is f_in x f_out."""
+    outputs = [data.x]
+    for layer, (w, b) in enumerate(params):
+        z = np.asarray(data.a @ (outputs[-1] @ w)) + b
+        outputs.append(np.maximum(z, 0) if layer + 1 < len(params) else z)
+    return outputs
+
+
+def loss_of(data, logits):
+    """Mean cross entropy over the training nodes, and its gradient by the logits."""
+    z = logits[data.train]
+    z = z - z.max(axis=1, keepdims=True)
+    log_p = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+    rows, truth = np.arange(len(z)), data.labels[data.train]
+    d = np.exp(log_p)
+    d[rows, truth] -= 1
+    d_logits = np.zeros_like(logits)
+    d_logits[data.train] = d / len(z)
+    return -log_p[rows, truth].mean(), d_logits
+
+
+def gradients(data, params):
+    """(loss, logits, [(dW, db), ...])"""
+    outputs = forward(data, params)
+    loss, d = loss_of(data, outputs[-1])
+    grads = []
+    for layer in reversed(range(len(params))):
+        if layer + 1 < len(params):
+            d = d * (outputs[layer + 1] > 0)
+        back = data.a.T @ d
+        grads.append((np.asarray(outputs[layer].T @ back), d.sum(axis=0)))
+        d = back @ params[layer][0].T
+    return loss, outputs[-1], grads[::-1]
+
+
+def adam(data, params, steps, learning_rate=0.01, weight_decay=0.0, beta1=0.9, beta2=0.999, epsilon=1e-8):
+    """Trains; returns the parameters afterwards and the loss before each step."""
+    params = [(w.copy(), b.copy()) for w, b in params]
+    moments = [[np.zeros_like(p) for p in pair] for pair in params]
+    squares = [[np.zeros_like(p) for p in pair] for pair in params]
+    losses = []
+    for step in range(1, steps + 1):
+        loss, _, grads = gradients(data, params)
+        losses.append(loss)
+        for layer, pair in enumerate(grads):
+            for k, g in enumerate(pair):
+                p, m, v = params[layer][k], moments[layer][k], squares[layer][k]
+                if layer == 0 and k == 0:
+                    g = g + weight_decay * p
+                m += (1 - beta1) * (g - m)
+                v += (1 - beta2) * (g * g - v)
+                p -= learning_rate * (m / (1 - beta1**step)) / (np.sqrt(v / (1 - beta2**step)) + epsilon)
+    return params, losses
+
+
+def glorot(widths, seed):
+    """Parameters for layers widths[0] -> widths[1] -> ..., with biases that are not zero."""
+    rng = np.random.default_rng(seed)
+    pairs = zip(widths[:-1], widths[1:])
+    return [(rng.uniform(-1, 1, (a, b)) * np.sqrt(6 / (a + b)), 0.1 * rng.standard_normal(b)) for a, b in pairs]
+
+
+def small_graph(seed):
+    """A random graph of 12 nodes with features, for the check of this file by itself."""
+    rng = np.random.default_rng(seed)
+    data = Data.__new__(Data)
+    s = np.triu(rng.random((12, 12)) < 0.3, 1)
+    s = s + s.T + np.eye(12)
+    d = 1 / np.sqrt(s.sum(axis=1))
+    data.a = sp.csr_matrix(d[:, None] * s * d)
+    data.x = sp.csr_matrix(rng.random((12, 5)))
+    data.labels, data.train, data.classes = rng.integers(0, 3, 12), np.array([0, 2, 3, 7, 11]), 3
+    return data
+
+
+def check_gradients(layers, seed, h=1e-6):
+    """The largest relative difference of a gradient from the central difference of the loss."""
+    data = small_graph(seed)
+    params = glorot([5] + [4] * (layers - 1) + [data.classes], seed)
+    grads = gradients(data, params)[2]
+    worst = 0.0
+    for pair, grad_pair in zip(params, grads):
+        for p, g in zip(pair, grad_pair):
+            for i in np.ndindex(p.shape):
+                kept = p[i]
+                p[i] = kept + h
+                above = gradients(data, params)[0]
+                p[i] = kept - h
+                below = gradients(data, params)[0]
+                p[i] = kept
+                worst = max(worst, abs((above - below) / (2 * h) - g[i]) / max(1e-2, abs(g[i])))
+    return worst
+
+
+def main():
+    bad = 0
+    for layers in (1, 2, 3):
+        for seed in range(5):
+            worst = check_gradients(layers, seed)
+            if worst > 1e-6:
+                print(f"gcn_reference: {layers} layers, seed {seed}: gradient off by {worst:.2g}")
+                bad += 1
+    print(f"gcn_reference: {15 - bad} passed, {bad} failed")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
