@@ -7,6 +7,7 @@ typedef enum {
   HG_ERR_INPUT,    ///< the user's file, key or argument is wrong: exit status 2
   HG_ERR_IO,       ///< the system refused: open, read, write, disk full
   HG_ERR_MEMORY,   ///< an allocation failed
+  HG_ERR_NUMERIC,  ///< the loss is not a number any more
   HG_ERR_INTERNAL, ///< a bug of ours
   HG_STOPPED,      ///< a signal ended the run after its checkpoint: exit status 75
 } hg_status;

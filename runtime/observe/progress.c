@@ -1,0 +1,99 @@
+#include "runtime/observe/progress.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/base/timer.h"
+#include "runtime/observe/run_folder.h"
+
+static const double terminal_interval_s = 0.1, plain_interval_s = 5;
+
+void hg_progress_begin(hg_progress *progress, const hg_config *config, hg_metric metric, bool quiet)
+{
+  memset(progress, 0, sizeof *progress);
+  progress->quiet = quiet;
+  progress->terminal = isatty(STDERR_FILENO);
+  progress->epochs = config->train.epochs;
+  progress->n_repeats = config->repeat;
+  progress->metric = metric;
+  progress->last_epoch_at = hg_now_s();
+}
+
+// "1:02:03", "2:03" or "45 s"
+static void print_duration(char *text, size_t size, double seconds)
+{
+  long s = lround(fmin(seconds, 1e8));
+  if (s < 60)
+    snprintf(text, size, "%ld s", s);
+  else if (s < 3600)
+    snprintf(text, size, "%ld:%02ld", s / 60, s % 60);
+  else
+    snprintf(text, size, "%ld:%02ld:%02ld", s / 3600, s / 60 % 60, s % 60);
+}
+
+static double epochs_left(const hg_progress *p, const hg_epoch_record *r)
+{
+  return (double)(p->n_repeats - r->repeat - 1) * p->epochs + (p->epochs - r->epoch);
+}
+
+static void show(hg_progress *p, const hg_epoch_record *r)
+{
+  char left[32], val[64] = "", seed[32] = "";
+  print_duration(left, sizeof left, p->mean_seconds * epochs_left(p, r));
+  double score = hg_scores_get(&r->scores[HG_SPLIT_VAL], p->metric);
+  if (r->evaluated && !isnan(score)) snprintf(val, sizeof val, "  val %s %.4f", hg_metric_name(p->metric), score);
+  if (p->n_repeats > 1) snprintf(seed, sizeof seed, "run %d/%d  ", r->repeat + 1, p->n_repeats);
+  fprintf(stderr, "%s%sepoch %d/%d  loss %.4f%s  %.3g s/epoch  %s left%s", p->terminal ? "\r" : "", seed, r->epoch,
+          p->epochs, r->train_loss, val, r->seconds, left, p->terminal ? "\033[K" : "\n");
+  fflush(stderr);
+  p->last_shown = hg_now_s();
+}
+
+void hg_progress_epoch(hg_progress *progress, const hg_epoch_record *record)
+{
+  double now = hg_now_s(), took = now - progress->last_epoch_at;
+  progress->last_epoch_at = now;
+  progress->mean_seconds = progress->mean_seconds > 0 ? 0.9 * progress->mean_seconds + 0.1 * took : took;
+  if (progress->quiet) return;
+  double interval = progress->terminal ? terminal_interval_s : plain_interval_s;
+  bool ends = record->epoch == progress->epochs;
+  if (now - progress->last_shown >= interval || (ends && progress->n_repeats == 1)) show(progress, record);
+}
+
+void hg_progress_end(hg_progress *progress)
+{
+  if (!progress->quiet && progress->terminal && progress->last_shown > 0) fputc('\n', stderr);
+}
+
+static void print_result(const hg_run_summary *s, FILE *to)
+{
+  if (s->n_repeats == 0) return;
+  const hg_repeat_result *last = &s->repeats[s->n_repeats - 1];
+  const char *metric = hg_metric_name(s->metric);
+  double mean, deviation;
+  hg_summary_test(s, &mean, &deviation);
+  if (s->n_repeats > 1)
+    fprintf(to, "test %-16s %.4f +- %.4f over %d seeds, at the best validation epoch\n", metric, mean, deviation,
+            s->n_repeats);
+  else
+    fprintf(to, "test %-16s %.4f at epoch %d, the best on validation (%.4f)\n", metric, mean, last->best_epoch,
+            hg_scores_get(&last->val, s->metric));
+  fprintf(to, "%-21s %.6g after %d epochs\n", "training loss", last->train_loss, last->epochs);
+}
+
+void hg_summary_print(const hg_run_summary *s, const char *folder, FILE *to)
+{
+  const double mib = 1024.0 * 1024.0;
+  fprintf(to, "%-21s %s\n", "status", s->status);
+  fprintf(to, "%-21s %d x %d threads\n", "ranks", s->ranks, s->threads);
+  print_result(s, to);
+  fprintf(to, "%-21s %.4g s median\n", "epoch", s->epoch_seconds_median);
+  fprintf(to, "%-21s %.4g MiB an epoch in %lld messages (edge cut %lld, halo nodes %lld)\n", "halo exchange",
+          (double)s->halo_bytes_per_epoch / mib, (long long)s->halo_messages_per_epoch, (long long)s->edge_cut,
+          (long long)s->halo_nodes);
+  fprintf(to, "%-21s %.4g MiB planned, %.4g used in arrays, %.4g resident at most (largest rank)\n", "memory",
+          (double)s->planned_bytes / mib, (double)s->used_bytes / mib, (double)s->peak_rss_bytes / mib);
+  fprintf(to, "%-21s %s\n", "run folder", folder);
+}

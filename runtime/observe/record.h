@@ -1,0 +1,42 @@
+#pragma once
+#include "core/base/phases.h"
+#include "runtime/observe/scores.h"
+
+/** What is told of one epoch: a line of metrics.jsonl. Sums and maxima are over ranks. */
+typedef struct {
+  int repeat; ///< from 0
+  uint64_t seed;
+  int epoch; ///< from 1
+  double learning_rate, train_loss;
+  bool evaluated;
+  hg_scores scores[HG_SPLIT_COUNT];  ///< when evaluated: of train, val and test nodes
+  double seconds;                    ///< training, without evaluation and checkpoints; max over ranks
+  int64_t halo_bytes, halo_messages; ///< sent, all ranks
+  double phases[HG_PHASE_COUNT];     ///< seconds, max over ranks
+} hg_epoch_record;
+
+/** What is told of one finished repeat. */
+typedef struct {
+  uint64_t seed;
+  int epochs, best_epoch;
+  double train_loss;   ///< last
+  hg_scores val, test; ///< at the best epoch
+  double best_metric;  ///< val score that chose it
+} hg_repeat_result;
+
+/** What is told of a whole run: summary.json. */
+typedef struct {
+  const char *status; ///< "finished", "stopped", "failed"
+  hg_task task;
+  hg_metric metric;
+  int ranks, threads, n_repeats;
+  const hg_repeat_result *repeats; ///< [n_repeats] finished ones, borrowed
+  double epoch_seconds_median;
+  int64_t halo_bytes_per_epoch, halo_messages_per_epoch;
+  int64_t edge_cut, halo_nodes;
+  double partition_seconds, load_seconds, total_seconds, coordinator_seconds_per_epoch;
+  int64_t peak_rss_bytes, planned_bytes, used_bytes; ///< max over ranks
+  int64_t n_parameters;
+  double phases[HG_PHASE_COUNT]; ///< totals of the last repeat, max over ranks
+  const char *error;             ///< when failed: the message
+} hg_run_summary;
