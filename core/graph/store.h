@@ -19,7 +19,7 @@ typedef struct {
   hg_gid *halo_ids;     ///< [halo_offsets[n_parts]] each part's halo nodes, global ids ascending, so grouped by owner
   char *quality_json;   ///< the partitioner's figures as a JSON object (hg_alloc), shown by `halognn info`
   uint64_t fingerprint; ///< hg_graph_fingerprint of the graph that was partitioned
-  char recipe[256];     ///< how it was made: "metis volume k=4 seed=1 ...": with the fingerprint, the key of a cached file
+  char recipe[256]; ///< how it was made: "metis volume k=4 seed=1 ...": with the fingerprint, the key of a cached file
 } hg_parts_index;
 
 void hg_parts_index_free(hg_parts_index *index);
@@ -31,7 +31,8 @@ hg_status hg_store_write_graph(const char *path, const hg_graph *graph, const ch
 hg_status hg_store_read_graph(const char *path, hg_graph *graph);
 
 /** Writes `graph` (already in the order of the parts) with its parts. */
-hg_status hg_store_write_parts(const char *path, const hg_graph *graph, const hg_parts_index *index, const char *creator);
+hg_status hg_store_write_parts(const char *path, const hg_graph *graph, const hg_parts_index *index,
+                               const char *creator);
 
 /**
  * The rows [first, first + n) of a parts or graph file by hyperslabs: adjacency with columns as global ids, and those nodes' data.

@@ -1,0 +1,151 @@
+#include <inttypes.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/base/files.h"
+#include "core/graph/store_layout.h"
+
+static hg_status put_features(const hg_h5 *file, const hg_features *x, hg_off n)
+{
+  if (x->width == 0) return HG_OK;
+  if (x->dense) return hg_h5_write(file, "/features", HG_H5_F32, n, x->width, x->dense);
+  hg_status rc = HG_OK;
+  hg_h5 group = {0};
+  HG_TRY(hg_h5_make_group(&group, file, "/features"));
+  HG_TRY(hg_h5_write_number(file, "/features", "width", x->width));
+  HG_TRY(hg_h5_write(&group, "indptr", HG_H5_I64, n + 1, 0, x->indptr));
+  HG_TRY(hg_h5_write(&group, "indices", HG_H5_I32, x->indptr[n], 0, x->indices));
+  HG_TRY(hg_h5_write(&group, "values", HG_H5_F32, x->indptr[n], 0, x->values));
+done:
+  hg_h5_close_group(&group);
+  return rc;
+}
+
+static hg_status put_labels(const hg_h5 *file, const hg_nodes *nodes)
+{
+  static const char *const tasks[] = {"none", "classes", "multilabel", "regression"};
+  hg_status rc = HG_OK;
+  switch (nodes->task) {
+  case HG_TASK_NONE:
+    return HG_OK;
+  case HG_TASK_CLASSES:
+    HG_TRY(hg_h5_write(file, "/labels", HG_H5_I32, nodes->n, 0, nodes->labels));
+    break;
+  case HG_TASK_MULTILABEL:
+    HG_TRY(hg_h5_write(file, "/labels", HG_H5_U8, nodes->n, hg_label_bytes(nodes->n_classes), nodes->label_bits));
+    break;
+  case HG_TASK_REGRESSION:
+    HG_TRY(hg_h5_write(file, "/labels", HG_H5_F32, nodes->n, nodes->n_classes, nodes->targets));
+    break;
+  }
+  HG_TRY(hg_h5_write_text(file, "/labels", "task", tasks[nodes->task]));
+  HG_TRY(hg_h5_write_number(file, "/labels", "n_classes", nodes->n_classes));
+done:
+  return rc;
+}
+
+static hg_status put_split(const hg_h5 *file, const hg_nodes *nodes)
+{
+  static const char *const names[] = {"", "train", "val", "test"};
+  if (!nodes->split) return HG_OK;
+  hg_status rc = HG_OK;
+  int64_t *list = NULL;
+  hg_h5 group = {0};
+  HG_TRY(hg_h5_make_group(&group, file, "/split"));
+  HG_TRY(HG_ALLOC(list, nodes->n, "split list"));
+  for (int which = HG_SPLIT_TRAIN; which < HG_SPLIT_COUNT; which++) {
+    hg_off count = 0;
+    for (hg_off i = 0; i < nodes->n; i++) {
+      if (nodes->split[i] == which) list[count++] = i;
+    }
+    HG_TRY(hg_h5_write(&group, names[which], HG_H5_I64, count, 0, list));
+  }
+done:
+  hg_free(&list);
+  hg_h5_close_group(&group);
+  return rc;
+}
+
+static hg_status put_adjacency(const hg_h5 *file, const hg_csr *a)
+{
+  hg_status rc = HG_OK;
+  hg_h5 group = {0};
+  HG_TRY(hg_h5_make_group(&group, file, "/csr"));
+  HG_TRY(hg_h5_write(&group, "indptr", HG_H5_I64, a->n_rows + 1, 0, a->indptr));
+  HG_TRY(hg_h5_write(&group, "indices", HG_H5_I32, a->indptr[a->n_rows], 0, a->indices));
+done:
+  hg_h5_close_group(&group);
+  return rc;
+}
+
+hg_status hg_store_put_graph(const hg_h5 *file, const char *format, const hg_graph *graph, uint64_t fingerprint,
+                             const char *creator)
+{
+  const hg_nodes *nodes = &graph->nodes;
+  hg_status rc = HG_OK;
+  HG_TRY(hg_h5_write_text(file, "/", "halognn_format", format));
+  HG_TRY(hg_h5_write_number(file, "/", "halognn_version", HG_STORE_VERSION));
+  HG_TRY(hg_h5_write_text(file, "/", "creator", creator ? creator : ""));
+  HG_TRY(hg_h5_write_number(file, "/", "symmetric", graph->symmetric));
+  HG_TRY(hg_h5_write_u64(file, "/", "fingerprint", fingerprint));
+  HG_TRY(put_adjacency(file, &graph->adjacency));
+  HG_TRY(put_features(file, &nodes->features, nodes->n));
+  HG_TRY(put_labels(file, nodes));
+  HG_TRY(put_split(file, nodes));
+  if (nodes->n_dims > 0) HG_TRY(hg_h5_write(file, "/positions", HG_H5_F32, nodes->n, nodes->n_dims, nodes->positions));
+  if (nodes->original_ids) HG_TRY(hg_h5_write(file, "/original_ids", HG_H5_I64, nodes->n, 0, nodes->original_ids));
+done:
+  return rc;
+}
+
+hg_status hg_store_write_graph(const char *path, const hg_graph *graph, const char *creator)
+{
+  hg_status rc = HG_OK;
+  hg_new_file out = {0};
+  hg_h5 file = {0};
+  HG_TRY(hg_new_file_begin(&out, path));
+  HG_TRY(hg_h5_create(&file, out.temporary, path));
+  HG_TRY(hg_store_put_graph(&file, "graph", graph, hg_graph_fingerprint(graph), creator));
+  HG_TRY(hg_h5_close(&file));
+  HG_TRY(hg_new_file_commit(&out));
+done:
+  if (rc != HG_OK) hg_h5_drop(&file);
+  hg_new_file_abandon(&out);
+  return rc;
+}
+
+static hg_status put_index(const hg_h5 *file, const hg_parts_index *index)
+{
+  hg_status rc = HG_OK;
+  hg_h5 group = {0};
+  hg_off parts = index->n_parts;
+  HG_TRY(hg_h5_make_group(&group, file, "/parts"));
+  HG_TRY(hg_h5_write(&group, "offsets", HG_H5_I64, parts + 1, 0, index->offsets));
+  HG_TRY(hg_h5_write(&group, "n_interior", HG_H5_I64, parts, 0, index->n_interior));
+  HG_TRY(hg_h5_write(&group, "halo_offsets", HG_H5_I64, parts + 1, 0, index->halo_offsets));
+  HG_TRY(hg_h5_write(&group, "halo_ids", HG_H5_I64, index->halo_offsets[parts], 0, index->halo_ids));
+  HG_TRY(hg_h5_write_text(file, "/parts", "quality", index->quality_json ? index->quality_json : "{}"));
+  HG_TRY(hg_h5_write_text(file, "/parts", "recipe", index->recipe));
+  HG_TRY(hg_h5_write_u64(file, "/parts", "fingerprint", index->fingerprint));
+done:
+  hg_h5_close_group(&group);
+  return rc;
+}
+
+hg_status hg_store_write_parts(const char *path, const hg_graph *graph, const hg_parts_index *index,
+                               const char *creator)
+{
+  hg_status rc = HG_OK;
+  hg_new_file out = {0};
+  hg_h5 file = {0};
+  HG_TRY(hg_new_file_begin(&out, path));
+  HG_TRY(hg_h5_create(&file, out.temporary, path));
+  HG_TRY(hg_store_put_graph(&file, "parts", graph, index->fingerprint, creator));
+  HG_TRY(put_index(&file, index));
+  HG_TRY(hg_h5_close(&file));
+  HG_TRY(hg_new_file_commit(&out));
+done:
+  if (rc != HG_OK) hg_h5_drop(&file);
+  hg_new_file_abandon(&out);
+  return rc;
+}
