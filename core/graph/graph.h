@@ -33,9 +33,9 @@ typedef struct {
 } hg_nodes;
 
 /**
- * A graph in memory. adjacency row i lists the in-neighbours j of i (edges j -> i), ascending, without duplicates or self-loops,
- * values NULL; at most 2^31 - 1 nodes, any number of edges. In a slice (hg_store_read_rows) the rows are a range of the nodes
- * and the columns are global ids.
+ * A graph in memory. adjacency row i lists the in-neighbours j of i (edges j -> i), ascending, without duplicates
+ * or self-loops, values NULL; at most 2^31 - 1 nodes, any number of edges. In a slice (hg_store_read_rows) the rows
+ * are a range of the nodes and the columns are global ids.
  */
 typedef struct {
   hg_csr adjacency;
@@ -50,24 +50,31 @@ void hg_graph_free(hg_graph *graph);
 static inline hg_off hg_label_bytes(int n_classes) { return (n_classes + 7) / 8; }
 
 /**
- * All invariants (ranges, order, finite features, split values, array presence, the symmetric flag). HG_ERR_INPUT names the first
- * broken one and its node.
+ * All invariants (ranges, order, finite features, split values, array presence, the symmetric flag). HG_ERR_INPUT
+ * names the first broken one and its node.
  * Cost: O(edges + features) time, 8 bytes a node.
  */
 hg_status hg_graph_check(const hg_graph *graph);
 
-/** The same for rows first, first + 1, ... of a larger graph; messages name global nodes. The symmetric flag cannot be checked. */
+/**
+ * The same for rows first, first + 1, ... of a larger graph; messages name global nodes. The symmetric flag
+ * cannot be checked.
+ */
 hg_status hg_graph_check_rows(const hg_graph *slice, hg_gid first);
 hg_status hg_nodes_check(const hg_nodes *nodes, hg_gid first);
 
-/** `out` = the same nodes in the order order[0], order[1], ... (old numbers, a permutation); adjacency columns renumbered and sorted. */
+/**
+ * `out` = the same nodes in the order order[0], order[1], ... (old numbers, a permutation); adjacency columns
+ * renumbered and sorted.
+ */
 hg_status hg_graph_permute(hg_graph *out, const hg_graph *graph, const hg_lid *order);
 
 /** Whether each edge has its reverse; rows must be ascending and in range. Cost: O(edges) time, 8 bytes a node. */
 hg_status hg_graph_is_symmetric(const hg_graph *graph, bool *symmetric);
 
 /**
- * A 64-bit fingerprint of all arrays, to recognise a parts file of this very graph. Equal on all little-endian machines.
+ * A 64-bit fingerprint of all arrays, to recognise a parts file of this very graph. Equal on all little-endian
+ * machines.
  * Source: MurmurHash3 (Appleby 2011), one lane.
  */
 uint64_t hg_graph_fingerprint(const hg_graph *graph);

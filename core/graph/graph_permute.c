@@ -18,8 +18,9 @@ static hg_status invert(const hg_lid *order, hg_off n, hg_lid *new_of)
 }
 
 /*
- * Goes over the sources in their new order and appends each to the rows of the nodes that it points to, so that rows come out ascending
- * without a sort. `outgoing` row j lists the nodes i of j -> i: the adjacency itself when it is symmetric.
+ * Goes over the sources in their new order and appends each to the rows of the nodes that it points to, so that
+ * rows come out ascending without a sort. `outgoing` row j lists the nodes i of j -> i: the adjacency itself when
+ * it is symmetric.
  */
 static hg_status permute_edges(hg_csr *out, const hg_csr *a, const hg_csr *outgoing, const hg_lid *order,
                                const hg_lid *new_of)

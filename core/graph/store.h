@@ -8,8 +8,8 @@ typedef enum { HG_STORE_GRAPH, HG_STORE_PARTS, HG_STORE_COLLECTION, HG_STORE_CHE
 hg_status hg_store_kind_of(const char *path, hg_store_kind *kind);
 
 /**
- * The halo structure of a parts file. Global ids are contiguous part by part: part p owns offsets[p] .. offsets[p+1]-1, its interior
- * nodes first. Filled by partition/, written and read here.
+ * The halo structure of a parts file. Global ids are contiguous part by part: part p owns offsets[p] ..
+ * offsets[p+1]-1, its interior nodes first. Filled by partition/, written and read here.
  */
 typedef struct {
   int n_parts;
@@ -24,7 +24,10 @@ typedef struct {
 
 void hg_parts_index_free(hg_parts_index *index);
 
-/** Writes a graph file; appears under `path` only when complete. `creator` is a line of provenance ("import npz cora.npz"). */
+/**
+ * Writes a graph file; appears under `path` only when complete. `creator` is a line of provenance ("import npz
+ * cora.npz").
+ */
 hg_status hg_store_write_graph(const char *path, const hg_graph *graph, const char *creator);
 
 /** Reads a whole graph file and checks it. */
@@ -35,7 +38,8 @@ hg_status hg_store_write_parts(const char *path, const hg_graph *graph, const hg
                                const char *creator);
 
 /**
- * The rows [first, first + n) of a parts or graph file by hyperslabs: adjacency with columns as global ids, and those nodes' data.
+ * The rows [first, first + n) of a parts or graph file by hyperslabs: adjacency with columns as global ids, and
+ * those nodes' data.
  * Not collective: each rank opens the file for itself. Memory: the slice.
  */
 hg_status hg_store_read_rows(const char *path, hg_gid first, hg_off n, hg_graph *slice);

@@ -213,7 +213,8 @@ static hg_status check_shape(const hg_h5 *file, const char *name, hid_t space, i
   return HG_OK;
 }
 
-// Sets *deflated; refuses filters whose ratio is unknown, chunks that HDF5 would have to allocate on a file's word, and data elsewhere.
+// Sets *deflated; refuses filters whose ratio is unknown, chunks that HDF5 would have to allocate on a file's word,
+// and data elsewhere.
 static hg_status check_layout(const hg_h5 *file, const char *name, hid_t options, size_t element, bool *deflated)
 {
   H5D_layout_t layout = H5Pget_layout(options);

@@ -5,8 +5,9 @@
 #include "core/base/types.h"
 
 /*
- * A thin layer over HDF5 for our own files: one message per failure that names file and object, checksums on what is written, and no trust
- * in what is read: element type, shape and size are checked against the file before anybody allocates.
+ * A thin layer over HDF5 for our own files: one message per failure that names file and object, checksums on what
+ * is written, and no trust in what is read: element type, shape and size are checked against the file before
+ * anybody allocates.
  */
 
 /** An open file, or a group of it, and the path for messages. Borrowed path. */
@@ -24,7 +25,10 @@ typedef struct {
   hg_off dims[2]; ///< dims[1] = 1 for a list
 } hg_h5_shape;
 
-/** Opens for reading without file locks, so that many ranks may read a read-only file system. HG_ERR_INPUT: missing, a folder, no HDF5. */
+/**
+ * Opens for reading without file locks, so that many ranks may read a read-only file system. HG_ERR_INPUT:
+ * missing, a folder, no HDF5.
+ */
 hg_status hg_h5_open(hg_h5 *file, const char *path);
 
 /** Creates `temporary`; messages speak of `path`. The format checksums its metadata (HDF5 1.10 and later read it). */
@@ -60,12 +64,15 @@ hg_status hg_h5_read_number(const hg_h5 *file, const char *name, const char *att
 hg_status hg_h5_write_u64(const hg_h5 *file, const char *name, const char *attribute, uint64_t value);
 hg_status hg_h5_read_u64(const hg_h5 *file, const char *name, const char *attribute, uint64_t *value);
 
-/** Writes a whole dataset of rows x cols (cols 0: a list of rows) in chunks of about 64 Ki elements with Fletcher32 checksums. */
+/**
+ * Writes a whole dataset of rows x cols (cols 0: a list of rows) in chunks of about 64 Ki elements with
+ * Fletcher32 checksums.
+ */
 hg_status hg_h5_write(const hg_h5 *file, const char *name, hg_h5_type type, hg_off rows, hg_off cols, const void *data);
 
 /**
- * The shape of a dataset after checking that it has this element type and rank, uses no filter but Fletcher32, deflate and shuffle, lies
- * in this file, and claims no more than the file can hold.
+ * The shape of a dataset after checking that it has this element type and rank, uses no filter but Fletcher32,
+ * deflate and shuffle, lies in this file, and claims no more than the file can hold.
  */
 hg_status hg_h5_inspect(const hg_h5 *file, const char *name, hg_h5_type type, int rank, hg_h5_shape *shape);
 
