@@ -1,0 +1,163 @@
+#include "runtime/train/dataset.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "comm/reduce.h"
+#include "core/base/alloc.h"
+#include "core/base/files.h"
+#include "core/base/log.h"
+#include "partition/cache.h"
+#include "partition/quality.h"
+#include "runtime/train/scaling.h"
+
+static hg_partition_options partition_options(const hg_config *config)
+{
+  hg_partition_options o = hg_partition_options_default();
+  o.method = config->partition.method;
+  o.objective = config->partition.objective;
+  o.balance = config->partition.balance;
+  o.imbalance = config->partition.imbalance;
+  o.seed = config->partition.seed;
+  return o;
+}
+
+// a parts file that the user names must be for this number of ranks
+static hg_status check_given_parts(const char *path, int ranks)
+{
+  hg_parts_index index;
+  hg_status rc = hg_store_read_parts_index(path, 0, &index);
+  if (rc != HG_OK) return rc;
+  int found = index.n_parts;
+  hg_parts_index_free(&index);
+  if (found != ranks)
+    return hg_fail(HG_ERR_INPUT,
+                   "%s: found %d parts, expected one for each of the %d ranks; make one with `halognn partition -k %d`",
+                   path, found, ranks, ranks);
+  return HG_OK;
+}
+
+// a folder that cannot be written is no reason to fail: the run's own folder can
+static hg_status make_parts(const char *graph, int ranks, const hg_config *config, char *path)
+{
+  hg_partition_options options = partition_options(config);
+  hg_status rc = hg_parts_cache_path(graph, ranks, &options, path, HG_PATH_MAX);
+  if (rc != HG_OK) return rc;
+  if (hg_parts_cache_valid(path, graph, ranks, &options)) return HG_OK;
+  hg_log(HG_LOG_INFO, "partitioning %s into %d parts with %s", graph, ranks, options.method);
+  rc = hg_partition_file(graph, ranks, &options, path);
+  if (rc != HG_ERR_IO) return rc;
+  hg_log(HG_LOG_WARN, "%s; keeping the parts in the run's folder", hg_error_text());
+  rc = hg_make_directories(config->output);
+  if (rc != HG_OK) return rc;
+  if (snprintf(path, HG_PATH_MAX, "%s/parts_k%d.hg", config->output, ranks) >= HG_PATH_MAX)
+    return hg_fail(HG_ERR_INPUT, "%s: the path is too long", config->output);
+  return hg_partition_file(graph, ranks, &options, path);
+}
+
+static hg_status find_parts(const hg_config *config, int ranks, char *path)
+{
+  const char *graph = config->dataset.path;
+  hg_store_kind kind;
+  hg_status rc = HG_OK;
+  if (config->partition.path[0]) {
+    snprintf(path, HG_PATH_MAX, "%s", config->partition.path);
+    return check_given_parts(path, ranks);
+  }
+  HG_TRY(hg_store_kind_of(graph, &kind));
+  if (kind == HG_STORE_PARTS) {
+    snprintf(path, HG_PATH_MAX, "%s", graph);
+    return check_given_parts(path, ranks);
+  }
+  if (kind != HG_STORE_GRAPH)
+    return hg_fail(HG_ERR_INPUT, "%s: found no graph file, expected what `halognn import` or `halognn generate` writes",
+                   graph);
+  rc = make_parts(graph, ranks, config, path);
+done:
+  return rc;
+}
+
+static hg_status read_alone(hg_dataset *d, int rank)
+{
+  hg_parts_index index = {0};
+  hg_status rc = HG_OK;
+  HG_TRY(hg_store_read_header(d->parts_path, &d->header));
+  HG_TRY(hg_part_read(&d->part, d->parts_path, rank));
+  HG_TRY(hg_store_read_parts_index(d->parts_path, rank, &index));
+  json_t *quality = json_loads(index.quality_json ? index.quality_json : "{}", 0, NULL);
+  d->partition_seconds = json_number_value(json_object_get(quality, "seconds"));
+  d->edge_cut = json_integer_value(json_object_get(quality, "edge_cut"));
+  d->halo_nodes = index.halo_offsets[index.n_parts];
+  json_decref(quality);
+done:
+  hg_parts_index_free(&index);
+  return rc;
+}
+
+static bool truth_known(const hg_nodes *nodes, hg_off i)
+{
+  if (nodes->task == HG_TASK_CLASSES) return nodes->labels[i] >= 0;
+  if (nodes->task == HG_TASK_MULTILABEL) return true;
+  for (int c = 0; c < nodes->n_classes; c++)
+    if (!isnan(nodes->targets[i * nodes->n_classes + c])) return true;
+  return false;
+}
+
+static hg_status list_rows(hg_dataset *d)
+{
+  const hg_nodes *nodes = &d->part.nodes;
+  hg_status rc = HG_OK;
+  if (nodes->task == HG_TASK_NONE)
+    return hg_fail(HG_ERR_INPUT, "%s: found no labels or targets, training needs some", d->parts_path);
+  if (!nodes->split)
+    return hg_fail(HG_ERR_INPUT,
+                   "%s: found no split, expected one: import it or make it with `halognn import --split planetoid`",
+                   d->parts_path);
+  for (int s = 0; s < HG_SPLIT_COUNT; s++) HG_TRY(HG_ALLOC(d->rows[s], nodes->n, "rows of a split"));
+  for (hg_lid i = 0; i < (hg_lid)nodes->n; i++) {
+    int s = nodes->split[i];
+    if (truth_known(nodes, i)) d->rows[s][d->n_rows[s]++] = i;
+  }
+done:
+  return rc;
+}
+
+static hg_status check_splits(const hg_dataset *d, hg_world *world)
+{
+  int64_t n[HG_SPLIT_COUNT];
+  for (int s = 0; s < HG_SPLIT_COUNT; s++) n[s] = d->n_rows[s];
+  hg_sum_int64(world, n, HG_SPLIT_COUNT);
+  if (n[HG_SPLIT_TRAIN] == 0)
+    return hg_fail(HG_ERR_INPUT, "%s: found no labelled training node, expected at least one", d->parts_path);
+  return HG_OK;
+}
+
+hg_status hg_dataset_load(hg_dataset *dataset, hg_world *world, const hg_config *config)
+{
+  memset(dataset, 0, sizeof *dataset);
+  int rank = hg_world_rank(world), ranks = hg_world_size(world);
+  hg_status rc = HG_OK;
+  hg_status found = rank == 0 ? find_parts(config, ranks, dataset->parts_path) : HG_OK;
+  HG_TRY_ALL(world, "partitioning", found);
+  hg_broadcast(world, dataset->parts_path, sizeof dataset->parts_path, 0);
+  HG_TRY_ALL(world, "loading parts", read_alone(dataset, rank));
+  HG_TRY_ALL(world, "loading parts", list_rows(dataset));
+  HG_TRY_ALL(world, "loading parts", check_splits(dataset, world));
+  HG_TRY(hg_links_create(&dataset->links, world, &dataset->part));
+  HG_TRY_ALL(world, "scaling features", hg_scale_features(dataset, world, config->dataset.normalize_features));
+  HG_TRY_ALL(world, "scaling targets", hg_scale_targets(dataset, world, config->dataset.normalize_targets));
+done:
+  if (rc != HG_OK) hg_dataset_free(dataset);
+  return rc;
+}
+
+void hg_dataset_free(hg_dataset *dataset)
+{
+  hg_links_free(&dataset->links);
+  hg_part_free(&dataset->part);
+  for (int s = 0; s < HG_SPLIT_COUNT; s++) hg_free(&dataset->rows[s]);
+  hg_free(&dataset->target_mean);
+  hg_free(&dataset->target_scale);
+}

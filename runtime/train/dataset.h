@@ -1,0 +1,25 @@
+#pragma once
+#include "comm/exchange.h"
+#include "core/graph/store.h"
+#include "runtime/config/config.h"
+
+/** The graph of an experiment as one rank sees it: its part, loaded, scaled and linked with its neighbours. */
+typedef struct {
+  hg_store_header header; ///< of the whole graph
+  char parts_path[HG_PATH_MAX];
+  hg_part part;
+  hg_links links;
+  hg_lid *rows[HG_SPLIT_COUNT]; ///< owned nodes of each split whose truth is known, ascending
+  hg_off n_rows[HG_SPLIT_COUNT];
+  double *target_mean, *target_scale; ///< [n_classes] regression: target = output * scale + mean
+  double partition_seconds;           ///< of the partitioner, whenever it ran
+  int64_t edge_cut, halo_nodes;       ///< of the whole partition
+} hg_dataset;
+
+/**
+ * Finds the parts file for this number of ranks (config.partition.path, dataset.path itself, or the cache beside the graph), makes it on
+ * rank 0 when it is missing, and loads each rank's part: features and targets are scaled as the config says.
+ * Collective.
+ */
+hg_status hg_dataset_load(hg_dataset *dataset, hg_world *world, const hg_config *config);
+void hg_dataset_free(hg_dataset *dataset);
