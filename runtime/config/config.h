@@ -6,7 +6,10 @@
 #include "partition/partitioner.h"
 
 typedef enum { HG_FEATURES_AS_IS, HG_FEATURES_ROW, HG_FEATURES_STANDARDIZE } hg_feature_scaling;
-typedef enum { HG_TARGETS_AS_IS, HG_TARGETS_STANDARDIZE } hg_target_scaling; ///< by the training nodes; outputs are scaled back
+typedef enum {
+  HG_TARGETS_AS_IS,
+  HG_TARGETS_STANDARDIZE
+} hg_target_scaling; ///< by the training nodes; outputs are scaled back
 typedef enum { HG_OPTIMIZER_SGD, HG_OPTIMIZER_ADAM, HG_OPTIMIZER_ADAMW } hg_optimizer_kind;
 typedef enum { HG_SCHEDULE_CONSTANT, HG_SCHEDULE_STEP, HG_SCHEDULE_COSINE } hg_schedule_kind;
 typedef enum { HG_DECAY_ALL, HG_DECAY_FIRST } hg_decay_layers;

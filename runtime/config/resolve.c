@@ -51,13 +51,22 @@ static hg_status check_schedule(const hg_config *c)
   return HG_OK;
 }
 
+static const char *choice(const hg_config *c, const char *name)
+{
+  static _Thread_local char text[2][32];
+  static _Thread_local int turn;
+  turn = !turn;
+  hg_value_text(c, hg_key_find(name), text[turn], sizeof text[turn]);
+  return text[turn];
+}
+
 static hg_status check_loss(const hg_config *c)
 {
   bool classes = c->train.loss == HG_CHOICE_AUTO_LOSS || c->train.loss == HG_CHOICE_CROSS_ENTROPY;
-  bool wants_rmse = c->train.metric == HG_METRIC_RMSE;
-  if (c->train.metric != HG_METRIC_AUTO && c->train.loss != HG_CHOICE_AUTO_LOSS &&
-      wants_rmse != (c->train.loss == HG_CHOICE_MSE))
-    return hg_fail(HG_ERR_INPUT, "train.metric: found one that does not fit train.loss, expected rmse with mse alone");
+  bool is_mse = c->train.loss == HG_CHOICE_MSE, is_rmse = c->train.metric == HG_METRIC_RMSE;
+  if (c->train.metric != HG_METRIC_AUTO && c->train.loss != HG_CHOICE_AUTO_LOSS && is_rmse != is_mse)
+    return hg_fail(HG_ERR_INPUT, "train.metric: found %s with train.loss %s, expected %s", choice(c, "train.metric"),
+                   choice(c, "train.loss"), is_mse ? "rmse" : "another: rmse is of mse");
   if (c->train.label_smoothing > 0 && !classes)
     return hg_fail(HG_ERR_INPUT, "train.label_smoothing: found %g, expected 0 unless train.loss is cross_entropy",
                    c->train.label_smoothing);

@@ -9,6 +9,7 @@
 #include "core/base/suggest.h"
 
 static const char *const scalings[] = {"none", "row", "standardize", NULL};
+static const char *const target_scalings[] = {"none", "standardize", NULL};
 static const char *const objectives[] = {"volume", "cut", NULL};
 static const char *const balances[] = {"nodes", "edges", "labels", NULL};
 static const char *const activations[] = {"none", "relu", "elu", NULL};
@@ -52,6 +53,8 @@ const hg_key hg_keys[] = {
      "the .hg file; looked for from the working directory, the config's folder, and the folder HALOGNN_DATA names"},
     {"dataset.normalize_features", HG_KEY_CHOICE, offsetof(hg_config, dataset.normalize_features), "none", NULL,
      scalings, "row: each node's features sum to 1; standardize: each feature has mean 0 and deviation 1"},
+    {"dataset.normalize_targets", HG_KEY_CHOICE, offsetof(hg_config, dataset.normalize_targets), "none", NULL,
+     target_scalings, "regression: standardize trains on targets of mean 0 and deviation 1 and scales outputs back"},
     {"partition", HG_KEY_SECTION, 0, NULL, NULL, NULL, "which rank owns which node"},
     {"partition.method", HG_KEY_TEXT, offsetof(hg_config, partition.method), "metis", &short_text, NULL,
      "a partitioner; `halognn partition --help` lists them"},
@@ -75,16 +78,16 @@ const hg_key hg_keys[] = {
     {"model.input_dropout", HG_KEY_REAL, offsetof(hg_config, model.input_dropout), "auto", &rates_or_auto, NULL,
      "the same for the first layer's input; auto: as model.dropout"},
     {"model.activation", HG_KEY_CHOICE, offsetof(hg_config, model.activation), "relu", NULL, activations,
-     "between the layers"},
+     "after every layer but the last"},
     {"model.normalization", HG_KEY_CHOICE, offsetof(hg_config, model.normalization), "symmetric", NULL, adjacencies,
      "of neighbours: by the root of both degrees, by the row's degree (mean), or none (sum)"},
     {"model.self_loops", HG_KEY_BOOL, offsetof(hg_config, model.self_loops), "true", NULL, NULL,
      "each node is its own neighbour too"},
     {"model.bias", HG_KEY_BOOL, offsetof(hg_config, model.bias), "true", NULL, NULL, "a bias in every layer"},
     {"model.residual", HG_KEY_BOOL, offsetof(hg_config, model.residual), "false", NULL, NULL,
-     "adds a layer's input to its output where the widths are equal"},
+     "hidden layers after the first add their input before norm and activation, where the widths agree"},
     {"model.norm", HG_KEY_CHOICE, offsetof(hg_config, model.norm), "none", NULL, norms,
-     "between a hidden layer and its activation; batch: over the nodes of all ranks"},
+     "after every layer but the last, before the activation; batch: over the nodes of all ranks"},
     {"train", HG_KEY_SECTION, 0, NULL, NULL, NULL, "how it learns"},
     {"train.epochs", HG_KEY_INTEGER, offsetof(hg_config, train.epochs), "200", &counted, NULL,
      "passes over the graph, at most"},
@@ -139,6 +142,7 @@ const hg_key hg_keys[] = {
      NULL, "silence after which a rank counts as lost"},
 };
 _Static_assert(sizeof hg_keys / sizeof *hg_keys == HG_KEY_COUNT, "HG_KEY_COUNT counts the table's rows");
+_Static_assert(sizeof((hg_model_options *)0)->type == HG_NAME_MAX, "short_text is the length of model.type");
 _Static_assert(sizeof(hg_metric) == sizeof(int), "an enum's field is written as an int");
 
 const hg_key *hg_key_find(const char *name)
@@ -161,15 +165,15 @@ const char *hg_key_suggest(const char *name)
   const char *dot = strrchr(name, '.'), *leaf = dot ? dot + 1 : name;
   const char *names[HG_KEY_COUNT + 1] = {0}, *leaves[HG_KEY_COUNT + 1] = {0};
   for (int k = 0; k < HG_KEY_COUNT; k++) {
-    names[k] = hg_keys[k].name;
     leaves[k] = hg_key_leaf(&hg_keys[k]);
+    names[k] = hg_keys[k].name;
     if (strcmp(leaf, leaves[k]) == 0) return names[k]; // the right word in the wrong section
   }
   const char *near = hg_suggest(name, names);
-  if (near) return near;
+  if (near && (!dot || strchr(near, '.'))) return near; // a section is no key of another
   near = hg_suggest(leaf, leaves);
   for (int k = 0; near && k < HG_KEY_COUNT; k++)
-    if (leaves[k] == near) return names[k];
+    if (leaves[k] == near && (!dot || hg_keys[k].type != HG_KEY_SECTION)) return names[k];
   return NULL;
 }
 
@@ -182,10 +186,11 @@ static void join(char *text, size_t size, const char *start, const char *const *
 
 static void expected_number(const hg_key_range *r, bool integer, char *text, size_t size)
 {
-  const char *what = integer ? "an integer" : "a number", *automatic = r->automatic ? "auto or " : "";
+  const char *what = integer ? "an integer" : "a number", *finite = integer ? "an integer" : "a finite number",
+             *automatic = r->automatic ? "auto or " : "";
   bool bounded = integer ? r->most < INT_MAX : isfinite(r->most);
   if (!bounded)
-    snprintf(text, size, "%s%s %s %g", automatic, what, r->above ? "greater than" : "of at least", r->least);
+    snprintf(text, size, "%s%s %s %g", automatic, finite, r->above ? "greater than" : "of at least", r->least);
   else if (!integer)
     snprintf(text, size, "%s%s in %s%g, %g%s", automatic, what, r->above ? "(" : "[", r->least, r->most,
              r->below ? ")" : "]");

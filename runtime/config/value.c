@@ -94,6 +94,8 @@ static hg_status set_number(void *out, const hg_key *key, const char *text, cons
   if (!automatic && !(key->type == HG_KEY_INTEGER ? is_integer(text) : is_real(text)))
     return hg_value_wrong(key, text, where);
   double value = automatic ? -1 : strtod(text, NULL);
+  if (key->type == HG_KEY_INTEGER && value > key->range->most)
+    return hg_fail(HG_ERR_INPUT, "%s: found '%.40s', expected at most %.0f", where, text, key->range->most);
   if (!automatic && !in_range(key->range, value)) return hg_value_wrong(key, text, where);
   if (key->type == HG_KEY_INTEGER)
     *(int *)out = (int)value;
