@@ -7,12 +7,12 @@
  */
 typedef struct {
   uint64_t seed;
-  uint32_t stream; ///< who draws: an hg_stream, so that two users of one seed never meet
+  uint32_t stream; ///< low 8 bits: who draws, an hg_stream, so that two users of one seed never meet; above: more counter
 } hg_rng;
 
 typedef enum {
   HG_STREAM_INIT = 1,  ///< initial weights: a = parameter number
-  HG_STREAM_DROPOUT,   ///< a = original id, b = epoch, layer and block of columns
+  HG_STREAM_DROPOUT,   ///< a = original id, b = layer (8 bits) and block of 8 columns (24), stream << 8 = epoch (24)
   HG_STREAM_SPLIT,     ///< train/val/test splits
   HG_STREAM_GENERATE,  ///< generated graphs
   HG_STREAM_PARTITION, ///< random partition

@@ -20,7 +20,10 @@ void hg_activate(hg_activation kind, hg_matrix *x);
  */
 void hg_activate_gradient(hg_activation kind, const hg_matrix *y, hg_real scale, hg_matrix *d_x);
 
-/** What a dropout mask is a function of, besides (original id, column): Random123, so that any rank can draw it again. */
+/**
+ * What a dropout mask is a function of, besides (original id, column): Random123, so that any rank can draw it again. No two draws meet for
+ * epoch < 2^24, layer < 2^8 and columns < 2^27.
+ */
 typedef struct {
   uint64_t seed;
   int epoch, layer;

@@ -24,12 +24,12 @@ void hg_batch_norm_sums(const hg_matrix *x, double *sums);
 void hg_batch_norm_moments(const double *sums, int f, double n, hg_real *mean, hg_real *inv_std);
 
 /** x becomes xhat in place, y = gamma xhat + beta. */
-void hg_batch_norm_apply(hg_matrix *x, const hg_real *mean, const hg_real *inv_std, const hg_real *gamma, const hg_real *beta,
-                         hg_matrix *y);
+void hg_batch_norm_apply(hg_matrix *x, const hg_real *mean, const hg_real *inv_std, const hg_real *gamma,
+                         const hg_real *beta, hg_matrix *y);
 
 /** sums[0..f) = sum of d_y (d_beta of this rank), sums[f..2f) = sum of d_y xhat (d_gamma of this rank). */
 void hg_batch_norm_gradient_sums(const hg_matrix *xhat, const hg_matrix *d_y, double *sums);
 
 /** d_y becomes d_x in place, from the sums over all ranks and all `n` rows. */
-void hg_batch_norm_gradient(const hg_matrix *xhat, const hg_real *gamma, const hg_real *inv_std, const double *sums, double n,
-                            hg_matrix *d_y);
+void hg_batch_norm_gradient(const hg_matrix *xhat, const hg_real *gamma, const hg_real *inv_std, const double *sums,
+                            double n, hg_matrix *d_y);

@@ -1,0 +1,3 @@
+#include "core/tensor/dropout_kernels.h"
+
+void hg_dropout_rows_base(const hg_dropout_task *task, hg_off first, hg_off end) { dropout_rows(task, first, end); }

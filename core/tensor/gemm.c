@@ -1,0 +1,133 @@
+#include "core/tensor/gemm.h"
+
+#include <cblas.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "core/base/threads.h"
+#include "core/tensor/row_blocks.h"
+
+// OpenBLAS's own threads are slow on tall and narrow matrices: each of our threads calls it on blocks of rows instead. The size of
+// a block is a function of the shape alone, so the bits do not depend on the number of threads.
+enum { ROWS_PER_CALL = 1024, FEW_ROWS_PER_CALL = 256, ROWS_PER_PARTIAL = 1024 };
+
+static void use_one_blas_thread(void) { openblas_set_num_threads(1); }
+
+static void prepare(void)
+{
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, use_one_blas_thread);
+}
+
+static void scale(hg_real beta, hg_real *c, hg_off count)
+{
+  if (beta == 0)
+    memset(c, 0, (size_t)count * sizeof *c);
+  else
+    for (hg_off i = 0; i < count; i++) c[i] *= beta;
+}
+
+typedef struct {
+  CBLAS_TRANSPOSE trans_a, trans_b;
+  int rows, cols, inner; ///< c is [rows x cols]
+  const hg_real *a, *b;
+  int lda, ldb;
+  hg_real beta, *c;
+} call;
+
+static void blas(const call *g)
+{
+  if (g->rows == 0 || g->cols == 0) return;
+  if (g->inner == 0) {
+    scale(g->beta, g->c, (hg_off)g->rows * g->cols);
+    return;
+  }
+#ifdef HALOGNN_FLOAT64
+  cblas_dgemm(CblasRowMajor, g->trans_a, g->trans_b, g->rows, g->cols, g->inner, 1, g->a, g->lda, g->b, g->ldb, g->beta,
+              g->c, g->cols);
+#else
+  cblas_sgemm(CblasRowMajor, g->trans_a, g->trans_b, g->rows, g->cols, g->inner, 1, g->a, g->lda, g->b, g->ldb, g->beta,
+              g->c, g->cols);
+#endif
+}
+
+// c = a op(b) + beta c, rows of a and c in blocks
+static void by_rows(const hg_matrix *a, const hg_matrix *b, CBLAS_TRANSPOSE trans_b, hg_real beta, hg_matrix *c)
+{
+  prepare();
+  int size = a->rows < 16 * ROWS_PER_CALL ? FEW_ROWS_PER_CALL : ROWS_PER_CALL;
+  hg_off blocks = (a->rows + size - 1) / size;
+#pragma omp parallel for schedule(static) default(none) shared(a, b, c, trans_b, beta, size, blocks) \
+    num_threads(hg_threads()) if (a->rows * a->cols * c->cols > 16 * HG_PARALLEL_FROM)
+  for (hg_off block = 0; block < blocks; block++) {
+    hg_off first = block * size, rows = a->rows - first < size ? a->rows - first : size;
+    const call g = {CblasNoTrans,
+                    trans_b,
+                    (int)rows,
+                    c->cols,
+                    a->cols,
+                    a->data + first * a->cols,
+                    b->data,
+                    a->cols,
+                    b->cols,
+                    beta,
+                    c->data + first * c->cols};
+    blas(&g);
+  }
+}
+
+void hg_gemm(const hg_matrix *a, const hg_matrix *b, hg_real beta, hg_matrix *c)
+{
+  by_rows(a, b, CblasNoTrans, beta, c);
+}
+
+void hg_gemm_bt(const hg_matrix *a, const hg_matrix *b, hg_real beta, hg_matrix *c)
+{
+  by_rows(a, b, CblasTrans, beta, c);
+}
+
+static int partial_count(hg_off n)
+{
+  hg_off wanted = (n + ROWS_PER_PARTIAL - 1) / ROWS_PER_PARTIAL;
+  return (int)(wanted < HG_ROW_BLOCKS ? wanted : HG_ROW_BLOCKS);
+}
+
+hg_off hg_gemm_at_scratch(hg_off n, int k, int m) { return (hg_off)partial_count(n) * k * m; }
+
+// Row blocks are longer than an int only for more than 2^37 rows.
+static void partial_product(const hg_matrix *a, const hg_matrix *b, int parts, int part, hg_real *product)
+{
+  hg_off first, end;
+  hg_block(a->rows, parts, part, &first, &end);
+  const call g = {CblasTrans,
+                  CblasNoTrans,
+                  a->cols,
+                  b->cols,
+                  (int)(end - first),
+                  a->data + first * a->cols,
+                  b->data + first * b->cols,
+                  a->cols,
+                  b->cols,
+                  0,
+                  product};
+  blas(&g);
+}
+
+void hg_gemm_at(const hg_matrix *a, const hg_matrix *b, hg_real beta, hg_matrix *c, hg_real *scratch)
+{
+  prepare();
+  hg_off size = (hg_off)a->cols * b->cols;
+  int parts = partial_count(a->rows);
+  if (beta == 0 || parts == 0) scale(beta, c->data, size);
+#pragma omp parallel for schedule(static) default(none) shared(a, b, parts, size, scratch) \
+    num_threads(hg_threads()) if (a->rows * size > 16 * HG_PARALLEL_FROM)
+  for (int part = 0; part < parts; part++) partial_product(a, b, parts, part, scratch + part * size);
+  if (beta != 0 && beta != 1 && parts > 0) scale(beta, c->data, size);
+#pragma omp parallel for schedule(static) default(none) shared(c, parts, size, scratch) \
+    num_threads(hg_threads()) if (size * parts > HG_PARALLEL_FROM)
+  for (hg_off i = 0; i < size; i++) {
+    hg_real sum = c->data[i];
+    for (int part = 0; part < parts; part++) sum += scratch[part * size + i];
+    c->data[i] = sum;
+  }
+}

@@ -1,0 +1,31 @@
+#pragma once
+#include "core/tensor/matrix.h"
+
+/**
+ * Rows are summed in this many blocks, whatever the number of threads, and the blocks' sums are added in order: so a sum has the
+ * same bits on any number of threads.
+ */
+enum { HG_ROW_BLOCKS = 64 };
+
+/** Fewer numbers than this are worked on by one thread: waking the others costs more. */
+enum { HG_PARALLEL_FROM = 1 << 14 };
+
+/** Columns are summed this many at a time, so that the sums of all blocks stand on the stack whatever the width. */
+enum { HG_COLUMN_TILE = 32 };
+
+typedef struct {
+  double a[HG_COLUMN_TILE], ab[HG_COLUMN_TILE];
+} hg_column_sums;
+
+/**
+ * Sums over all rows of the `count` columns from `column` on: sums.a[k] of a[i, column + k], and with b also sums.ab[k] of a[i, column + k]
+ * b[i, column + k]; in double.
+ * @param b       [like a] or NULL; may be a     @param count  at most HG_COLUMN_TILE
+ */
+hg_column_sums hg_sum_columns(const hg_matrix *a, const hg_matrix *b, int column, int count);
+
+/** The columns from `column` on that make one tile. */
+static inline int hg_tile_width(int cols, int column)
+{
+  return cols - column < HG_COLUMN_TILE ? cols - column : HG_COLUMN_TILE;
+}

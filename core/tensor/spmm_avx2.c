@@ -1,0 +1,3 @@
+#include "core/tensor/spmm_kernels.h"
+
+void hg_spmm_rows_avx2(const hg_spmm_task *task, hg_off first, hg_off end) { spmm_rows(task, first, end); }

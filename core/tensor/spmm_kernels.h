@@ -1,0 +1,156 @@
+#pragma once
+/**
+ * y[i,:] = row_scale[i] * (sum over entries j of row i of c_j x[j,:] + [i < n_self] col_scale[i] x[i,:]), c_j = v_ij col_scale[j].
+ * One body, compiled once for each instruction set by spmm_base.c, spmm_avx2.c and spmm_avx512.c; the number of vectors that a row's
+ * tile holds in registers is an argument that is always given as a literal, so that the compiler unrolls (libCEED's way).
+ * Cost: entries (f reals + 4 bytes) + 2 n f reals; 2 entries f flops.
+ */
+#include <stdbool.h>
+
+#include "core/base/types.h"
+
+typedef struct {
+  const hg_off *indptr;
+  const hg_lid *indices;
+  const hg_real *values, *row_scale, *col_scale; ///< each NULL for ones
+  hg_off n_self;
+  const hg_real *x;
+  hg_real *y;
+  int width;
+} hg_spmm_task;
+
+/** Rows [first, end) of the task. */
+typedef void hg_spmm_rows(const hg_spmm_task *task, hg_off first, hg_off end);
+hg_spmm_rows hg_spmm_rows_base, hg_spmm_rows_avx2, hg_spmm_rows_avx512;
+
+#if defined(__AVX512F__)
+enum { VECTOR_BYTES = 64, MOST_VECTORS = 16 };
+#elif defined(__AVX2__)
+enum { VECTOR_BYTES = 32, MOST_VECTORS = 8 };
+#else
+enum { VECTOR_BYTES = 16, MOST_VECTORS = 8 };
+#endif
+
+enum { LANES = VECTOR_BYTES / (int)sizeof(hg_real), CACHE_LINE = 64, PREFETCH_AHEAD = 8 };
+
+typedef hg_real vector __attribute__((vector_size(VECTOR_BYTES)));
+typedef hg_real vector_in_memory __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(hg_real)), may_alias));
+
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+
+ALWAYS_INLINE hg_real entry_weight(const hg_spmm_task *t, hg_off e, hg_lid j)
+{
+  hg_real weight = t->values ? t->values[e] : 1;
+  return t->col_scale ? weight * t->col_scale[j] : weight;
+}
+
+/** Columns column .. of x's row j into the sums; the last of `count` vectors starts at `last`, which may overlap the one before. */
+ALWAYS_INLINE void add_row(const hg_real *x, int last, int count, bool weighted, hg_real weight, vector *sum)
+{
+#pragma GCC unroll 16
+  for (int v = 0; v < count; v++) {
+    vector part = *(const vector_in_memory *)(x + (v < count - 1 ? v * LANES : last));
+    if (weighted)
+      sum[v] += weight * part;
+    else
+      sum[v] += part;
+  }
+}
+
+ALWAYS_INLINE void prefetch_row(const hg_real *x, int count)
+{
+  const char *line = (const char *)x;
+#pragma GCC unroll 16
+  for (int b = 0; b < count * VECTOR_BYTES; b += CACHE_LINE) __builtin_prefetch(line + b, 0, 3);
+}
+
+/** One tile of `count` vectors of row i: x and y are at the tile's first column. `ahead`: the last entry that may be prefetched. */
+ALWAYS_INLINE void row_tile(const hg_spmm_task *t, hg_off i, int column, int count, bool weighted, hg_off ahead)
+{
+  hg_off width = t->width, begin = t->indptr[i], end = t->indptr[i + 1];
+  int last = (int)(column + count * LANES > width ? width - LANES : column + (count - 1) * LANES) - column;
+  const hg_real *x = t->x + column;
+  vector sum[MOST_VECTORS] = {0};
+  for (hg_off e = begin; e < end; e++) {
+    hg_off next = e + PREFETCH_AHEAD < ahead ? e + PREFETCH_AHEAD : ahead;
+    prefetch_row(x + t->indices[next] * width, count);
+    hg_lid j = t->indices[e];
+    add_row(x + j * width, last, count, weighted, weighted ? entry_weight(t, e, j) : 1, sum);
+  }
+  if (i < t->n_self) add_row(x + i * width, last, count, true, t->col_scale ? t->col_scale[i] : 1, sum);
+  hg_real scale = t->row_scale ? t->row_scale[i] : 1;
+  hg_real *y = t->y + i * width + column;
+#pragma GCC unroll 16
+  for (int v = 0; v < count; v++) *(vector_in_memory *)(y + (v < count - 1 ? v * LANES : last)) = scale * sum[v];
+}
+
+/** A row narrower than a vector. */
+ALWAYS_INLINE void narrow_row(const hg_spmm_task *t, hg_off i, int width)
+{
+  hg_real sum[LANES] = {0};
+  for (hg_off e = t->indptr[i]; e < t->indptr[i + 1]; e++) {
+    hg_lid j = t->indices[e];
+    hg_real weight = entry_weight(t, e, j);
+    for (int k = 0; k < width; k++) sum[k] += weight * t->x[(hg_off)j * width + k];
+  }
+  hg_real self = t->col_scale && i < t->n_self ? t->col_scale[i] : 1, scale = t->row_scale ? t->row_scale[i] : 1;
+  if (i < t->n_self)
+    for (int k = 0; k < width; k++) sum[k] += self * t->x[i * width + k];
+  for (int k = 0; k < width; k++) t->y[i * width + k] = scale * sum[k];
+}
+
+/** All tiles of one row; `count` vectors in all when they fit into registers at once, or else 0. */
+ALWAYS_INLINE void wide_rows(const hg_spmm_task *t, hg_off first, hg_off end, int count, bool weighted)
+{
+  hg_off ahead = t->indptr[end] - 1;
+  for (hg_off i = first; i < end; i++) {
+    if (count) {
+      row_tile(t, i, 0, count, weighted, ahead);
+      continue;
+    }
+    int column = 0, vectors = (t->width + LANES - 1) / LANES;
+    for (; vectors >= MOST_VECTORS; vectors -= MOST_VECTORS, column += MOST_VECTORS * LANES)
+      row_tile(t, i, column, MOST_VECTORS, weighted, ahead);
+    for (; vectors >= 4; vectors -= 4, column += 4 * LANES) row_tile(t, i, column, 4, weighted, ahead);
+    for (; vectors > 0; vectors--, column += LANES) row_tile(t, i, column, 1, weighted, ahead);
+  }
+}
+
+ALWAYS_INLINE void rows_by_width(const hg_spmm_task *t, hg_off first, hg_off end, bool weighted)
+{
+  switch ((t->width + LANES - 1) / LANES) {
+  case 1:
+    wide_rows(t, first, end, 1, weighted);
+    break;
+  case 2:
+    wide_rows(t, first, end, 2, weighted);
+    break;
+  case 3:
+    wide_rows(t, first, end, 3, weighted);
+    break;
+  case 4:
+    wide_rows(t, first, end, 4, weighted);
+    break;
+  case 6:
+    wide_rows(t, first, end, 6, weighted);
+    break;
+  case 8:
+    wide_rows(t, first, end, 8, weighted);
+    break;
+  case MOST_VECTORS == 16 ? 16:
+    -1 : wide_rows(t, first, end, MOST_VECTORS, weighted);
+    break;
+  default:
+    wide_rows(t, first, end, 0, weighted);
+  }
+}
+
+ALWAYS_INLINE void spmm_rows(const hg_spmm_task *t, hg_off first, hg_off end)
+{
+  if (t->width < LANES)
+    for (hg_off i = first; i < end; i++) narrow_row(t, i, t->width);
+  else if (t->values || t->col_scale)
+    rows_by_width(t, first, end, true);
+  else
+    rows_by_width(t, first, end, false);
+}

@@ -1,0 +1,178 @@
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "core/base/rng.h"
+#include "core/base/threads.h"
+#include "tests/support/naive.h"
+
+enum { ROWS = 30, CLASSES = 11, CHOSEN = 13 };
+
+typedef struct {
+  hg_loss loss;
+  hg_truth truth;
+  hg_lid rows[CHOSEN];
+  hg_matrix z;
+  double total_weight;
+  int32_t labels[ROWS];
+  uint8_t bits[ROWS * 2];
+  float targets[ROWS * CLASSES];
+  hg_real class_weights[CLASSES];
+} problem;
+
+static problem *make(hg_loss_kind kind, double smoothing, bool weighted)
+{
+  problem *p = calloc(1, sizeof *p);
+  hg_rng rng = {.seed = 3, .stream = HG_STREAM_TEST};
+  for (int i = 0; i < ROWS; i++) p->labels[i] = (int32_t)hg_rng_below(rng, (uint64_t)i, 0, CLASSES);
+  for (int i = 0; i < ROWS * 2; i++) p->bits[i] = (uint8_t)hg_rng_below(rng, (uint64_t)i, 1, 256);
+  for (int i = 0; i < ROWS * CLASSES; i++) p->targets[i] = (float)hg_rng_normal(rng, (uint64_t)i, 2);
+  for (int c = 0; c < CLASSES; c++) p->class_weights[c] = (hg_real)(0.5 + c * 0.25);
+  for (int r = 0; r < CHOSEN; r++) p->rows[r] = 2 * r + 1;
+  p->loss = (hg_loss){kind, smoothing, weighted ? p->class_weights : NULL};
+  p->truth.classes = CLASSES;
+  p->truth.labels = kind == HG_LOSS_CROSS_ENTROPY ? p->labels : NULL;
+  p->truth.label_bits = kind == HG_LOSS_BCE ? p->bits : NULL;
+  p->truth.targets = kind == HG_LOSS_MSE ? p->targets : NULL;
+  p->z = random_matrix(ROWS, CLASSES, 9);
+  p->labels[5] = -1;
+  p->targets[3 * CLASSES + 2] = NAN;
+  p->total_weight = hg_loss_weight(&p->loss, &p->truth, p->rows, CHOSEN);
+  return p;
+}
+
+static void drop(problem *p)
+{
+  hg_matrix_free(&p->z);
+  free(p);
+}
+
+static double mean_loss(void *context)
+{
+  problem *p = context;
+  return hg_loss_compute(&p->loss, &p->truth, p->rows, CHOSEN, &p->z, 0, NULL).loss / p->total_weight;
+}
+
+static double naive_entropy(const problem *p)
+{
+  double total = 0;
+  for (int r = 0; r < CHOSEN; r++) {
+    int i = p->rows[r];
+    double sum = 0;
+    for (int c = 0; c < CLASSES; c++) sum += exp((double)p->z.data[i * CLASSES + c]);
+    for (int c = 0; c < CLASSES && p->labels[i] >= 0; c++) {
+      double s = p->loss.label_smoothing, target = s / CLASSES + (c == p->labels[i] ? 1 - s : 0);
+      double weight = p->loss.class_weights ? (double)p->class_weights[c] : 1;
+      total -= weight * target * log(exp((double)p->z.data[i * CLASSES + c]) / sum);
+    }
+  }
+  return total;
+}
+
+Test(loss, cross_entropy_agrees_with_the_formula)
+{
+  for (int options = 0; options < 4; options++) {
+    problem *p = make(HG_LOSS_CROSS_ENTROPY, options & 1 ? 0.1 : 0, options & 2);
+    hg_loss_sums sums = hg_loss_compute(&p->loss, &p->truth, p->rows, CHOSEN, &p->z, 0, NULL);
+    cr_expect_float_eq(sums.loss, naive_entropy(p), 100 * sum_tolerance(), "options %d: %g", options, sums.loss);
+    cr_expect_eq(sums.weight, p->total_weight);
+    if (!(options & 2)) cr_expect_eq(sums.weight, CHOSEN - 1, "one label is unknown");
+    drop(p);
+  }
+}
+
+Test(loss, binary_cross_entropy_and_squared_error_agree_with_the_formula)
+{
+  problem *b = make(HG_LOSS_BCE, 0, false), *m = make(HG_LOSS_MSE, 0, false);
+  double entropy = 0, square = 0;
+  for (int r = 0; r < CHOSEN; r++)
+    for (int c = 0; c < CLASSES; c++) {
+      int i = b->rows[r];
+      double z = (double)b->z.data[i * CLASSES + c], sigmoid = 1 / (1 + exp(-z)),
+             target = (double)m->targets[i * CLASSES + c];
+      entropy -= b->bits[2 * i + c / 8] >> c % 8 & 1 ? log(sigmoid) : log(1 - sigmoid);
+      if (!isnan(target)) square += (z - target) * (z - target);
+    }
+  hg_loss_sums found = hg_loss_compute(&b->loss, &b->truth, b->rows, CHOSEN, &b->z, 0, NULL);
+  cr_expect_float_eq(found.loss, entropy, 1e-9, "%.12g %.12g", found.loss, entropy);
+  cr_expect_eq(found.weight, CHOSEN * CLASSES);
+  found = hg_loss_compute(&m->loss, &m->truth, m->rows, CHOSEN, &m->z, 0, NULL);
+  cr_expect_float_eq(found.loss, square, 1e-9, "%.12g %.12g", found.loss, square);
+  cr_expect_eq(found.weight, CHOSEN * CLASSES - 1, "one target is unknown");
+  drop(b), drop(m);
+}
+
+Test(loss, gradients_match_central_differences)
+{
+  for (int options = 0; options < 6; options++) {
+    hg_loss_kind kind = options < 4 ? HG_LOSS_CROSS_ENTROPY : options == 4 ? HG_LOSS_BCE : HG_LOSS_MSE;
+    problem *p = make(kind, options & 1 && options < 4 ? 0.1 : 0, options & 2 && options < 4);
+    hg_matrix d = random_matrix(ROWS, CLASSES, 1);
+    hg_loss_compute(&p->loss, &p->truth, p->rows, CHOSEN, &p->z, p->total_weight, &d);
+    expect_gradient(mean_loss, p, p->z.data, ROWS * CLASSES, d.data, "logits");
+    for (int c = 0; c < CLASSES; c++) cr_expect_eq(d.data[c], 0, "row 0 was not chosen");
+    hg_matrix_free(&d), drop(p);
+  }
+}
+
+Test(loss, of_huge_logits_is_finite)
+{
+  hg_real z[6] = {1000, -1000, 0, -1000, 1000, 1000}, d[6];
+  int32_t labels[2] = {1, 2};
+  uint8_t bits[2] = {2, 0};
+  hg_lid rows[2] = {0, 1};
+  hg_matrix logits = hg_matrix_view(z, 2, 3), d_z = hg_matrix_view(d, 2, 3);
+  hg_truth truth = {.labels = labels, .label_bits = bits, .classes = 3};
+  hg_loss entropy = {.kind = HG_LOSS_CROSS_ENTROPY}, binary = {.kind = HG_LOSS_BCE};
+  hg_loss_sums sums = hg_loss_compute(&entropy, &truth, rows, 2, &logits, 2, &d_z);
+  cr_expect_float_eq(sums.loss, 2000 + log(2), 1e-6, "%g", sums.loss);
+  for (int k = 0; k < 6; k++) cr_expect(isfinite((double)d[k]));
+  sums = hg_loss_compute(&binary, &truth, rows, 2, &logits, 6, &d_z);
+  cr_expect(isfinite(sums.loss));
+  for (int k = 0; k < 6; k++) cr_expect(isfinite((double)d[k]));
+}
+
+Test(loss, same_bits_on_any_number_of_threads)
+{
+  enum { N = 5000, C = 17 };
+  hg_matrix z = random_matrix(N, C, 1), one = random_matrix(N, C, 2), three = random_matrix(N, C, 3);
+  int32_t *labels = malloc(N * sizeof *labels);
+  hg_lid *rows = malloc(N * sizeof *rows);
+  for (int i = 0; i < N; i++) labels[i] = i % C, rows[i] = N - 1 - i;
+  hg_truth truth = {.labels = labels, .classes = C};
+  hg_loss loss = {.kind = HG_LOSS_CROSS_ENTROPY};
+  hg_threads_set(1);
+  hg_loss_sums a = hg_loss_compute(&loss, &truth, rows, N, &z, N, &one);
+  hg_threads_set(3);
+  hg_loss_sums b = hg_loss_compute(&loss, &truth, rows, N, &z, N, &three);
+  cr_expect_eq(a.loss, b.loss);
+  cr_expect_arr_eq(one.data, three.data, N * C * sizeof(hg_real));
+  hg_matrix_free(&z), hg_matrix_free(&one), hg_matrix_free(&three), free(labels), free(rows);
+}
+
+Test(loss, nothing_chosen_is_zero)
+{
+  problem *p = make(HG_LOSS_CROSS_ENTROPY, 0, false);
+  hg_matrix d = random_matrix(ROWS, CLASSES, 1);
+  hg_loss_sums sums = hg_loss_compute(&p->loss, &p->truth, p->rows, 0, &p->z, 0, &d);
+  cr_expect(sums.loss == 0 && sums.weight == 0);
+  for (int k = 0; k < ROWS * CLASSES; k++) cr_expect_eq(d.data[k], 0);
+  hg_matrix_free(&d), drop(p);
+}
+
+Test(predict, gives_probabilities)
+{
+  hg_matrix z = random_matrix(5, 4, 1), p = random_matrix(5, 4, 2);
+  z.data[0] = 5000;
+  hg_loss_predict(HG_LOSS_CROSS_ENTROPY, &z, &p);
+  for (int i = 0; i < 5; i++) {
+    double sum = 0;
+    for (int c = 0; c < 4; c++) sum += (double)p.data[4 * i + c];
+    cr_expect_float_eq(sum, 1, 1e-6);
+  }
+  hg_loss_predict(HG_LOSS_BCE, &z, &p);
+  for (int k = 0; k < 20; k++) cr_expect_float_eq((double)p.data[k], 1 / (1 + exp(-(double)z.data[k])), 1e-6);
+  hg_loss_predict(HG_LOSS_MSE, &z, &p);
+  cr_expect_arr_eq(p.data, z.data, 20 * sizeof(hg_real));
+  hg_matrix_free(&z), hg_matrix_free(&p);
+}
