@@ -1,0 +1,87 @@
+// Each case of mpi_cases on each of its numbers of ranks, as a run of mpirun of its own with a time limit.
+#include <criterion/criterion.h>
+#include <criterion/parameterized.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/support/run.h"
+
+enum { MAX_RUNS = 1024 };
+
+typedef struct {
+  char name[64];
+  int ranks, status, seconds;
+  char text[128]; // expected once in the output; empty: none
+} run_plan;
+
+static int environment_or(const char *name, int otherwise)
+{
+  const char *value = getenv(name);
+  return value && atoi(value) > 0 ? atoi(value) : otherwise;
+}
+
+static bool parse(const char *line, run_plan *plan)
+{
+  memset(plan, 0, sizeof *plan);
+  if (sscanf(line, "%63s %d %d %d %127[^\n]", plan->name, &plan->ranks, &plan->status, &plan->seconds, plan->text) != 5)
+    return false;
+  if (strcmp(plan->text, "-") == 0) plan->text[0] = '\0';
+  const char *only = getenv("HALOGNN_TEST_CASE");
+  return plan->ranks <= environment_or("HALOGNN_TEST_MAX_RANKS", 1 << 20) && (!only || strstr(plan->name, only));
+}
+
+// HALOGNN_TEST_MAX_RANKS leaves out the runs on more ranks, HALOGNN_TEST_CASE all but those whose name holds its value.
+ParameterizedTestParameters(mpi, cases)
+{
+  static run_plan plans[MAX_RUNS];
+  size_t n = 0;
+  char line[512];
+  FILE *list = popen(MPI_CASES " --list", "r");
+  while (list && n < MAX_RUNS && fgets(line, sizeof line, list)) n += parse(line, &plans[n]);
+  if (list) pclose(list);
+  return cr_make_param_array(run_plan, plans, n);
+}
+
+// What mpirun and the ranks need on a small machine, in a container, as root; sanitizers need to know Open MPI's own leaks.
+static void prepare_environment(void)
+{
+  static const char *const settings[][2] = {
+      {"OMPI_ALLOW_RUN_AS_ROOT", "1"},
+      {"OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"},
+      {"OMPI_MCA_rmaps_base_oversubscribe", "1"},
+      {"OMPI_MCA_hwloc_base_binding_policy", "none"},
+      {"OMPI_MCA_mpi_yield_when_idle", "1"},
+      {"OMPI_MCA_btl_vader_single_copy_mechanism", "none"},
+      {"OMP_NUM_THREADS", "1"},
+      {"ASAN_OPTIONS", "detect_leaks=1:fast_unwind_on_malloc=0"},
+      {"LSAN_OPTIONS", "print_suppressions=0:suppressions=" LSAN_SUPPRESSIONS},
+  };
+  for (size_t k = 0; k < sizeof settings / sizeof *settings; k++) setenv(settings[k][0], settings[k][1], 0);
+}
+
+static int occurrences(const char *text, const char *part)
+{
+  int n = 0;
+  for (const char *at = text; (at = strstr(at, part)) != NULL; at += strlen(part)) n++;
+  return n;
+}
+
+ParameterizedTest(run_plan *plan, mpi, cases)
+{
+  char ranks[16], limit[16];
+  int seconds = plan->seconds * environment_or("HALOGNN_TEST_PATIENCE", 1);
+  snprintf(ranks, sizeof ranks, "%d", plan->ranks);
+  snprintf(limit, sizeof limit, "%d", seconds);
+  prepare_environment();
+  const char *const argv[] = {"mpirun", "-q", "--timeout", limit, "-n", ranks, MPI_CASES, plan->name, NULL};
+  run_result run = run_in(NULL, seconds + 10, argv); // mpirun's own limit first: it leaves no rank behind
+  const char *command = run_command_line(argv);
+  cr_expect_eq(run.status, plan->status, "%s\nended with status %d, expected %d, after %.1f s\n%s%s", command,
+               run.status, plan->status, run.seconds, run.out, run.err);
+  if (plan->text[0])
+    cr_expect_eq(occurrences(run.err, plan->text), 1, "%s\nshould print once: %s\nit printed:\n%s%s", command,
+                 plan->text, run.out, run.err);
+  cr_expect(run.seconds < seconds, "%s\ntook %.1f s, allowed %d s", command, run.seconds, seconds);
+  run_free(&run);
+}

@@ -1,0 +1,84 @@
+// mpi_cases --list | mpirun -n N mpi_cases NAME. Must not link Criterion: MPI starts once in a process, Criterion starts many.
+#include "tests/support/mpi_case.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "comm/reduce.h"
+
+// A new file of cases is declared and listed here.
+extern const mpi_case world_cases[], reduce_cases[], exchange_cases[];
+static const mpi_case *const tables[] = {world_cases, reduce_cases, exchange_cases};
+extern const mpi_death world_deaths[];
+static const mpi_death *const deaths = world_deaths;
+
+enum { N_TABLES = sizeof tables / sizeof *tables, MAX_PRINTED = 10 };
+
+static int rank;
+static int64_t failures;
+
+bool check_at(bool ok, const char *file, int line, const char *fmt, ...)
+{
+  if (ok) return true;
+  if (++failures > MAX_PRINTED) return false;
+  char what[512];
+  va_list ap;
+  va_start(ap, fmt);
+  vsnprintf(what, sizeof what, fmt, ap);
+  va_end(ap);
+  fprintf(stderr, "%s:%d: rank %d: %s\n", file, line, rank, what);
+  return false;
+}
+
+// One line for each run: NAME RANKS STATUS SECONDS TEXT, with - for what is not expected.
+static void list_runs(const char *name, const char *ranks, int status, int seconds, const char *text)
+{
+  int n, used;
+  for (; sscanf(ranks, "%d%n", &n, &used) == 1; ranks += used)
+    printf("%s %d %d %d %s\n", name, n, status, seconds, text);
+}
+
+static void list(void)
+{
+  for (int t = 0; t < N_TABLES; t++)
+    for (const mpi_case *c = tables[t]; c->name; c++) list_runs(c->name, c->ranks, 0, 60, "-");
+  for (const mpi_death *d = deaths; d->name; d++)
+    list_runs(d->name, d->ranks, d->status, d->seconds, *d->text ? d->text : "-");
+}
+
+static const mpi_case *find_case(const char *name)
+{
+  for (int t = 0; t < N_TABLES; t++)
+    for (const mpi_case *c = tables[t]; c->name; c++)
+      if (strcmp(c->name, name) == 0) return c;
+  return NULL;
+}
+
+static const mpi_death *find_death(const char *name)
+{
+  for (const mpi_death *d = deaths; d->name; d++)
+    if (strcmp(d->name, name) == 0) return d;
+  return NULL;
+}
+
+int main(int argc, char **argv)
+{
+  if (argc == 2 && strcmp(argv[1], "--list") == 0) return list(), 0;
+  const mpi_case *c = argc == 2 ? find_case(argv[1]) : NULL;
+  const mpi_death *d = argc == 2 ? find_death(argv[1]) : NULL;
+  if (!c && !d) return fprintf(stderr, "usage: mpi_cases --list | mpirun -n N mpi_cases NAME\n"), 2;
+  hg_world *world;
+  hg_status rc = hg_world_open(&world, &argc, &argv);
+  if (rc == HG_OK) {
+    rank = hg_world_rank(world);
+    if (d) {
+      rc = d->run(world);
+    } else {
+      c->run(world);
+      hg_sum_int64(world, &failures, 1);
+    }
+  }
+  rc = hg_world_close(&world, rc);
+  return rc == HG_OK && failures > 0 ? 1 : hg_exit_status(rc);
+}
