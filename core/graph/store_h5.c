@@ -104,7 +104,9 @@ hg_status hg_h5_create(hg_h5 *file, const char *temporary, const char *path)
   *file = (hg_h5){0};
   H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
   hid_t list = access_list();
-  hg_h5 made = {H5Fcreate(temporary, H5F_ACC_TRUNC, H5P_DEFAULT, list), path};
+  hid_t options = H5Pcreate(H5P_FILE_CREATE);
+  H5Pset_obj_track_times(options, false); // the same graph makes the same file
+  hg_h5 made = {H5Fcreate(temporary, H5F_ACC_TRUNC, options, list), path};
   hg_status rc = HG_OK;
   if (made.id < 0)
     rc = fail_h5(HG_ERR_IO, &made, "/", "cannot be written");
@@ -131,7 +133,10 @@ void hg_h5_drop(hg_h5 *file)
 
 hg_status hg_h5_make_group(hg_h5 *group, const hg_h5 *file, const char *name)
 {
-  *group = (hg_h5){H5Gcreate2(file->id, name, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), file->path};
+  hid_t options = H5Pcreate(H5P_GROUP_CREATE);
+  H5Pset_obj_track_times(options, false);
+  *group = (hg_h5){H5Gcreate2(file->id, name, H5P_DEFAULT, options, H5P_DEFAULT), file->path};
+  H5Pclose(options);
   if (group->id >= 0) return HG_OK;
   *group = (hg_h5){0};
   return fail_h5(HG_ERR_IO, file, name, "cannot be written");
@@ -172,6 +177,7 @@ hg_status hg_h5_write(const hg_h5 *file, const char *name, hg_h5_type type, hg_o
   int rank = cols > 0 ? 2 : 1;
   hsize_t dims[2] = {(hsize_t)rows, (hsize_t)cols}, chunk[2];
   hid_t space = H5Screate_simple(rank, dims, NULL), options = H5Pcreate(H5P_DATASET_CREATE);
+  H5Pset_obj_track_times(options, false);
   if (rows > 0) {
     chunk_of(dims, rank, chunk);
     H5Pset_chunk(options, rank, chunk);
