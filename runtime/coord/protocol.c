@@ -1,0 +1,247 @@
+#include "runtime/coord/protocol.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+typedef enum { FIELD_INT, FIELD_INT64, FIELD_REAL, FIELD_BOOL, FIELD_SYNC, FIELD_TEXT } field_type;
+
+/** One field of one kind of message: its name in JSON and its place in hg_message. */
+typedef struct {
+  hg_message_kind kind;
+  const char *name;
+  field_type type;
+  size_t offset;
+  int64_t low, high; ///< integers: the range; text: `high` is the size with its NUL
+} field;
+
+#define FIELD(kind, name, type, member, low, high)            \
+  {                                                           \
+    kind, name, type, offsetof(hg_message, member), low, high \
+  }
+
+static const field fields[] = {
+    FIELD(HG_MSG_HELLO, "rank", FIELD_INT, rank, 0, INT_MAX),
+    FIELD(HG_MSG_HELLO, "ranks", FIELD_INT, ranks, 1, INT_MAX),
+    FIELD(HG_MSG_HELLO, "token", FIELD_TEXT, token, 0, HG_TOKEN_SIZE),
+    FIELD(HG_MSG_PLAN, "epoch", FIELD_INT, plan.epoch, 1, INT_MAX),
+    FIELD(HG_MSG_PLAN, "learning_rate", FIELD_REAL, plan.learning_rate, 0, 0),
+    FIELD(HG_MSG_PLAN, "sync", FIELD_SYNC, plan.sync, 0, 0),
+    FIELD(HG_MSG_PLAN, "average", FIELD_BOOL, plan.average, 0, 0),
+    FIELD(HG_MSG_PLAN, "evaluate", FIELD_BOOL, plan.evaluate, 0, 0),
+    FIELD(HG_MSG_PLAN, "checkpoint", FIELD_BOOL, plan.checkpoint, 0, 0),
+    FIELD(HG_MSG_PLAN, "stop", FIELD_BOOL, plan.stop, 0, 0),
+    FIELD(HG_MSG_REPORT, "epoch", FIELD_INT, report.epoch, 1, INT_MAX),
+    FIELD(HG_MSG_REPORT, "train_loss", FIELD_REAL, report.train_loss, 0, 0),
+    FIELD(HG_MSG_REPORT, "evaluated", FIELD_BOOL, report.evaluated, 0, 0),
+    FIELD(HG_MSG_REPORT, "val_metric", FIELD_REAL, report.val_metric, 0, 0),
+    FIELD(HG_MSG_REPORT, "seconds", FIELD_REAL, report.seconds, 0, 0),
+    FIELD(HG_MSG_REPORT, "halo_bytes", FIELD_INT64, report.halo_bytes, 0, INT64_MAX),
+    FIELD(HG_MSG_REPORT, "peak_rss_bytes", FIELD_INT64, report.peak_rss_bytes, 0, INT64_MAX),
+    FIELD(HG_MSG_GRADIENT, "count", FIELD_INT64, count, 0, INT64_MAX / (int64_t)sizeof(double)),
+    FIELD(HG_MSG_SUM, "count", FIELD_INT64, count, 0, INT64_MAX / (int64_t)sizeof(double)),
+    FIELD(HG_MSG_BYE, "status", FIELD_INT, status, HG_OK, HG_STOPPED),
+    FIELD(HG_MSG_ERROR, "text", FIELD_TEXT, text, 0, HG_ERROR_SIZE),
+};
+enum { N_FIELDS = sizeof fields / sizeof *fields };
+
+static const char *const kinds[HG_MSG_KINDS] = {"hello", "ready", "plan", "report", "gradient", "sum", "bye", "error"};
+static const char *const syncs[] = {"allreduce", "local", "coordinator"};
+enum { N_SYNCS = sizeof syncs / sizeof *syncs };
+
+const char *hg_message_name(hg_message_kind kind) { return kinds[kind]; }
+
+static int find_name(const char *const *names, int n, const char *name)
+{
+  for (int k = 0; k < n; k++)
+    if (strcmp(names[k], name) == 0) return k;
+  return -1;
+}
+
+static json_t *encode_text(const char *text)
+{
+  json_t *value = json_string(text);
+  if (value) return value;
+  char plain[HG_ERROR_SIZE]; // not UTF-8: a file's name can be any bytes
+  size_t n = 0;
+  for (; text[n] && n < sizeof plain - 1; n++) plain[n] = (char)((unsigned char)text[n] < 128 ? text[n] : '?');
+  plain[n] = '\0';
+  return json_string(plain);
+}
+
+static json_t *encode_field(const field *f, const hg_message *message)
+{
+  const char *at = (const char *)message + f->offset;
+  int integer;
+  int64_t wide;
+  double real;
+  bool truth;
+  hg_sync sync;
+  switch (f->type) {
+  case FIELD_INT:
+    memcpy(&integer, at, sizeof integer);
+    return json_integer(integer);
+  case FIELD_INT64:
+    memcpy(&wide, at, sizeof wide);
+    return json_integer(wide);
+  case FIELD_REAL:
+    memcpy(&real, at, sizeof real);
+    return isfinite(real) ? json_real(real) : json_null();
+  case FIELD_BOOL:
+    memcpy(&truth, at, sizeof truth);
+    return json_boolean(truth);
+  case FIELD_SYNC:
+    memcpy(&sync, at, sizeof sync);
+    return json_string((int)sync < N_SYNCS ? syncs[sync] : "");
+  case FIELD_TEXT:
+    return encode_text(at);
+  }
+  return NULL;
+}
+
+hg_status hg_message_encode(const hg_message *message, char *text, size_t *length)
+{
+  json_t *object = json_object();
+  bool failed = !object || json_object_set_new(object, "version", json_integer(HG_PROTOCOL_VERSION)) != 0 ||
+                json_object_set_new(object, "kind", json_string(kinds[message->kind])) != 0;
+  for (int k = 0; k < N_FIELDS && !failed; k++)
+    if (fields[k].kind == message->kind)
+      failed = json_object_set_new(object, fields[k].name, encode_field(&fields[k], message)) != 0;
+  size_t bytes = failed ? 0 : json_dumpb(object, text, HG_MESSAGE_BYTES - 1, JSON_COMPACT | JSON_REAL_PRECISION(17));
+  json_decref(object);
+  if (failed || bytes == 0) return hg_fail(HG_ERR_MEMORY, "out of memory: a message to encode");
+  if (bytes >= HG_MESSAGE_BYTES)
+    return hg_fail(HG_ERR_INTERNAL, "a %s message of %zu bytes", kinds[message->kind], bytes);
+  text[bytes] = '\0';
+  *length = bytes;
+  return HG_OK;
+}
+
+static const char *type_name(const json_t *value)
+{
+  static const char *const names[] = {"an object", "an array", "a string", "an integer",
+                                      "a real",    "true",     "false",    "null"};
+  return names[json_typeof(value)];
+}
+
+static hg_status wrong_type(const char *kind, const char *name, const json_t *value, const char *expected)
+{
+  return hg_fail(HG_ERR_INPUT, "%s: %s: found %s, expected %s", kind, name, type_name(value), expected);
+}
+
+static hg_status decode_integer(const field *f, const json_t *value, char *at)
+{
+  const char *kind = kinds[f->kind];
+  if (!json_is_integer(value)) return wrong_type(kind, f->name, value, "an integer");
+  int64_t wide = json_integer_value(value);
+  if (wide < f->low || wide > f->high)
+    return hg_fail(HG_ERR_INPUT, "%s: %s: found %" PRId64 ", expected %" PRId64 " to %" PRId64, kind, f->name, wide,
+                   f->low, f->high);
+  int narrow = (int)wide;
+  if (f->type == FIELD_INT) memcpy(at, &narrow, sizeof narrow);
+  if (f->type == FIELD_INT64) memcpy(at, &wide, sizeof wide);
+  return HG_OK;
+}
+
+static hg_status decode_sync(const field *f, const json_t *value, char *at)
+{
+  if (!json_is_string(value)) return wrong_type(kinds[f->kind], f->name, value, "a string");
+  int found = find_name(syncs, N_SYNCS, json_string_value(value));
+  if (found < 0)
+    return hg_fail(HG_ERR_INPUT, "%s: %s: found \"%.40s\", expected allreduce, local or coordinator", kinds[f->kind],
+                   f->name, json_string_value(value));
+  hg_sync sync = (hg_sync)found;
+  memcpy(at, &sync, sizeof sync);
+  return HG_OK;
+}
+
+static hg_status decode_field(const field *f, const json_t *value, hg_message *message)
+{
+  char *at = (char *)message + f->offset;
+  const char *kind = kinds[f->kind];
+  double real = (double)NAN;
+  bool truth = json_is_true(value);
+  switch (f->type) {
+  case FIELD_INT:
+  case FIELD_INT64:
+    return decode_integer(f, value, at);
+  case FIELD_REAL:
+    if (!json_is_number(value) && !json_is_null(value)) return wrong_type(kind, f->name, value, "a number or null");
+    if (json_is_number(value)) real = json_number_value(value);
+    memcpy(at, &real, sizeof real);
+    return HG_OK;
+  case FIELD_BOOL:
+    if (!json_is_boolean(value)) return wrong_type(kind, f->name, value, "true or false");
+    memcpy(at, &truth, sizeof truth);
+    return HG_OK;
+  case FIELD_SYNC:
+    return decode_sync(f, value, at);
+  case FIELD_TEXT:
+    if (!json_is_string(value)) return wrong_type(kind, f->name, value, "a string");
+    if (json_string_length(value) >= (size_t)f->high)
+      return hg_fail(HG_ERR_INPUT, "%s: %s: found %zu bytes, expected less than %" PRId64, kind, f->name,
+                     json_string_length(value), f->high);
+    memcpy(at, json_string_value(value), json_string_length(value) + 1);
+    return HG_OK;
+  }
+  return hg_fail(HG_ERR_INTERNAL, "%s: %s has no type", kind, f->name);
+}
+
+/** Version and kind; everything after depends on them. */
+static hg_status decode_head(const json_t *object, hg_message_kind *kind)
+{
+  const json_t *version = json_object_get(object, "version"), *name = json_object_get(object, "kind");
+  if (!json_is_integer(version))
+    return hg_fail(HG_ERR_INPUT, "found no version, expected version %d", HG_PROTOCOL_VERSION);
+  if (json_integer_value(version) != HG_PROTOCOL_VERSION)
+    return hg_fail(HG_ERR_INPUT, "found version %" JSON_INTEGER_FORMAT " of the protocol, expected %d",
+                   json_integer_value(version), HG_PROTOCOL_VERSION);
+  if (!json_is_string(name)) return hg_fail(HG_ERR_INPUT, "found no kind, expected hello, ready, plan, ...");
+  int found = find_name(kinds, HG_MSG_KINDS, json_string_value(name));
+  if (found < 0)
+    return hg_fail(HG_ERR_INPUT, "found a message of kind \"%.40s\", which is not known", json_string_value(name));
+  *kind = (hg_message_kind)found;
+  return HG_OK;
+}
+
+static bool is_field(hg_message_kind kind, const char *name)
+{
+  for (int k = 0; k < N_FIELDS; k++)
+    if (fields[k].kind == kind && strcmp(fields[k].name, name) == 0) return true;
+  return strcmp(name, "version") == 0 || strcmp(name, "kind") == 0;
+}
+
+static hg_status decode_object(json_t *object, hg_message *message)
+{
+  hg_status rc = decode_head(object, &message->kind);
+  for (int k = 0; k < N_FIELDS && rc == HG_OK; k++) {
+    if (fields[k].kind != message->kind) continue;
+    const json_t *value = json_object_get(object, fields[k].name);
+    if (!value) return hg_fail(HG_ERR_INPUT, "%s: %s is missing", kinds[message->kind], fields[k].name);
+    rc = decode_field(&fields[k], value, message);
+  }
+  if (rc != HG_OK) return rc;
+  const char *name;
+  json_t *value;
+  json_object_foreach(object, name, value) if (!is_field(message->kind, name)) return hg_fail(
+      HG_ERR_INPUT, "%s: found the field \"%.40s\", which is not known", kinds[message->kind], name);
+  return HG_OK;
+}
+
+hg_status hg_message_decode(hg_message *message, const char *text, size_t length)
+{
+  if (length >= HG_MESSAGE_BYTES)
+    return hg_fail(HG_ERR_INPUT, "found a message of %zu bytes, expected less than %d", length, HG_MESSAGE_BYTES);
+  json_error_t error;
+  json_t *object = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
+  if (!object) return hg_fail(HG_ERR_INPUT, "found no JSON: %s, at byte %d", error.text, error.position);
+  hg_message result = {.kind = HG_MSG_KINDS};
+  hg_status rc = json_is_object(object) ? decode_object(object, &result)
+                                        : hg_fail(HG_ERR_INPUT, "found %s, expected an object", type_name(object));
+  json_decref(object);
+  if (rc == HG_OK) *message = result;
+  return rc;
+}
