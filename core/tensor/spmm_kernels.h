@@ -137,8 +137,8 @@ ALWAYS_INLINE void rows_by_width(const hg_spmm_task *t, hg_off first, hg_off end
   case 8:
     wide_rows(t, first, end, 8, weighted);
     break;
-  case MOST_VECTORS == 16 ? 16:
-    -1 : wide_rows(t, first, end, MOST_VECTORS, weighted);
+  case (MOST_VECTORS == 16 ? 16 : -1):
+    wide_rows(t, first, end, MOST_VECTORS, weighted);
     break;
   default:
     wide_rows(t, first, end, 0, weighted);

@@ -12,7 +12,7 @@ hg_status hg_value_wrong(const hg_key *key, const char *found, const char *where
   enum { SHOWN = 60 };
   char excerpt[SHOWN + 4] = "", expected[256];
   size_t n = 0;
-  for (; found[n] && n < SHOWN; n++) excerpt[n] = iscntrl((unsigned char)found[n]) ? '?' : found[n];
+  for (; n < SHOWN && found[n]; n++) excerpt[n] = iscntrl((unsigned char)found[n]) ? '?' : found[n];
   if (found[n]) {
     while (n > 0 && ((unsigned char)found[n] & 0xc0) == 0x80) n--; // not within a UTF-8 character
     memcpy(excerpt + n, "...", 4);
