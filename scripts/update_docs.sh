@@ -4,6 +4,7 @@
 #   scripts/update_docs.sh [--check]    --check changes nothing and fails where a page differs
 #
 # A line `<!-- output: halognn import --help -->` in docs/*.md or README.md is followed by a block between ``` lines: the output.
+# The output of a command that ends in --markdown is the page's own text, up to a line `<!-- end -->`.
 . "$(dirname "$0")/common.sh"
 cd "$ROOT"
 
@@ -36,15 +37,22 @@ renew() {
   local line command='' inside=''
   while IFS= read -r line || [ -n "$line" ]; do
     if [ -n "$inside" ]; then
-      [ "$line" = '```' ] || continue
+      [ "$line" = "$inside" ] || continue
       inside=''
     elif [ -n "$command" ] && [[ "$line" == '```'* ]]; then
       printf '%s\n' "$line"
       output_of "$command" | sed 's/[ \t]*$//'
-      inside=yes command=''
+      inside='```' command=''
       continue
     elif [[ "$line" =~ ^'<!-- output: '(.*)' -->'$ ]]; then
       command=${BASH_REMATCH[1]}
+      if [[ "$command" == *' --markdown' ]]; then
+        printf '%s\n\n' "$line"
+        output_of "$command"
+        printf '\n'
+        inside='<!-- end -->' command=''
+        continue
+      fi
     fi
     printf '%s\n' "$line"
   done <"$1"

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "models/layer.h"
 #include "runtime/config/value.h"
 
 hg_config hg_config_default(void)
@@ -80,8 +81,10 @@ hg_status hg_config_resolve(hg_config *config)
 {
   hg_status rc = HG_OK;
   hg_config c = *config;
+  const hg_layer_type *type = NULL;
   if (c.name[0] == '\0') snprintf(c.name, sizeof c.name, "run");
   HG_TRY(check_name(&c));
+  HG_TRY(hg_layer_type_find(&type, c.model.type));
   HG_TRY(check_schedule(&c));
   HG_TRY(check_loss(&c));
   if (c.model.input_dropout < 0) c.model.input_dropout = c.model.dropout;

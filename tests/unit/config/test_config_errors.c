@@ -231,3 +231,10 @@ Test(config_errors, a_deep_or_endless_file_ends_at_its_first_wrong_value)
                    "a.yaml: byte 0: found what is no YAML text (control characters are not allowed), expected UTF-8");
   free(text);
 }
+
+Test(config_errors, an_unknown_kind_of_layer_is_told_with_the_known_ones)
+{
+  cr_expect_eq(resolve("dataset: {path: x.hg}\nmodel: {type: gnc}\n"), HG_ERR_INPUT);
+  const char *start = "model.type: found 'gnc', expected one of: gcn";
+  cr_expect(strncmp(hg_error_text(), start, strlen(start)) == 0, "%s", hg_error_text());
+}
