@@ -1,0 +1,58 @@
+#pragma once
+#include "core/graph/csr_build.h"
+
+/** How a graph is read; start from hg_import_default(). Strings are borrowed. */
+typedef struct {
+  bool symmetrize; ///< each edge also the other way
+  hg_off nodes;    ///< edgelist: the nodes are 0 .. nodes - 1; 0: those that occur in the files
+  const char
+      *features; ///< edgelist, mtx, metis: lines "id v1 v2 ...", or a .npy matrix in the order of the nodes; NULL: none
+  const char *labels; ///< edgelist, mtx, metis: lines "id label ..."; NULL: none
+  const char *splits; ///< edgelist, mtx, metis: lines "id train|val|test"; NULL: none
+  const char
+      *scheme;  ///< ogb: the folder under split/; graphbolt: the task's name; NULL: the only one, or the first task
+  hg_task task; ///< what the labels are; HG_TASK_NONE: found out (see hg_import_truth)
+} hg_import_options;
+
+static inline hg_import_options hg_import_default(void) { return (hg_import_options){.task = HG_TASK_NONE}; }
+
+/** What a reader met, beside the counts of the edges. */
+typedef struct {
+  hg_build_counts build;
+  bool weights_ignored; ///< some edge had a weight other than 1
+  hg_off unlabelled;    ///< nodes without a label (no task: 0)
+  hg_off empty_classes; ///< classes without a node
+  hg_off unlabelled_in_split;
+} hg_import_report;
+
+/** A format. `read` fills the graph and its report; hg_import_read does what all formats share. */
+typedef struct {
+  const char *name, *suffix, *help;
+  hg_status (*read)(hg_graph *graph, const char *path, const hg_import_options *options, hg_import_report *report);
+} hg_import_format;
+
+/** All formats, ended by a NULL name. */
+extern const hg_import_format hg_import_formats[];
+
+/** The format of that name. HG_ERR_INPUT lists the names, and the nearest. */
+hg_status hg_import_find(const char *name, const hg_import_format **format);
+
+/**
+ * Reads the file or folder `path`, numbers nodes that have no original ids, finds out whether the graph is symmetric, counts what the
+ * report tells, and checks the whole graph. Not collective.
+ * @param graph   created; untouched on failure
+ * @return        HG_ERR_INPUT names the file and what was found and expected
+ * Memory: at most about twice the graph.
+ */
+hg_status hg_import_read(hg_graph *graph, const hg_import_format *format, const char *path,
+                         const hg_import_options *options, hg_import_report *report);
+
+hg_status hg_import_npz(hg_graph *graph, const char *path, const hg_import_options *options, hg_import_report *report);
+hg_status hg_import_edgelist(hg_graph *graph, const char *path, const hg_import_options *options,
+                             hg_import_report *report);
+hg_status hg_import_mtx(hg_graph *graph, const char *path, const hg_import_options *options, hg_import_report *report);
+hg_status hg_import_metis(hg_graph *graph, const char *path, const hg_import_options *options,
+                          hg_import_report *report);
+hg_status hg_import_ogb(hg_graph *graph, const char *path, const hg_import_options *options, hg_import_report *report);
+hg_status hg_import_graphbolt(hg_graph *graph, const char *path, const hg_import_options *options,
+                              hg_import_report *report);
