@@ -76,7 +76,7 @@ static hg_status multi_label(hg_nodes *nodes, const char *name, const float *val
   hg_status rc = HG_ALLOC(nodes->label_bits, nodes->n * row_bytes, "label bits");
   if (rc != HG_OK) return rc;
   for (hg_off i = 0; i < nodes->n * columns; i++) {
-    if (values[i] != 0 && values[i] != 1)
+    if (values[i] != 0 && values[i] != 1 && !isnan(values[i]))
       return hg_fail(HG_ERR_INPUT, "%s: node %" PRId64 ", label %" PRId64 ": found %g, expected 0 or 1", name,
                      i / columns, i % columns, (double)values[i]);
     hg_off c = i % columns;
@@ -107,7 +107,7 @@ static hg_task guess_task(const float *values, hg_off n, int columns)
   for (hg_off i = 0; i < n * columns; i++) {
     whole =
         whole && (isnan(values[i]) || (values[i] == rintf(values[i]) && values[i] >= -1 && values[i] < MAX_CLASSES));
-    bits = bits && (values[i] == 0 || values[i] == 1);
+    bits = bits && (isnan(values[i]) || values[i] == 0 || values[i] == 1);
   }
   if (columns == 1 && whole) return HG_TASK_CLASSES;
   return columns > 1 && bits ? HG_TASK_MULTILABEL : HG_TASK_REGRESSION;

@@ -2,6 +2,7 @@
 #include "core/graph/graph.h"
 #include "core/graph/id_map.h"
 #include "core/graph/import.h"
+#include "core/graph/text.h"
 
 /** What the readers share: putting labels, splits and features into the nodes, with their checks. `name` is for messages. */
 
@@ -16,7 +17,7 @@ hg_status hg_import_labels(hg_nodes *nodes, const char *name, const int64_t *lab
 
 /**
  * Labels from [n x columns] numbers, NaN unknown. For the task HG_TASK_NONE: one column of whole numbers is classes (-1 unknown), more
- * columns of 0 and 1 are a multi-label task, everything else regression.
+ * columns of 0 and 1 are a multi-label task (NaN counts as 0: bits know no third value), everything else regression.
  */
 hg_status hg_import_truth(hg_nodes *nodes, const char *name, const float *values, int columns, hg_task task);
 
@@ -49,3 +50,13 @@ hg_status hg_import_text_matrix(const char *path, hg_off rows, float **values, h
 
 /** A list of whole numbers as text, a line each. */
 hg_status hg_import_text_list(const char *path, int64_t **values, hg_off *count);
+
+/** Uses a line's pair of numbers; `text` is for messages. */
+typedef hg_status (*hg_import_pair)(void *user, const hg_text *text, int64_t from, int64_t to);
+
+/** Calls `use` for each line "from to [weight ...]" of a text; a heading in the first line is passed over. */
+hg_status hg_import_text_pairs(const char *path, bool *weights_ignored, hg_import_pair use, void *user);
+
+/** hg_edge_source's work for such a text: numbers through the map. HG_ERR_INPUT for one that it does not have. */
+hg_status hg_import_text_edges(const char *path, const hg_id_map *map, bool *weights_ignored,
+                               hg_status (*edge)(void *context, hg_gid from, hg_gid to), void *context);
