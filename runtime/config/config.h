@@ -76,8 +76,10 @@ typedef struct {
 hg_config hg_config_default(void);
 
 /**
- * Reads a config file over what `config` holds (hg_config_default). A config without a name is called as its file. Unknown keys, wrong types and values out of range are HG_ERR_INPUT:
- * "FILE:LINE: key: found X, expected Y" with the nearest right key; `config` is as it was then. Not collective.
+ * Reads a config file over what `config` holds (hg_config_default). A config without a name is called as its file.
+ * Not collective.
+ * @return   HG_ERR_INPUT for unknown keys, wrong types and values out of range: "FILE:LINE: key: found X, expected Y"
+ *           with the nearest right key; `config` is as it was then
  */
 hg_status hg_config_load(hg_config *config, const char *path);
 
@@ -85,17 +87,17 @@ hg_status hg_config_load(hg_config *config, const char *path);
 hg_status hg_config_parse(hg_config *config, const char *text, size_t length, const char *name);
 
 /**
- * Applies one `a.b=value` of --set: "train.epochs=100", "partition.balance=[nodes, edges]". Texts are taken as they stand, without
- * YAML's quotes. HG_ERR_INPUT: "--set KEY: found X, expected Y".
+ * Applies one `a.b=value` of --set: "train.epochs=100", "partition.balance=[nodes, edges]". Texts are taken as they
+ * stand, without YAML's quotes. HG_ERR_INPUT: "--set KEY: found X, expected Y".
  */
 hg_status hg_config_override(hg_config *config, const char *assignment);
 
-/** Checks what concerns several keys, and fills what follows from others (input_dropout, output). Call it after the overrides. */
+/** Checks what concerns several keys, and fills input_dropout, output, name. Call it after the overrides. */
 hg_status hg_config_resolve(hg_config *config);
 
 /**
- * Finds dataset.path: from the working directory, then from the config file's folder, then in the folder that the environment variable
- * HALOGNN_DATA names (there also without its leading folders); replaces it by what was found.
+ * Finds dataset.path: from the working directory, then from the config file's folder, then in the folder that the
+ * environment variable HALOGNN_DATA names (there also without its leading folders); replaces it by what was found.
  */
 hg_status hg_config_find_dataset(hg_config *config, const char *config_path);
 

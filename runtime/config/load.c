@@ -161,7 +161,7 @@ static hg_status read_key(loader *l, const hg_key *key, int line)
   return read_value(l, key, where);
 }
 
-// Keys and values up to the end of the current map, whose start has been read; sections do not nest, so one level is enough
+// Keys and values up to the end of the current map, whose start has been read; sections do not nest
 static hg_status read_section(loader *l, const hg_key *section)
 {
   hg_status rc = HG_OK;

@@ -18,7 +18,7 @@ hg_status hg_text_end(hg_text *t, char **out)
   if (t->file && fclose(t->file) != 0) rc = hg_fail(HG_ERR_MEMORY, "out of memory");
   if (rc == HG_OK && out) rc = HG_ALLOC(*out, t->size + 1, "text");
   if (rc == HG_OK && out) memcpy(*out, t->text, t->size + 1);
-  free(t->text);
+  free(t->text); // allow(malloc): it is open_memstream's
   *t = (hg_text){0};
   return rc;
 }

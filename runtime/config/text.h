@@ -12,5 +12,5 @@ typedef struct {
 
 hg_status hg_text_begin(hg_text *t);
 
-/** Closes it and gives the text (hg_alloc, the caller frees); out == NULL throws it away. Accepts a zeroed struct then. */
+/** Closes it and gives the text (hg_alloc, the caller frees); out == NULL throws it away. */
 hg_status hg_text_end(hg_text *t, char **out);

@@ -1,5 +1,5 @@
-// libFuzzer target: whatever bytes a config file has, reading them ends in HG_OK or HG_ERR_INPUT with a message, and what was
-// read comes back from its own print.
+// libFuzzer target: whatever bytes a config file has, reading them ends in HG_OK or HG_ERR_INPUT with a message, and
+// what was read comes back from its own print.
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -6,9 +6,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/base/alloc.h"
 #include "runtime/config/config.h"
 #include "runtime/config/value.h"
+#include "tests/support/run.h"
 
 static void parse(hg_config *config, const char *text)
 {
@@ -133,30 +133,23 @@ Test(config_load, resolving_fills_what_follows_and_is_idempotent)
   cr_expect_str_eq(again.output, c.output);
 }
 
-static char folder[] = "/tmp/halognn_config_XXXXXX";
+static char *folder;
 
 static void in_a_new_folder(void)
 {
-  cr_assert(mkdtemp(folder) && chdir(folder) == 0);
-  cr_assert(mkdir("configs", 0777) == 0 && mkdir("elsewhere", 0777) == 0);
+  folder = temporary_folder();
+  cr_assert(chdir(folder) == 0 && mkdir("configs", 0777) == 0 && mkdir("elsewhere", 0777) == 0);
 }
 
 static void remove_the_folder(void)
 {
-  char command[128];
-  snprintf(command, sizeof command, "rm -r %s", folder);
-  cr_expect(chdir("/tmp") == 0 && system(command) == 0);
-}
-
-static void write_file(const char *path, const char *text)
-{
-  FILE *file = fopen(path, "w");
-  cr_assert(file != NULL && fputs(text, file) >= 0 && fclose(file) == 0);
+  cr_expect_eq(chdir("/"), 0);
+  temporary_folder_remove(&folder);
 }
 
 Test(config_load, a_config_without_a_name_is_called_as_its_file, .init = in_a_new_folder, .fini = remove_the_folder)
 {
-  write_file("configs/my.model.yaml", "seed: 3\n");
+  write_text("configs/my.model.yaml", "seed: 3\n");
   hg_config c = hg_config_default();
   cr_assert_eq(hg_config_load(&c, "configs/my.model.yaml"), HG_OK, "%s", hg_error_text());
   cr_expect_str_eq(c.name, "my.model");
@@ -186,10 +179,10 @@ static void expect_found(const char *wanted, const char *expected)
 
 Test(config_load, the_dataset_is_looked_for_in_three_places, .init = in_a_new_folder, .fini = remove_the_folder)
 {
-  write_file("here.hg", "");
-  write_file("configs/here.hg", "");
-  write_file("configs/beside.hg", "");
-  write_file("elsewhere/far.hg", "");
+  write_text("here.hg", "");
+  write_text("configs/here.hg", "");
+  write_text("configs/beside.hg", "");
+  write_text("elsewhere/far.hg", "");
   unsetenv("HALOGNN_DATA");
   expect_found("here.hg", "here.hg");
   expect_found("beside.hg", "configs/beside.hg");

@@ -85,8 +85,9 @@ static void random_text(char *text, hg_rng rng, uint64_t key)
                                        "\xef\xbf\xbe"};
   uint64_t n = hg_rng_below(rng, key, 100, 12);
   text[0] = '\0';
-  for (uint64_t i = 0; i < n; i++)
-    strcat(text, pieces[hg_rng_below(rng, key, (uint32_t)i, sizeof pieces / sizeof *pieces)]);
+  for (uint64_t i = 0, used = 0; i < n; i++)
+    used += (uint64_t)snprintf(text + used, HG_NAME_MAX - used, "%s",
+                               pieces[hg_rng_below(rng, key, (uint32_t)i, sizeof pieces / sizeof *pieces)]);
 }
 
 static double random_real(const hg_key_range *range, hg_rng rng, uint64_t key)
