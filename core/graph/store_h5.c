@@ -21,6 +21,8 @@ static hid_t file_type(hg_h5_type type)
     return H5T_STD_I32LE;
   case HG_H5_F32:
     return H5T_IEEE_F32LE;
+  case HG_H5_F64:
+    return H5T_IEEE_F64LE;
   default:
     return H5T_STD_U8LE;
   }
@@ -35,6 +37,8 @@ static hid_t memory_type(hg_h5_type type)
     return H5T_NATIVE_INT32;
   case HG_H5_F32:
     return H5T_NATIVE_FLOAT;
+  case HG_H5_F64:
+    return H5T_NATIVE_DOUBLE;
   default:
     return H5T_NATIVE_UINT8;
   }
@@ -42,7 +46,7 @@ static hid_t memory_type(hg_h5_type type)
 
 static const char *type_name(hg_h5_type type)
 {
-  static const char *const names[] = {"int64", "int32", "float32", "uint8"};
+  static const char *const names[] = {"int64", "int32", "float32", "float64", "uint8"};
   return names[type];
 }
 

@@ -17,7 +17,7 @@ typedef struct {
 } hg_h5;
 
 /** The element types of our datasets; little-endian in the file. */
-typedef enum { HG_H5_I64, HG_H5_I32, HG_H5_F32, HG_H5_U8 } hg_h5_type;
+typedef enum { HG_H5_I64, HG_H5_I32, HG_H5_F32, HG_H5_F64, HG_H5_U8 } hg_h5_type;
 
 /** What a dataset claims, and the file was found able to hold. */
 typedef struct {

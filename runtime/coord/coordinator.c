@@ -65,7 +65,7 @@ static void release(hg_coordinator *c)
   for (int r = 0; c->peers && r < c->ranks; r++)
     for (; c->peers[r].n_sums > 0; c->peers[r].n_sums--) {
       zmq_msg_close(&c->peers[r].sums[c->peers[r].first_sum]);
-      c->peers[r].first_sum = (c->peers[r].first_sum + 1) % HG_SUMS_MAX;
+      c->peers[r].first_sum = (c->peers[r].first_sum + 1) % HG_WORKER_SUMS_MAX;
     }
   hg_wire_close(&c->wire, fmin(1, c->config->coordinator.timeout_seconds));
   hg_place_remove(&c->place);

@@ -14,7 +14,7 @@ typedef struct {
   double lost_s;               ///< when that was noticed: a BYE may still lie in the queue
   int reported;                ///< last epoch
   double losses[2];            ///< of epochs, by epoch % 2
-  zmq_msg_t sums[HG_SUMS_MAX]; ///< ring of gradients that wait for those of other ranks
+  zmq_msg_t sums[HG_WORKER_SUMS_MAX]; ///< ring of gradients that wait for those of other ranks
   int first_sum, n_sums;
 } hg_peer;
 

@@ -149,7 +149,7 @@ static void answer_sum(hg_coordinator *c)
   for (int r = 0; r < c->ranks; r++) {
     hg_peer *peer = &c->peers[r];
     zmq_msg_close(&peer->sums[peer->first_sum]);
-    peer->first_sum = (peer->first_sum + 1) % HG_SUMS_MAX;
+    peer->first_sum = (peer->first_sum + 1) % HG_WORKER_SUMS_MAX;
     peer->n_sums--;
     hg_coordinator_send(c, r, &message, c->sum, (size_t)n * sizeof *c->sum);
   }
@@ -158,12 +158,12 @@ static void answer_sum(hg_coordinator *c)
 static void take_gradient(hg_coordinator *c, int rank, zmq_msg_t *data)
 {
   hg_peer *peer = &c->peers[rank];
-  if (peer->n_sums == HG_SUMS_MAX) {
+  if (peer->n_sums == HG_WORKER_SUMS_MAX) {
     hg_coordinator_fail(c, "rank %d sends more than %d gradients before the other ranks send theirs", rank,
-                        HG_SUMS_MAX);
+                        HG_WORKER_SUMS_MAX);
     return;
   }
-  zmq_msg_t *slot = &peer->sums[(peer->first_sum + peer->n_sums) % HG_SUMS_MAX];
+  zmq_msg_t *slot = &peer->sums[(peer->first_sum + peer->n_sums) % HG_WORKER_SUMS_MAX];
   zmq_msg_init(slot);
   zmq_msg_move(slot, data);
   peer->n_sums++;

@@ -18,7 +18,7 @@ struct hg_worker {
   bool lost; ///< the connection has ended; messages may still lie in the queue
   hg_plan plans[PLANS_MAX];
   int first_plan, n_plans;
-  hg_off sums[HG_SUMS_MAX]; ///< lengths of the sums under way
+  hg_off sums[HG_WORKER_SUMS_MAX]; ///< lengths of the sums under way
   int first_sum, n_sums;
   hg_status status; ///< of the first failure
   char failure[HG_ERROR_SIZE + 64];
@@ -159,13 +159,13 @@ hg_status hg_worker_sum_begin(hg_worker *worker, const hg_real *values, hg_off n
 {
   hg_status rc = earlier_failure(worker);
   if (rc != HG_OK) return rc;
-  if (n < 0 || worker->n_sums == HG_SUMS_MAX)
+  if (n < 0 || worker->n_sums == HG_WORKER_SUMS_MAX)
     return hg_fail(HG_ERR_INTERNAL, "a sum of %" PRId64 " numbers, with %d under way", n, worker->n_sums);
   const hg_message message = {.kind = HG_MSG_GRADIENT, .count = n};
   const void *data = n > 0 ? (const void *)values : ""; // the frame is there even when it is empty
   rc = keep_failure(worker, hg_wire_send(&worker->wire, NULL, &message, data, (size_t)n * sizeof *values));
   if (rc != HG_OK) return rc;
-  worker->sums[(worker->first_sum + worker->n_sums++) % HG_SUMS_MAX] = n;
+  worker->sums[(worker->first_sum + worker->n_sums++) % HG_WORKER_SUMS_MAX] = n;
   return HG_OK;
 }
 
@@ -186,7 +186,7 @@ hg_status hg_worker_sum_end(hg_worker *worker, hg_real *values, hg_off n)
     rc = keep_failure(
         worker, hg_fail(HG_ERR_INTERNAL, "found a sum of %" PRId64 " numbers, expected %" PRId64, message.count, n));
   hg_frames_close(&frames);
-  worker->first_sum = (worker->first_sum + 1) % HG_SUMS_MAX;
+  worker->first_sum = (worker->first_sum + 1) % HG_WORKER_SUMS_MAX;
   worker->n_sums--;
   return rc;
 }

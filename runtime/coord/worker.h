@@ -11,7 +11,7 @@
 typedef struct hg_worker hg_worker;
 
 /** Gradients that may be under way between hg_worker_sum_begin and hg_worker_sum_end. */
-enum { HG_SUMS_MAX = 64 };
+enum { HG_WORKER_SUMS_MAX = 64 };
 
 /**
  * Connects, says HELLO and waits for READY, which comes when all `ranks` workers are there.

@@ -1,0 +1,16 @@
+#pragma once
+#include "runtime/train/dataset.h"
+
+/** Bytes of arrays that a rank will hold while it trains, by what they are for; known before they are allocated. */
+typedef struct {
+  size_t graph;       ///< the part: adjacency, its transpose, scales, ids, labels, features as read
+  size_t features;    ///< input features in the layout of training, halo rows included
+  size_t activations; ///< layer outputs and what backward keeps
+  size_t workspace;   ///< shared products, gradients, weight-gradient blocks
+  size_t halo;        ///< exchange buffers and send lists
+  size_t parameters;  ///< weights, gradients, moments, checkpoint copies
+  size_t total;
+} hg_memory;
+
+/** From the config and this rank's part, which is loaded already. Not collective. */
+hg_memory hg_memory_plan(const hg_config *config, const hg_dataset *dataset);

@@ -1,0 +1,229 @@
+#include "runtime/train/run.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "comm/reduce.h"
+#include "core/base/alloc.h"
+#include "core/base/files.h"
+#include "core/base/log.h"
+#include "core/base/threads.h"
+#include "core/base/timer.h"
+#include "runtime/train/memory_plan.h"
+#include "runtime/train/run_state.h"
+#include "runtime/train/signals.h"
+
+enum { HOST_NAME = 64, WARM_UP = 5 }; // epochs that the median leaves out, when there are more than twice as many
+
+static hg_status write_environment(hg_run *run)
+{
+  char mine[HOST_NAME] = "unknown", *all = NULL;
+  const char **names = NULL;
+  size_t *offsets = NULL;
+  int ranks = hg_world_size(run->world);
+  hg_status rc = HG_OK, written = HG_OK;
+  gethostname(mine, sizeof mine - 1);
+  HG_TRY(hg_gather(run->world, mine, sizeof mine, (void **)&all, &offsets));
+  if (run->chief) {
+    written = HG_ALLOC(names, ranks, "host names");
+    for (int r = 0; written == HG_OK && r < ranks; r++) names[r] = all + offsets[r];
+    if (written == HG_OK) written = hg_run_folder_environment(&run->folder, ranks, names, hg_world_mpi_version());
+  }
+  HG_TRY_ALL(run->world, "writing environment.json", written);
+done:
+  hg_free(&names);
+  hg_free(&all);
+  hg_free(&offsets);
+  return rc;
+}
+
+// --resume: every rank reads the newest checkpoint that rank 0 finds
+static hg_status resume(hg_run *run)
+{
+  char path[HG_PATH_MAX] = "";
+  hg_checkpoint found = {0};
+  hg_status rc = HG_OK;
+  HG_TRY_ALL(run->world, "resuming", run->chief ? hg_checkpoint_find_last(run->config->output, path) : HG_OK);
+  hg_broadcast(run->world, path, sizeof path, 0);
+  HG_TRY_ALL(run->world, "resuming", hg_checkpoint_read(&found, path));
+  HG_TRY_ALL(run->world, "resuming", hg_checkpoint_match(&found, &run->checkpoint, path));
+  if (found.n_results > run->config->repeat)
+    HG_TRY_ALL(run->world, "resuming", hg_fail(HG_ERR_INPUT, "%s: found %d finished repeats, expected at most repeat: %d", path,
+                                               found.n_results, run->config->repeat));
+  hg_repeat_result *room = run->checkpoint.results; // has space for all repeats
+  memcpy(room, found.results, (size_t)found.n_results * sizeof *room);
+  hg_free(&found.results);
+  run->checkpoint.results = NULL;
+  hg_checkpoint_free(&run->checkpoint);
+  run->checkpoint = found;
+  run->checkpoint.results = room;
+  memset(&found, 0, sizeof found);
+  hg_trainer_restore(&run->trainer, &run->checkpoint);
+  HG_TRY_ALL(run->world, "resuming",
+             run->chief ? hg_run_folder_rewind(&run->folder, run->checkpoint.repeat, run->checkpoint.epoch) : HG_OK);
+done:
+  hg_checkpoint_free(&found);
+  return rc;
+}
+
+static void begin_repeat(hg_run *run, int repeat)
+{
+  hg_checkpoint *c = &run->checkpoint;
+  c->repeat = repeat;
+  c->seed = run->config->seed + (uint64_t)repeat;
+  c->epoch = 0;
+  c->schedule = (hg_schedule_state){0};
+  c->best_val = c->best_test = hg_scores_none();
+  hg_trainer_start(&run->trainer, c->seed);
+}
+
+static hg_status train_repeats(hg_run *run)
+{
+  hg_status rc = HG_OK;
+  int first = 0;
+  if (run->options.resume) {
+    HG_TRY(resume(run));
+    first = run->checkpoint.repeat;
+    if (run->checkpoint.n_results > first) first++; // that one was finished
+  }
+  for (int r = first; r < run->config->repeat; r++) {
+    if (!(run->options.resume && r == run->checkpoint.repeat && r == first && run->checkpoint.epoch > 0)) begin_repeat(run, r);
+    HG_TRY(hg_run_repeat(run));
+  }
+done:
+  return rc;
+}
+
+static int ascending(const void *a, const void *b)
+{
+  double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+static double median_epoch(hg_run *run)
+{
+  hg_off skip = run->n_epochs > 2 * WARM_UP ? WARM_UP : 0, n = run->n_epochs - skip;
+  if (n <= 0) return NAN;
+  double *times = run->epoch_seconds + skip;
+  qsort(times, (size_t)n, sizeof *times, ascending);
+  return n % 2 ? times[n / 2] : (times[n / 2 - 1] + times[n / 2]) / 2;
+}
+
+// collective: memory and the coordinator's cost are maxima over ranks
+static hg_run_summary summarize(hg_run *run, hg_status outcome, double load_seconds, double total_seconds)
+{
+  const hg_trainer *t = &run->trainer;
+  double maxima[] = {(double)hg_peak_rss_bytes(), (double)t->planned_bytes, (double)hg_alloc_peak_bytes(),
+                     run->coordinator_seconds};
+  hg_max_doubles(run->world, maxima, 4);
+  hg_run_summary s = {.status = outcome == HG_OK ? "finished" : "stopped",
+                      .task = t->dataset.part.nodes.task,
+                      .metric = t->metric,
+                      .ranks = hg_world_size(run->world),
+                      .threads = hg_threads(),
+                      .n_repeats = run->checkpoint.n_results,
+                      .repeats = run->checkpoint.results,
+                      .epoch_seconds_median = median_epoch(run),
+                      .halo_bytes_per_epoch = run->halo_bytes,
+                      .halo_messages_per_epoch = run->halo_messages,
+                      .edge_cut = t->dataset.edge_cut,
+                      .halo_nodes = t->dataset.halo_nodes,
+                      .partition_seconds = t->dataset.partition_seconds,
+                      .load_seconds = load_seconds,
+                      .total_seconds = total_seconds,
+                      .coordinator_seconds_per_epoch = run->n_epochs ? maxima[3] / (double)run->n_epochs : NAN,
+                      .peak_rss_bytes = (int64_t)maxima[0],
+                      .planned_bytes = (int64_t)maxima[1],
+                      .used_bytes = (int64_t)maxima[2],
+                      .n_parameters = t->model.n_parameters};
+  memcpy(s.phases, run->phases, sizeof s.phases);
+  return s;
+}
+
+// what a run will need, before it runs: largest rank
+static void print_plan(hg_run *run)
+{
+  hg_memory m = hg_memory_plan(run->config, &run->trainer.dataset);
+  const hg_part *p = &run->trainer.dataset.part;
+  double maxima[] = {(double)m.graph,      (double)m.features, (double)m.activations, (double)m.workspace,
+                     (double)m.halo,       (double)m.parameters, (double)m.total,       (double)p->n_owned,
+                     (double)p->n_halo,    (double)hg_csr_entries(&p->a)};
+  hg_max_doubles(run->world, maxima, 10);
+  if (!run->chief || run->options.quiet) return;
+  const double mib = 1024.0 * 1024.0;
+  fprintf(stderr, "largest rank: %.0f owned and %.0f halo nodes, %.0f edges, %lld parameters; %d threads a rank\n", maxima[7],
+          maxima[8], maxima[9], (long long)run->trainer.model.n_parameters, hg_threads());
+  fprintf(stderr,
+          "memory planned: %.4g MiB = graph %.4g + features %.4g + activations %.4g + workspace %.4g + halo %.4g + parameters %.4g\n",
+          maxima[6] / mib, maxima[0] / mib, maxima[1] / mib, maxima[2] / mib, maxima[3] / mib, maxima[4] / mib, maxima[5] / mib);
+}
+
+static hg_status prepare_alone(hg_run *run)
+{
+  hg_off moments = run->trainer.optimizer.type->n_moments * run->trainer.model.n_parameters;
+  hg_status rc = HG_OK;
+  HG_TRY(HG_ALLOC(run->epoch_seconds, (hg_off)run->config->repeat * run->config->train.epochs, "epoch times"));
+  HG_TRY(hg_checkpoint_create(&run->checkpoint, &run->trainer.model, moments, run->config->repeat));
+  if (run->chief) hg_progress_begin(&run->progress, run->config, run->trainer.metric, run->options.quiet);
+done:
+  return rc;
+}
+
+static hg_status finish(hg_run *run, hg_status outcome, double load_seconds, double total_seconds)
+{
+  hg_status rc = HG_OK;
+  hg_run_summary summary = summarize(run, outcome, load_seconds, total_seconds);
+  if (run->chief) {
+    hg_progress_end(&run->progress);
+    rc = hg_run_folder_summary(&run->folder, &summary);
+    if (rc == HG_OK) hg_summary_print(&summary, run->folder.path, stdout);
+  }
+  return hg_agree(run->world, rc, "writing summary.json");
+}
+
+// the folder tells of a failure too; this rank alone writes, nobody waits for it
+static void record_failure(hg_run *run)
+{
+  char text[1024];
+  snprintf(text, sizeof text, "%s", hg_error_text());
+  hg_run_summary summary = {.status = "failed", .error = text, .ranks = hg_world_size(run->world), .threads = hg_threads(),
+                            .n_repeats = run->checkpoint.n_results, .repeats = run->checkpoint.results,
+                            .metric = hg_metric_resolve(run->trainer.metric, run->trainer.dataset.part.nodes.task),
+                            .epoch_seconds_median = NAN};
+  hg_progress_end(&run->progress);
+  hg_log(HG_LOG_DEBUG, "failed: %s", text);
+  if (run->folder.path[0]) (void)hg_run_folder_summary(&run->folder, &summary);
+  (void)hg_fail(HG_ERR_INTERNAL, "%s", text);
+}
+
+hg_status hg_run_train(hg_world *world, const hg_config *config, hg_run_options options)
+{
+  hg_run run = {.world = world, .config = config, .options = options, .chief = hg_world_rank(world) == 0};
+  double start = hg_now_s(), loaded;
+  hg_status rc = HG_OK;
+  HG_TRY(hg_trainer_create(&run.trainer, world, config));
+  HG_TRY_ALL(world, "allocating the run", prepare_alone(&run));
+  print_plan(&run);
+  if (options.dry_run) goto done;
+  HG_TRY_ALL(world, "opening the run's folder",
+             run.chief ? hg_run_folder_open(&run.folder, config, options.resume) : HG_OK);
+  HG_TRY(write_environment(&run));
+  loaded = hg_now_s() - start;
+  hg_signals_catch();
+  rc = train_repeats(&run);
+  hg_signals_release();
+  if (rc == HG_OK || rc == HG_STOPPED) {
+    hg_status written = finish(&run, rc, loaded, hg_now_s() - start);
+    if (written != HG_OK) rc = written;
+  } else if (run.chief) {
+    record_failure(&run);
+  }
+done:
+  if (run.chief) hg_run_folder_close(&run.folder);
+  hg_checkpoint_free(&run.checkpoint);
+  hg_free(&run.epoch_seconds);
+  hg_trainer_free(&run.trainer);
+  return rc;
+}
