@@ -3,31 +3,42 @@
 
 typedef enum { HG_OBJECTIVE_VOLUME, HG_OBJECTIVE_CUT } hg_objective;
 
-/** What parts should be balanced in, besides their number of nodes; bits. */
+/** What the parts shall be balanced in; bits. */
 enum { HG_BALANCE_NODES = 1, HG_BALANCE_EDGES = 2, HG_BALANCE_LABELS = 4 };
 
 typedef struct {
   const char *method; ///< a name of hg_partitioners
   hg_objective objective;
-  int balance;      ///< HG_BALANCE_ bits
+  int balance;      ///< HG_BALANCE_ bits; 0 means nodes
   double imbalance; ///< allowed largest / mean, 1.05: five per cent
   uint64_t seed;
 } hg_partition_options;
 
+/** metis, volume, nodes, 1.05, seed 1. */
 hg_partition_options hg_partition_options_default(void);
 
 /** A way to choose each node's part. */
 typedef struct {
   const char *name, *help;
-  /** part_of[i] in 0..k-1 for each node; k >= 1, k <= nodes. */
+  /** part_of[i] in 0..k-1 for each node; 2 <= k <= nodes. May leave parts empty: hg_partition_graph repairs them. */
   hg_status (*run)(const hg_graph *graph, int k, const hg_partition_options *options, int32_t *part_of);
 } hg_partitioner;
 
 extern const hg_partitioner hg_partitioners[]; ///< ends with a NULL name; metis first
 
+hg_status hg_partition_metis(const hg_graph *graph, int k, const hg_partition_options *options, int32_t *part_of);
+hg_status hg_partition_random(const hg_graph *graph, int k, const hg_partition_options *options, int32_t *part_of);
+hg_status hg_partition_block(const hg_graph *graph, int k, const hg_partition_options *options, int32_t *part_of);
+
+/** The partitioner called `name`; HG_ERR_INPUT names those that exist. */
+hg_status hg_partitioner_find(const char *name, const hg_partitioner **found);
+
+/** A node's weight in one HG_BALANCE_ bit: 1, its in-edges, or whether it is labelled for training. */
+hg_off hg_balance_weight(const hg_graph *graph, int bit, hg_lid i);
+
 /**
  * Chooses, checks and where needed repairs the parts: no part empty, imbalance within bounds or reported; retries with another seed
- * before giving up.
+ * before giving up. To be called from the main thread: METIS catches SIGTERM while it runs.
  * @param part_of   [nodes], written
  * @return          HG_ERR_INPUT for an unknown method (names them), k < 1 or k > nodes
  */

@@ -13,15 +13,16 @@ hg_status hg_parts_build(const hg_graph *graph, int k, const int32_t *part_of, h
 /** What one rank owns, in local ids (DESIGN: owned interior, owned boundary, halo by owner and global id). */
 typedef struct {
   int part, n_parts;
-  hg_gid n_global;      ///< nodes of the whole graph
-  hg_off m_global;      ///< edges of the whole graph
-  hg_gid first;         ///< global id of local node 0
+  hg_gid n_global; ///< nodes of the whole graph
+  hg_off m_global; ///< edges of the whole graph
+  hg_gid first;    ///< global id of local node 0
   hg_lid n_owned, n_interior, n_halo;
-  hg_csr a;             ///< n_owned x (n_owned + n_halo), local ids; entries in the order of global ids' owners: owned, then halo
-  hg_gid *halo_ids;     ///< [n_halo] global ids, ascending
-  hg_lid *halo_offsets; ///< [n_parts + 1] halo nodes owned by part q are halo_offsets[q] .. [q+1]-1 (add n_owned for local ids)
-  hg_gid *owner_first;  ///< [n_parts + 1] first global id of each part
-  hg_nodes nodes;       ///< data of the owned nodes
+  hg_csr a; ///< n_owned x (n_owned + n_halo), local ids; entries in the order of global ids' owners: owned, then halo
+  hg_gid *halo_ids; ///< [n_halo] global ids, ascending
+  hg_lid *
+      halo_offsets; ///< [n_parts + 1] halo nodes owned by part q are halo_offsets[q] .. [q+1]-1 (add n_owned for local ids)
+  hg_gid *owner_first; ///< [n_parts + 1] first global id of each part
+  hg_nodes nodes;      ///< data of the owned nodes
 } hg_part;
 
 /** Reads part `part` of a parts file. Not collective; memory: the part. */

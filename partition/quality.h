@@ -6,18 +6,25 @@ typedef struct {
   int n_parts;
   hg_off edge_cut; ///< edges j -> i whose ends lie in two parts (each direction counts)
   hg_off volume;
-  hg_off halo_max, halo_min;     ///< halo nodes of a part
-  double interior_fraction;      ///< interior nodes of all parts / nodes
+  hg_off halo_max, halo_min;                              ///< halo nodes of a part
+  double interior_fraction;                               ///< interior nodes of all parts / nodes
   double node_imbalance, edge_imbalance, label_imbalance; ///< largest part / mean; 1 is even; 0 where there is nothing
-  double seconds;                ///< taken to partition, by the caller
-  size_t peak_bytes;             ///< of this process while it did, by the caller
+  double seconds;                                         ///< taken to partition, by the caller
+  size_t peak_bytes;                                      ///< of this process while it did, by the caller
 } hg_quality;
 
-/** Counts them from the permuted graph and its index. */
+/** Counts them from the permuted graph and its index; label_imbalance of the training nodes, as hg_balance_weight. */
 hg_status hg_quality_measure(const hg_graph *graph, const hg_parts_index *index, hg_quality *quality);
 
 /** As a JSON object, for hg_parts_index.quality_json; hg_alloc, the caller frees. */
 hg_status hg_quality_json(const hg_quality *quality, char **json);
 
-/** Predicted peak bytes and seconds of partitioning n nodes and m edges in k parts, before doing it (`--dry-run`). */
+/** Reads what hg_quality_json wrote. HG_ERR_INPUT for a text that is no such object, naming the key. */
+hg_status hg_quality_parse(const char *json, hg_quality *quality);
+
+/**
+ * Predicted peak bytes and seconds of partitioning n nodes and m edges in k parts, before doing it (`--dry-run`): the graph's adjacency,
+ * its permuted copy, and METIS's own; features not counted. Constants fitted to METIS 5.1.0 on generated graphs
+ * (docs/partitioning.md); a factor of two is usual.
+ */
 void hg_partition_predict(hg_off n, hg_off m, int k, const char *method, size_t *bytes, double *seconds);

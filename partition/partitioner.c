@@ -1,0 +1,167 @@
+#include "partition/partitioner.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/base/log.h"
+#include "core/base/suggest.h"
+#include "partition/repair.h"
+
+enum { ATTEMPTS = 3, N_METHODS = 3 };
+
+const hg_partitioner hg_partitioners[] = {
+    {"metis", "multilevel k-way, least communication volume or edge cut", hg_partition_metis},
+    {"random", "nodes at random, parts of equal size", hg_partition_random},
+    {"block", "consecutive nodes, parts of equal size", hg_partition_block},
+    {0},
+};
+
+hg_partition_options hg_partition_options_default(void)
+{
+  return (hg_partition_options){"metis", HG_OBJECTIVE_VOLUME, HG_BALANCE_NODES, 1.05, 1};
+}
+
+hg_status hg_partitioner_find(const char *name, const hg_partitioner **found)
+{
+  const char *names[N_METHODS + 1] = {0};
+  char list[256] = "";
+  for (int i = 0; hg_partitioners[i].name; i++) {
+    *found = &hg_partitioners[i];
+    if (strcmp(name, hg_partitioners[i].name) == 0) return HG_OK;
+    names[i] = hg_partitioners[i].name;
+    size_t used = strlen(list);
+    snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", names[i]);
+  }
+  *found = NULL;
+  const char *near = hg_suggest(name, names);
+  return hg_fail(HG_ERR_INPUT, "unknown partition method '%s'%s%s%s: expected one of %s", name,
+                 near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "", list);
+}
+
+hg_off hg_balance_weight(const hg_graph *graph, int bit, hg_lid i)
+{
+  const hg_nodes *nodes = &graph->nodes;
+  if (bit == HG_BALANCE_EDGES) return graph->adjacency.indptr[i + 1] - graph->adjacency.indptr[i];
+  if (bit == HG_BALANCE_LABELS) return nodes->split && nodes->split[i] == HG_SPLIT_TRAIN;
+  return 1;
+}
+
+static hg_status check_request(const hg_graph *graph, int k, const hg_partition_options *options)
+{
+  if (k < 1) return hg_fail(HG_ERR_INPUT, "%d parts asked for, expected at least 1", k);
+  if (k > graph->nodes.n)
+    return hg_fail(HG_ERR_INPUT,
+                   "%d parts asked for, but the graph has only %" PRId64 " node%s: a part cannot be empty", k,
+                   graph->nodes.n, graph->nodes.n == 1 ? "" : "s");
+  if (!(options->imbalance >= 1 && options->imbalance <= 1000))
+    return hg_fail(HG_ERR_INPUT, "imbalance %g, expected largest part / mean part: 1 or more, as 1.05",
+                   options->imbalance);
+  if (options->balance < 0 || options->balance > (HG_BALANCE_NODES | HG_BALANCE_EDGES | HG_BALANCE_LABELS))
+    return hg_fail(HG_ERR_INPUT, "balance %d is no set of nodes, edges, labels", options->balance);
+  return HG_OK;
+}
+
+// How far the parts are from what was asked: empty parts first, then the worst imbalance above the allowed one.
+typedef struct {
+  int empty;
+  double excess;     ///< largest - allowed, in units of the mean part; 0 or less is fine
+  double imbalance;  ///< largest / mean of the constraint that is worst
+  const char *worst; ///< its name
+} verdict;
+
+static hg_status judge(const hg_graph *graph, int k, const hg_partition_options *options, const int32_t *part_of,
+                       verdict *v)
+{
+  static const char *const names[] = {"nodes", "edges", "labelled nodes"};
+  hg_status rc = HG_OK;
+  hg_off *weight = NULL;
+  *v = (verdict){0, -INFINITY, 0, names[0]};
+  HG_TRY(HG_ALLOC(weight, k, "part weights"));
+  for (int c = 0; c < 3; c++) {
+    int bit = 1 << c;
+    hg_off total = 0, largest = 0, granule = 0;
+    memset(weight, 0, (size_t)k * sizeof *weight);
+    for (hg_lid i = 0; i < graph->nodes.n; i++) {
+      hg_off w = hg_balance_weight(graph, bit, i);
+      weight[part_of[i]] += w;
+      total += w;
+      if (w > granule) granule = w;
+    }
+    for (int p = 0; p < k; p++) {
+      if (weight[p] > largest) largest = weight[p];
+      if (bit == HG_BALANCE_NODES && weight[p] == 0) v->empty++;
+    }
+    bool wanted = options->balance ? (options->balance & bit) != 0 : bit == HG_BALANCE_NODES;
+    if (!wanted || total == 0) continue;
+    double mean = (double)total / k, allowed = fmax(options->imbalance * mean, mean + (double)granule);
+    double excess = ((double)largest - allowed) / mean;
+    if (excess > v->excess) *v = (verdict){v->empty, excess, (double)largest / mean, names[c]};
+  }
+done:
+  hg_free(&weight);
+  return rc;
+}
+
+static bool better(const verdict *a, const verdict *b)
+{
+  if (a->empty != b->empty) return a->empty < b->empty;
+  return fmax(a->excess, 0) < fmax(b->excess, 0);
+}
+
+// Runs the method with seed, seed + 1, ... until the parts are in order; part_of keeps the best that was seen.
+static hg_status run_until_good(const hg_graph *graph, int k, const hg_partition_options *options, int32_t *part_of,
+                                verdict *best)
+{
+  hg_status rc = HG_OK;
+  const hg_partitioner *method;
+  int32_t *trial = NULL;
+  size_t bytes = (size_t)graph->nodes.n * sizeof *part_of;
+  HG_TRY(hg_partitioner_find(options->method, &method));
+  HG_TRY(HG_ALLOC(trial, graph->nodes.n, "parts of the nodes"));
+  for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+    hg_partition_options now = *options;
+    verdict v;
+    now.seed += (uint64_t)attempt;
+    HG_TRY(hg_context(method->run(graph, k, &now, trial), "%s", method->name));
+    for (hg_off i = 0; i < graph->nodes.n; i++)
+      if (trial[i] < 0 || trial[i] >= k)
+        HG_TRY(hg_fail(HG_ERR_INTERNAL, "%s put node %" PRId64 " into part %d of %d", method->name, i, trial[i], k));
+    HG_TRY(judge(graph, k, options, trial, &v));
+    if (attempt == 0 || better(&v, best)) {
+      *best = v;
+      memcpy(part_of, trial, bytes);
+    }
+    if (best->empty == 0 && best->excess <= 0) break;
+    if (method->run != hg_partition_metis) break; // another seed changes nothing there
+  }
+done:
+  hg_free(&trial);
+  return rc;
+}
+
+hg_status hg_partition_graph(const hg_graph *graph, int k, const hg_partition_options *options, int32_t *part_of)
+{
+  hg_status rc = HG_OK;
+  const hg_partitioner *method;
+  verdict v;
+  HG_TRY(hg_partitioner_find(options->method, &method));
+  HG_TRY(check_request(graph, k, options));
+  if (k == 1) {
+    memset(part_of, 0, (size_t)graph->nodes.n * sizeof *part_of);
+    goto done;
+  }
+  HG_TRY(run_until_good(graph, k, options, part_of, &v));
+  if (v.empty) {
+    HG_TRY(hg_repair_empty(graph, k, part_of));
+    hg_log(HG_LOG_INFO, "%s left %d of %d parts empty: filled from the largest ones", method->name, v.empty, k);
+    HG_TRY(judge(graph, k, options, part_of, &v));
+  }
+  if (v.excess > 0)
+    hg_log(HG_LOG_WARN, "%s: the largest of %d parts has %.2f times the mean of %s, allowed was %.2f", method->name, k,
+           v.imbalance, v.worst, options->imbalance);
+done:
+  return rc;
+}

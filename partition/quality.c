@@ -1,0 +1,111 @@
+#include "partition/quality.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "partition/partitioner.h"
+
+static double ratio(hg_off largest, hg_off total, int k) { return total ? (double)largest * k / (double)total : 0; }
+
+// One part's row of the counts.
+typedef struct {
+  hg_off edges, labels, cut;
+} part_counts;
+
+static part_counts count_part(const hg_graph *graph, hg_gid first, hg_gid end)
+{
+  const hg_csr *a = &graph->adjacency;
+  part_counts c = {.edges = a->indptr[end] - a->indptr[first]};
+  for (hg_gid i = first; i < end; i++) c.labels += hg_balance_weight(graph, HG_BALANCE_LABELS, (hg_lid)i);
+  for (hg_off e = a->indptr[first]; e < a->indptr[end]; e++) c.cut += a->indices[e] < first || a->indices[e] >= end;
+  return c;
+}
+
+hg_status hg_quality_measure(const hg_graph *graph, const hg_parts_index *index, hg_quality *quality)
+{
+  int k = index->n_parts;
+  hg_off n = graph->nodes.n, nodes_max = 0, edges = 0, edges_max = 0, labels = 0, labels_max = 0, interior = 0;
+  if (index->offsets[k] != n)
+    return hg_fail(HG_ERR_INTERNAL, "the parts hold %" PRId64 " nodes and the graph %" PRId64, index->offsets[k], n);
+  hg_quality q = {.n_parts = k, .volume = index->halo_offsets[k], .halo_min = INT64_MAX};
+  for (int p = 0; p < k; p++) {
+    part_counts c = count_part(graph, index->offsets[p], index->offsets[p + 1]);
+    hg_off nodes = index->offsets[p + 1] - index->offsets[p],
+           halo = index->halo_offsets[p + 1] - index->halo_offsets[p];
+    q.edge_cut += c.cut;
+    edges += c.edges;
+    labels += c.labels;
+    interior += index->n_interior[p];
+    if (nodes > nodes_max) nodes_max = nodes;
+    if (c.edges > edges_max) edges_max = c.edges;
+    if (c.labels > labels_max) labels_max = c.labels;
+    if (halo > q.halo_max) q.halo_max = halo;
+    if (halo < q.halo_min) q.halo_min = halo;
+  }
+  q.interior_fraction = n ? (double)interior / (double)n : 0;
+  q.node_imbalance = ratio(nodes_max, n, k);
+  q.edge_imbalance = ratio(edges_max, edges, k);
+  q.label_imbalance = ratio(labels_max, labels, k);
+  *quality = q;
+  return HG_OK;
+}
+
+hg_status hg_quality_json(const hg_quality *q, char **json)
+{
+  *json = NULL;
+  json_t *object =
+      json_pack("{s:i, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:I}", "parts", q->n_parts, "edge_cut",
+                (json_int_t)q->edge_cut, "volume", (json_int_t)q->volume, "halo_max", (json_int_t)q->halo_max,
+                "halo_min", (json_int_t)q->halo_min, "interior_fraction", q->interior_fraction, "node_imbalance",
+                q->node_imbalance, "edge_imbalance", q->edge_imbalance, "label_imbalance", q->label_imbalance,
+                "seconds", q->seconds, "peak_bytes", (json_int_t)q->peak_bytes);
+  char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
+  json_decref(object);
+  if (!text) return hg_fail(HG_ERR_INTERNAL, "the figures of the partition are not finite");
+  hg_status rc = HG_ALLOC(*json, strlen(text) + 1, "figures of the partition");
+  if (rc == HG_OK) memcpy(*json, text, strlen(text) + 1);
+  free(text);
+  return rc;
+}
+
+hg_status hg_quality_parse(const char *json, hg_quality *quality)
+{
+  json_error_t error;
+  json_int_t cut = 0, volume = 0, halo_max = 0, halo_min = 0, peak = 0;
+  hg_quality q = {0};
+  json_t *object = json_loads(json ? json : "", 0, &error);
+  if (!object) return hg_fail(HG_ERR_INPUT, "figures of the partition: %s", error.text);
+  int failed = json_unpack_ex(object, &error, 0, "{s:i, s:I, s:I, s:I, s:I, s:F, s:F, s:F, s:F, s:F, s:I}", "parts",
+                              &q.n_parts, "edge_cut", &cut, "volume", &volume, "halo_max", &halo_max, "halo_min",
+                              &halo_min, "interior_fraction", &q.interior_fraction, "node_imbalance", &q.node_imbalance,
+                              "edge_imbalance", &q.edge_imbalance, "label_imbalance", &q.label_imbalance, "seconds",
+                              &q.seconds, "peak_bytes", &peak);
+  json_decref(object);
+  if (failed) return hg_fail(HG_ERR_INPUT, "figures of the partition: %s", error.text);
+  q.edge_cut = cut;
+  q.volume = volume;
+  q.halo_max = halo_max;
+  q.halo_min = halo_min;
+  q.peak_bytes = peak > 0 ? (size_t)peak : 0;
+  *quality = q;
+  return HG_OK;
+}
+
+void hg_partition_predict(hg_off n, hg_off m, int k, const char *method, size_t *bytes, double *seconds)
+{
+  double nodes = (double)n, edges = (double)m;
+  double graph = 8 * nodes + 4 * edges;
+  double peak = 2 * graph + 24 * nodes; // the graph, its permuted copy, order and marks
+  double time = 2e-8 * (nodes + edges);
+  if (strcmp(method, "metis") == 0 && k > 1) {
+    double metis = 60 * nodes + 40 * edges;
+    peak = fmax(peak, graph + metis);
+    time += (2e-7 * nodes + 1.2e-7 * edges) * (1 + 0.15 * log2(k));
+  }
+  *bytes = (size_t)peak;
+  *seconds = time;
+}
