@@ -182,3 +182,12 @@ hg_status hg_world_close(hg_world **world, hg_status rc)
   MPI_Finalize();
   return rc;
 }
+
+const char *hg_world_mpi_version(void)
+{
+  static char text[MPI_MAX_LIBRARY_VERSION_STRING];
+  int length = 0;
+  MPI_Get_library_version(text, &length);
+  text[strcspn(text, "\n")] = '\0';
+  return text;
+}

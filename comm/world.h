@@ -47,6 +47,9 @@ hg_status hg_world_same(hg_world *world, int64_t value, const char *what);
 /** Ends the job now from one rank that cannot reach an agreement (hot loop, callback). Does not return. */
 _Noreturn void hg_world_abort(hg_world *world, hg_status rc);
 
+/** The first line of what the MPI library calls itself. Static text. */
+const char *hg_world_mpi_version(void);
+
 /**
  * Ends the run in step: agrees on `rc` a last time, prints the agreed message once (rank 0) and empties the error text, so that main
  * does not print it again; ends MPI.

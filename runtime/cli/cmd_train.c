@@ -47,17 +47,28 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     if (a->n_overrides == MOST_OVERRIDES) return hg_command_error("--set: found more than %d", MOST_OVERRIDES);
     a->overrides[a->n_overrides++] = arg;
     return 0;
-  case KEY_OUTPUT: a->output = arg; return 0;
-  case KEY_RESUME: a->run.resume = true; return 0;
-  case KEY_QUIET: a->run.quiet = true; return 0;
-  case KEY_DRY_RUN: a->run.dry_run = true; return 0;
-  case KEY_THREADS: return parse_threads(arg, &a->threads);
+  case KEY_OUTPUT:
+    a->output = arg;
+    return 0;
+  case KEY_RESUME:
+    a->run.resume = true;
+    return 0;
+  case KEY_QUIET:
+    a->run.quiet = true;
+    return 0;
+  case KEY_DRY_RUN:
+    a->run.dry_run = true;
+    return 0;
+  case KEY_THREADS:
+    return parse_threads(arg, &a->threads);
   case ARGP_KEY_ARG:
     if (a->config) return hg_command_error("found a second config '%s', expected one", arg);
     a->config = arg;
     return 0;
-  case ARGP_KEY_END: return a->config ? 0 : hg_command_error("no config file given");
-  default: return ARGP_ERR_UNKNOWN;
+  case ARGP_KEY_END:
+    return a->config ? 0 : hg_command_error("no config file given");
+  default:
+    return ARGP_ERR_UNKNOWN;
   }
 }
 
@@ -76,8 +87,9 @@ done:
 
 hg_status hg_cmd_train(int argc, char **argv)
 {
-  const struct argp argp = {options, parse, "CONFIG.yaml",
-                            "Trains the model of a config file; under mpirun or srun on every rank.", NULL, NULL, NULL};
+  const struct argp argp = {
+      options, parse, "CONFIG.yaml", "Trains the model of a config file; under mpirun or srun on every rank.",
+      NULL,    NULL,  NULL};
   arguments a = {0};
   bool helped = false;
   hg_world *world = NULL;

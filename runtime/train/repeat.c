@@ -43,7 +43,8 @@ done:
 }
 
 // all ranks learn of the loss, of a signal, of a failure and of weights that have come apart
-static hg_status agree_on_epoch(hg_run *run, const hg_plan *plan, const hg_step *step, hg_epoch_record *record, agreement *agreed)
+static hg_status agree_on_epoch(hg_run *run, const hg_plan *plan, const hg_step *step, hg_epoch_record *record,
+                                agreement *agreed)
 {
   enum { LOSS, WEIGHT, SIGNAL, FAILED, SUMS };
   enum { CHECKSUM, MINUS_CHECKSUM, MAXIMA };
@@ -54,14 +55,16 @@ static hg_status agree_on_epoch(hg_run *run, const hg_plan *plan, const hg_step 
   agreed->loss = record->train_loss = sums[LOSS] / sums[WEIGHT];
   if (!isfinite(agreed->loss))
     return hg_agree(run->world,
-                    hg_fail(HG_ERR_NUMERIC, "epoch %d: the training loss is not a number any more; lower train.learning_rate (%g)",
+                    hg_fail(HG_ERR_NUMERIC,
+                            "epoch %d: the training loss is not a number any more; lower train.learning_rate (%g)",
                             plan->epoch, run->config->train.learning_rate),
                     "training");
   bool equal_by_now = plan->sync != HG_SYNC_LOCAL || plan->average;
   double checksum = equal_by_now ? hg_trainer_checksum(&run->trainer) : 0, maxima[MAXIMA] = {checksum, -checksum};
   hg_max_doubles(run->world, maxima, MAXIMA);
   if (maxima[CHECKSUM] + maxima[MINUS_CHECKSUM] > 0)
-    return hg_agree(run->world, hg_fail(HG_ERR_INTERNAL, "epoch %d: the ranks' weights are not equal any more", plan->epoch),
+    return hg_agree(run->world,
+                    hg_fail(HG_ERR_INTERNAL, "epoch %d: the ranks' weights are not equal any more", plan->epoch),
                     "training");
   return HG_OK;
 }
@@ -125,7 +128,8 @@ static hg_status tell(hg_run *run, hg_worker *worker, const hg_epoch_record *rec
   report->epoch = record->epoch;
   report->train_loss = record->train_loss;
   report->evaluated = record->evaluated;
-  report->val_metric = hg_metric_gain(run->trainer.metric, hg_scores_get(&record->scores[HG_SPLIT_VAL], run->trainer.metric));
+  report->val_metric =
+      hg_metric_gain(run->trainer.metric, hg_scores_get(&record->scores[HG_SPLIT_VAL], run->trainer.metric));
   report->seconds = record->seconds;
   report->halo_bytes = record->halo_bytes;
   report->peak_rss_bytes = (int64_t)hg_peak_rss_bytes();
@@ -142,8 +146,11 @@ static hg_status record_epoch(hg_run *run, const hg_epoch_record *record)
 // One epoch by its plan. *stopped: a signal came, the checkpoint is written.
 static hg_status epoch(hg_run *run, hg_worker *worker, const hg_plan *plan, hg_phases *phases, bool *stopped)
 {
-  hg_epoch_record record = {.repeat = run->checkpoint.repeat, .seed = run->checkpoint.seed, .epoch = plan->epoch,
-                            .learning_rate = plan->learning_rate, .evaluated = plan->evaluate};
+  hg_epoch_record record = {.repeat = run->checkpoint.repeat,
+                            .seed = run->checkpoint.seed,
+                            .epoch = plan->epoch,
+                            .learning_rate = plan->learning_rate,
+                            .evaluated = plan->evaluate};
   agreement agreed = {0};
   hg_report report = {0};
   hg_status rc = HG_OK;

@@ -50,8 +50,9 @@ static hg_status resume(hg_run *run)
   HG_TRY_ALL(run->world, "resuming", hg_checkpoint_read(&found, path));
   HG_TRY_ALL(run->world, "resuming", hg_checkpoint_match(&found, &run->checkpoint, path));
   if (found.n_results > run->config->repeat)
-    HG_TRY_ALL(run->world, "resuming", hg_fail(HG_ERR_INPUT, "%s: found %d finished repeats, expected at most repeat: %d", path,
-                                               found.n_results, run->config->repeat));
+    HG_TRY_ALL(run->world, "resuming",
+               hg_fail(HG_ERR_INPUT, "%s: found %d finished repeats, expected at most repeat: %d", path,
+                       found.n_results, run->config->repeat));
   hg_repeat_result *room = run->checkpoint.results; // has space for all repeats
   memcpy(room, found.results, (size_t)found.n_results * sizeof *room);
   hg_free(&found.results);
@@ -89,7 +90,8 @@ static hg_status train_repeats(hg_run *run)
     if (run->checkpoint.n_results > first) first++; // that one was finished
   }
   for (int r = first; r < run->config->repeat; r++) {
-    if (!(run->options.resume && r == run->checkpoint.repeat && r == first && run->checkpoint.epoch > 0)) begin_repeat(run, r);
+    if (!(run->options.resume && r == run->checkpoint.repeat && r == first && run->checkpoint.epoch > 0))
+      begin_repeat(run, r);
     HG_TRY(hg_run_repeat(run));
   }
 done:
@@ -147,17 +149,19 @@ static void print_plan(hg_run *run)
 {
   hg_memory m = hg_memory_plan(run->config, &run->trainer.dataset);
   const hg_part *p = &run->trainer.dataset.part;
-  double maxima[] = {(double)m.graph,      (double)m.features, (double)m.activations, (double)m.workspace,
-                     (double)m.halo,       (double)m.parameters, (double)m.total,       (double)p->n_owned,
-                     (double)p->n_halo,    (double)hg_csr_entries(&p->a)};
+  double maxima[] = {(double)m.graph,   (double)m.features,           (double)m.activations, (double)m.workspace,
+                     (double)m.halo,    (double)m.parameters,         (double)m.total,       (double)p->n_owned,
+                     (double)p->n_halo, (double)hg_csr_entries(&p->a)};
   hg_max_doubles(run->world, maxima, 10);
   if (!run->chief || run->options.quiet) return;
   const double mib = 1024.0 * 1024.0;
-  fprintf(stderr, "largest rank: %.0f owned and %.0f halo nodes, %.0f edges, %lld parameters; %d threads a rank\n", maxima[7],
-          maxima[8], maxima[9], (long long)run->trainer.model.n_parameters, hg_threads());
+  fprintf(stderr, "largest rank: %.0f owned and %.0f halo nodes, %.0f edges, %lld parameters; %d threads a rank\n",
+          maxima[7], maxima[8], maxima[9], (long long)run->trainer.model.n_parameters, hg_threads());
   fprintf(stderr,
-          "memory planned: %.4g MiB = graph %.4g + features %.4g + activations %.4g + workspace %.4g + halo %.4g + parameters %.4g\n",
-          maxima[6] / mib, maxima[0] / mib, maxima[1] / mib, maxima[2] / mib, maxima[3] / mib, maxima[4] / mib, maxima[5] / mib);
+          "memory planned: %.4g MiB = graph %.4g + features %.4g + activations %.4g + workspace %.4g + halo %.4g + "
+          "parameters %.4g\n",
+          maxima[6] / mib, maxima[0] / mib, maxima[1] / mib, maxima[2] / mib, maxima[3] / mib, maxima[4] / mib,
+          maxima[5] / mib);
 }
 
 static hg_status prepare_alone(hg_run *run)
@@ -188,8 +192,12 @@ static void record_failure(hg_run *run)
 {
   char text[1024];
   snprintf(text, sizeof text, "%s", hg_error_text());
-  hg_run_summary summary = {.status = "failed", .error = text, .ranks = hg_world_size(run->world), .threads = hg_threads(),
-                            .n_repeats = run->checkpoint.n_results, .repeats = run->checkpoint.results,
+  hg_run_summary summary = {.status = "failed",
+                            .error = text,
+                            .ranks = hg_world_size(run->world),
+                            .threads = hg_threads(),
+                            .n_repeats = run->checkpoint.n_results,
+                            .repeats = run->checkpoint.results,
                             .metric = hg_metric_resolve(run->trainer.metric, run->trainer.dataset.part.nodes.task),
                             .epoch_seconds_median = NAN};
   hg_progress_end(&run->progress);
