@@ -2,12 +2,13 @@
 #include <stdint.h>
 
 /**
- * Counter-based random numbers (Philox 4x32-10; Salmon et al., SC 2011): a draw is a function of (seed, stream, a, b) alone,
- * so every rank, thread and rank count draws the same numbers.
+ * Counter-based random numbers (Philox 4x32-10; Salmon et al., SC 2011): a draw is a function of (seed, stream, a, b)
+ * alone, so every rank, thread and rank count draws the same numbers.
  */
 typedef struct {
   uint64_t seed;
-  uint32_t stream; ///< low 8 bits: who draws, an hg_stream, so that two users of one seed never meet; above: more counter
+  uint32_t
+      stream; ///< low 8 bits: who draws, an hg_stream, so that two users of one seed never meet; above: more counter
 } hg_rng;
 
 typedef enum {

@@ -40,8 +40,8 @@ static void count_columns(hg_csr *t, const hg_csr *a)
   for (hg_off c = 0; c < t->n_rows; c++) t->indptr[c + 1] += t->indptr[c];
 }
 
-// Rows are scanned upwards, so a transposed row lists its columns ascending. Each t->indptr[c] serves as the place of the
-// next entry and ends at the start of c + 1.
+// Rows are scanned upwards, so a transposed row lists its columns ascending. Each t->indptr[c] serves as the place of
+// the next entry and ends at the start of c + 1.
 static void place_entries(hg_csr *t, const hg_csr *a, hg_off *order)
 {
   for (hg_off i = 0; i < a->n_rows; i++) {

@@ -1,7 +1,9 @@
 #pragma once
 #include "core/base/types.h"
 
-/** Sparse matrix by rows (CSR). Also a graph's adjacency: row i lists the nodes j that i aggregates from (edges j -> i). */
+/**
+ * Sparse matrix by rows (CSR). Also a graph's adjacency: row i lists the nodes j that i aggregates from (edges j -> i).
+ */
 typedef struct {
   hg_off n_rows, n_cols;
   hg_off *indptr;  ///< [n_rows + 1], starts at 0, never falls; indptr[n_rows] is the number of entries
@@ -21,5 +23,7 @@ hg_off hg_csr_entries(const hg_csr *a);
  */
 hg_status hg_csr_transpose(hg_csr *t, const hg_csr *a, hg_off **order);
 
-/** All invariants: pointers start at 0 and never fall, columns in range. HG_ERR_INTERNAL says which entry breaks one. */
+/**
+ * All invariants: pointers start at 0 and never fall, columns in range. HG_ERR_INTERNAL says which entry breaks one.
+ */
 hg_status hg_csr_check(const hg_csr *a);

@@ -1,14 +1,16 @@
 #pragma once
 /**
- * The dropout masks: 8 columns of a row take 16 bits each of one Philox block, whose counter is
- *   word 0, 1: original id | word 2: block of columns (24 bits), layer (8 bits) | word 3: HG_STREAM_DROPOUT (8 bits), epoch (24 bits)
- * and whose key is the seed. So no two draws meet for epochs below 2^24, layers below 2^8 and columns below 2^27.
- * One body, compiled once for each instruction set. Blocks are drawn many at a time, a word an array, so that the compiler vectorises
+ * The dropout masks: 8 columns of a row take 16 bits each of one Philox block. Its key is the seed, its counter
+ *   words 0, 1: original id
+ *   word 2:     block of columns (24 bits), layer (8 bits)
+ *   word 3:     HG_STREAM_DROPOUT (8 bits), epoch (24 bits)
+ * so no two draws meet for epochs below 2^24, layers below 2^8 and columns below 2^27.
+ * One body, compiled once for each instruction set. Blocks are drawn many at a time so that the compiler vectorises
  * Philox. Cost: read and write x; about 20 integer operations a column.
  */
-#include <Random123/philox.h>
 #include <string.h>
 
+#include "core/base/philox.h"
 #include "core/base/types.h"
 
 typedef struct {
@@ -73,11 +75,9 @@ static inline int set_counters(const hg_dropout_task *t, place *at, hg_off end, 
 
 static inline void draw(const hg_dropout_task *t, draws *restrict d)
 {
-  const philox4x32_key_t key = {{(uint32_t)t->seed, (uint32_t)(t->seed >> 32)}};
   for (int b = 0; b < BLOCKS; b++) {
-    philox4x32_ctr_t counter = {{d->low[b], d->high[b], d->block[b], t->epoch_word}};
-    philox4x32_ctr_t drawn = philox4x32(counter, key);
-    for (int k = 0; k < 4; k++) d->words[4 * b + k] = drawn.v[k];
+    const uint32_t counter[4] = {d->low[b], d->high[b], d->block[b], t->epoch_word};
+    hg_philox(counter, t->seed, &d->words[4 * b]);
   }
 }
 

@@ -15,14 +15,14 @@ void hg_bias_gradient(const hg_matrix *d_x, hg_real *d_bias);
 void hg_activate(hg_activation kind, hg_matrix *x);
 
 /**
- * d_x *= activation'(.), from the activation's output y. `scale`: y holds output * scale (dropout in place has scaled what it
- * kept); where dropout put a 0, d_x must be 0 already.
+ * d_x *= activation'(.), from the activation's output y. `scale`: y holds output * scale (dropout in place has scaled
+ * what it kept); where dropout put a 0, d_x must be 0 already.
  */
 void hg_activate_gradient(hg_activation kind, const hg_matrix *y, hg_real scale, hg_matrix *d_x);
 
 /**
- * What a dropout mask is a function of, besides (original id, column): Random123, so that any rank can draw it again. No two draws meet for
- * epoch < 2^24, layer < 2^8 and columns < 2^27.
+ * What a dropout mask is a function of, besides (original id, column): Random123, so that any rank can draw it again.
+ * No two draws meet for epoch < 2^24, layer < 2^8 and columns < 2^27.
  */
 typedef struct {
   uint64_t seed;
@@ -34,11 +34,14 @@ typedef struct {
 hg_real hg_dropout_scale(hg_dropout d);
 
 /**
- * x[i,k] becomes 0 with probability `rate` and x[i,k] / (1 - rate) otherwise. Applied to a gradient with the same `d` it is
- * the backward. In place.
+ * x[i,k] becomes 0 with probability `rate` and x[i,k] / (1 - rate) otherwise. Applied to a gradient with the same `d`
+ * it is the backward. In place.
  * @param ids    [x->rows] original ids of the rows
  */
 void hg_dropout_apply(hg_dropout d, const hg_gid *ids, hg_matrix *x);
 
-/** The same for the stored entries of sparse rows: out[e] for the e-th entry of x; the mask's column is the place in the row. */
+/**
+ * The same for the stored entries of sparse rows: out[e] for the e-th entry of x; the mask's column is the place in the
+ * row.
+ */
 void hg_dropout_apply_csr(hg_dropout d, const hg_gid *ids, const hg_csr *x, hg_real *out);

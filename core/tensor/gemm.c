@@ -7,8 +7,8 @@
 #include "core/base/threads.h"
 #include "core/tensor/row_blocks.h"
 
-// OpenBLAS's own threads are slow on tall and narrow matrices: each of our threads calls it on blocks of rows instead. The size of
-// a block is a function of the shape alone, so the bits do not depend on the number of threads.
+// OpenBLAS's own threads are slow on tall and narrow matrices: each of our threads calls it on blocks of rows instead.
+// The size of a block is a function of the shape alone, so the bits do not depend on the number of threads.
 enum { ROWS_PER_CALL = 1024, FEW_ROWS_PER_CALL = 256, ROWS_PER_PARTIAL = 1024 };
 
 static void use_one_blas_thread(void) { openblas_set_num_threads(1); }
@@ -94,7 +94,6 @@ static int partial_count(hg_off n)
 
 hg_off hg_gemm_at_scratch(hg_off n, int k, int m) { return (hg_off)partial_count(n) * k * m; }
 
-// Row blocks are longer than an int only for more than 2^37 rows.
 static void partial_product(const hg_matrix *a, const hg_matrix *b, int parts, int part, hg_real *product)
 {
   hg_off first, end;

@@ -16,7 +16,7 @@ typedef struct {
 
 typedef struct {
   hg_loss_kind kind;
-  double label_smoothing;       ///< cross entropy: target (1 - s) one-hot + s / classes, each class's term times its weight
+  double label_smoothing; ///< cross entropy: target (1 - s) one-hot + s / classes, each class's term times its weight
   const hg_real *class_weights; ///< [classes] or NULL; cross entropy only; borrowed
 } hg_loss;
 
@@ -27,8 +27,8 @@ typedef struct {
 } hg_loss_sums;
 
 /**
- * Loss sums over the chosen rows, and the gradient of (total loss / total_weight) with respect to the logits. An unknown label (-1) or
- * target (NaN) counts for nothing. The same bits for every number of threads.
+ * Loss sums over the chosen rows, and the gradient of (total loss / total_weight) with respect to the logits. An
+ * unknown label (-1) or target (NaN) counts for nothing. The same bits for every number of threads.
  * @param rows          [n] the rows of z that count        @param z      [>= rows x classes] logits
  * @param total_weight  sum of `weight` over all ranks (used with d_z only)
  * @param d_z           NULL, or [like z]: zeroed, then the chosen rows are written

@@ -5,7 +5,8 @@
 #include "core/base/threads.h"
 #include "core/tensor/row_blocks.h"
 
-// Two passes: the variance is a sum of squared deviations, which does not cancel when the mean is large (Chan et al. 1983).
+// Two passes: the variance is a sum of squared deviations, which does not cancel when the mean is large (Chan et al.
+// 1983).
 static hg_real normalise(hg_real *restrict x, int f)
 {
   double sum = 0, squares = 0;

@@ -10,7 +10,9 @@
  */
 void hg_layer_norm(hg_matrix *x, const hg_real *gamma, const hg_real *beta, hg_real *inv_std, hg_matrix *y);
 
-/** d_y becomes d_x in place; d_gamma and d_beta [f] are overwritten (sums in double, same bits for every thread count). */
+/**
+ * d_y becomes d_x in place; d_gamma and d_beta [f] are overwritten (sums in double, same bits for every thread count).
+ */
 void hg_layer_norm_gradient(const hg_matrix *xhat, const hg_real *gamma, const hg_real *inv_std, hg_matrix *d_y,
                             hg_real *d_gamma, hg_real *d_beta);
 

@@ -2,8 +2,8 @@
 #include "core/tensor/matrix.h"
 
 /**
- * Rows are summed in this many blocks, whatever the number of threads, and the blocks' sums are added in order: so a sum has the
- * same bits on any number of threads.
+ * Rows are summed in this many blocks, whatever the number of threads, and the blocks' sums are added in order: so a
+ * sum has the same bits on any number of threads.
  */
 enum { HG_ROW_BLOCKS = 64 };
 
@@ -18,8 +18,8 @@ typedef struct {
 } hg_column_sums;
 
 /**
- * Sums over all rows of the `count` columns from `column` on: sums.a[k] of a[i, column + k], and with b also sums.ab[k] of a[i, column + k]
- * b[i, column + k]; in double.
+ * Sums over all rows of the `count` columns from `column` on: sums.a[k] of a[i, column + k], and with b also sums.ab[k]
+ * of a[i, column + k] b[i, column + k]; in double.
  * @param b       [like a] or NULL; may be a     @param count  at most HG_COLUMN_TILE
  */
 hg_column_sums hg_sum_columns(const hg_matrix *a, const hg_matrix *b, int column, int count);

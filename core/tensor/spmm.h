@@ -15,8 +15,8 @@ typedef struct {
 
 /**
  * y[i,:] = row_scale[i] * (sum over entries j of row i of v_ij col_scale[j] x[j,:] + [i < n_self] col_scale[i] x[i,:])
- * for the rows [first, first + n); other rows of y are left alone. Threads over rows, entries added in stored order: same bits
- * for every number of threads. Any width.
+ * for the rows [first, first + n); other rows of y are left alone. Threads over rows, entries added in stored order:
+ * same bits for every number of threads. Any width.
  * @param x    [>= a->n_cols x f], borrowed     @param y   [>= a->n_rows x f], overwritten; not x
  * Cost: entries (f reals + 4 bytes) + 2 n f reals, 2 entries f flops.
  */

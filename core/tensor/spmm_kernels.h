@@ -1,8 +1,9 @@
 #pragma once
 /**
- * y[i,:] = row_scale[i] * (sum over entries j of row i of c_j x[j,:] + [i < n_self] col_scale[i] x[i,:]), c_j = v_ij col_scale[j].
- * One body, compiled once for each instruction set by spmm_base.c, spmm_avx2.c and spmm_avx512.c; the number of vectors that a row's
- * tile holds in registers is an argument that is always given as a literal, so that the compiler unrolls (libCEED's way).
+ * y[i,:] = row_scale[i] * (sum over entries j of row i of c_j x[j,:] + [i < n_self] col_scale[i] x[i,:]), c_j = v_ij
+ * col_scale[j]. One body, compiled once for each instruction set by spmm_base.c, spmm_avx2.c and spmm_avx512.c; the
+ * number of vectors that a row's tile holds in registers is an argument that is always given as a literal, so that the
+ * compiler unrolls (libCEED's way).
  * Cost: entries (f reals + 4 bytes) + 2 n f reals; 2 entries f flops.
  */
 #include <stdbool.h>
@@ -44,7 +45,10 @@ ALWAYS_INLINE hg_real entry_weight(const hg_spmm_task *t, hg_off e, hg_lid j)
   return t->col_scale ? weight * t->col_scale[j] : weight;
 }
 
-/** Columns column .. of x's row j into the sums; the last of `count` vectors starts at `last`, which may overlap the one before. */
+/**
+ * Columns column .. of x's row j into the sums; the last of `count` vectors starts at `last`, which may overlap the one
+ * before.
+ */
 ALWAYS_INLINE void add_row(const hg_real *x, int last, int count, bool weighted, hg_real weight, vector *sum)
 {
 #pragma GCC unroll 16
@@ -64,7 +68,10 @@ ALWAYS_INLINE void prefetch_row(const hg_real *x, int count)
   for (int b = 0; b < count * VECTOR_BYTES; b += CACHE_LINE) __builtin_prefetch(line + b, 0, 3);
 }
 
-/** One tile of `count` vectors of row i: x and y are at the tile's first column. `ahead`: the last entry that may be prefetched. */
+/**
+ * One tile of `count` vectors of row i: x and y are at the tile's first column. `ahead`: the last entry that may be
+ * prefetched.
+ */
 ALWAYS_INLINE void row_tile(const hg_spmm_task *t, hg_off i, int column, int count, bool weighted, hg_off ahead)
 {
   hg_off width = t->width, begin = t->indptr[i], end = t->indptr[i + 1];

@@ -1,0 +1,83 @@
+#pragma once
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "core/tensor/csr.h"
+
+/** What `halognn bench` was asked for. */
+typedef struct {
+  int threads;       ///< of each measured loop
+  const char *graph; ///< an .hg file, or NULL: a random graph of the size of ogbn-arxiv
+  double seconds;    ///< about how long each case may take
+} hg_bench_options;
+
+/** Something to measure: called again and again with the same context. */
+typedef struct {
+  char name[48];
+  void (*run)(void *context);
+  void *context;
+  double bytes; ///< that a call must read and write at least
+  double flops; ///< that a call must do
+} hg_bench_case;
+
+typedef struct {
+  int runs;
+  double min_s, low_s, median_s, high_s; ///< low and high: quartiles
+} hg_bench_times;
+
+/** One measured line, beside its floor. */
+typedef struct {
+  char name[48];
+  int threads;
+  hg_bench_times times;
+  double rate;           ///< in `unit`, at the median
+  const char *unit;      ///< "GB/s", "GFLOP/s"
+  double floor_s;        ///< the least time that the machine allows; 0: not known
+  const char *floor_why; ///< "bandwidth" or "flops": what decides the floor
+} hg_bench_row;
+
+enum { HG_BENCH_ROWS = 128 };
+
+typedef struct {
+  hg_bench_row rows[HG_BENCH_ROWS];
+  int count;
+  bool silent; ///< another rank prints
+} hg_bench_report;
+
+/** What the machine can do with this number of threads. */
+typedef struct {
+  double bandwidth; ///< bytes a second, the better of copy and triad
+  double flops;     ///< a second, multiply-add
+} hg_bench_limits;
+
+/** A family of measurements: one line in the command's table. Adds its rows to the report. */
+typedef struct {
+  const char *name, *help;
+  hg_status (*run)(const hg_bench_options *options, hg_bench_report *report);
+} hg_bench_suite;
+
+hg_status hg_bench_machine(const hg_bench_options *options, hg_bench_report *report);
+hg_status hg_bench_kernels(const hg_bench_options *options, hg_bench_report *report);
+
+/**
+ * Times the cases in turns (A B C A B C ...), so that a disturbance hits all of them alike, after one call of each for
+ * warming up.
+ * @param times   [n], written      @return HG_ERR_MEMORY
+ */
+hg_status hg_bench_run(const hg_bench_case *cases, int n, double seconds, hg_bench_times *times);
+
+/**
+ * Times the cases and adds a row for each; the floors come from `limits`, or none for NULL. HG_ERR_INTERNAL when the
+ * report is full.
+ */
+hg_status hg_bench_measure(const hg_bench_case *cases, int n, const hg_bench_options *options,
+                           const hg_bench_limits *limits, hg_bench_report *report);
+
+/** Measures only the limits. */
+hg_status hg_bench_limits_measure(const hg_bench_options *options, hg_bench_limits *limits);
+
+/** The adjacency of options->graph, or a random one: 169,343 rows, about 2.3 million entries. The caller frees it. */
+hg_status hg_bench_graph(const hg_bench_options *options, hg_csr *adjacency);
+
+/** Writes the report as a table for a person or as one JSON object. HG_ERR_IO, HG_ERR_MEMORY. */
+hg_status hg_bench_write(const hg_bench_report *report, bool json, FILE *out);

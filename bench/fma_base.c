@@ -1,0 +1,3 @@
+#include "bench/fma_kernels.h"
+
+double hg_fma_loop_base(hg_off steps, hg_real *sink) { return fma_loop(steps, sink); }
