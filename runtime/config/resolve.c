@@ -82,9 +82,11 @@ hg_status hg_config_resolve(hg_config *config)
   hg_status rc = HG_OK;
   hg_config c = *config;
   const hg_layer_type *type = NULL;
+  const hg_partitioner *method = NULL;
   if (c.name[0] == '\0') snprintf(c.name, sizeof c.name, "run");
   HG_TRY(check_name(&c));
   HG_TRY(hg_layer_type_find(&type, c.model.type));
+  HG_TRY(hg_context(hg_partitioner_find(c.partition.method, &method), "partition.method"));
   HG_TRY(check_schedule(&c));
   HG_TRY(check_loss(&c));
   if (c.model.input_dropout < 0) c.model.input_dropout = c.model.dropout;

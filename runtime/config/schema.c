@@ -36,7 +36,7 @@ static const hg_key_range rates_or_auto = {.most = 1, .below = true, .automatic 
 static const hg_key_range factors = {.most = 1, .above = true};
 static const hg_key_range positive = {.most = INFINITY, .above = true};
 static const hg_key_range not_negative = {.most = INFINITY};
-static const hg_key_range imbalances = {.least = 1, .most = 1000, .above = true};
+static const hg_key_range imbalances = {.least = 1, .most = 1000};
 static const hg_key_range timeouts = {.most = 86400, .above = true};
 
 const hg_key hg_keys[] = {

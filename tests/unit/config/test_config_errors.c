@@ -123,7 +123,7 @@ static const bad_case bad_files[] = {
     {"partition: {balance: [node]}\n",
      "a.yaml:1: partition.balance: found 'node', expected a list of one or more of nodes, edges, labels"},
     {"partition: {balance: [[nodes]]}\n", "a.yaml:1: partition.balance: found a list in the list, expected a word"},
-    {"partition: {imbalance: 1}\n", "a.yaml:1: partition.imbalance: found '1', expected a number in (1, 1000]"},
+    {"partition: {imbalance: 0.99}\n", "a.yaml:1: partition.imbalance: found '0.99', expected a number in [1, 1000]"},
     {"name: \"a\\0b\"\n", "a.yaml:1: name: found a NUL character, expected printable text"},
     {"name: \"a\\nb\"\n", "a.yaml:1: name: found a control character, expected printable text"},
     {"name: |\n  two\n  lines\n", "a.yaml:1: name: found a control character, expected printable text"},
@@ -236,5 +236,13 @@ Test(config_errors, an_unknown_kind_of_layer_is_told_with_the_known_ones)
 {
   cr_expect_eq(resolve("dataset: {path: x.hg}\nmodel: {type: gnc}\n"), HG_ERR_INPUT);
   const char *start = "model.type: found 'gnc', expected one of: gcn";
+  cr_expect(strncmp(hg_error_text(), start, strlen(start)) == 0, "%s", hg_error_text());
+}
+
+Test(config_errors, an_unknown_way_to_partition_is_told_with_the_known_ones)
+{
+  cr_expect_eq(resolve("dataset: {path: x.hg}\npartition: {method: meits}\n"), HG_ERR_INPUT);
+  const char *start =
+      "partition.method: unknown partition method 'meits', did you mean 'metis'?: expected one of metis, ";
   cr_expect(strncmp(hg_error_text(), start, strlen(start)) == 0, "%s", hg_error_text());
 }
