@@ -27,6 +27,9 @@ static hg_status check_part(const hg_world *world, const hg_part *part)
     return hg_fail(HG_ERR_INPUT, "the graph is in %d parts, but %d ranks run; partition it for %d", part->n_parts, size,
                    size);
   if (part->part != rank) return hg_fail(HG_ERR_INPUT, "rank %d holds part %d instead of its own", rank, part->part);
+  if (part->halo_offsets[size] != part->n_halo)
+    return hg_fail(HG_ERR_INTERNAL, "part %d has %d halo nodes, but %d of them have an owner", rank, part->n_halo,
+                   part->halo_offsets[size]);
   if (part->halo_offsets[rank] != part->halo_offsets[rank + 1])
     return hg_fail(HG_ERR_INTERNAL, "part %d lists %d of its own nodes as halo", rank,
                    part->halo_offsets[rank + 1] - part->halo_offsets[rank]);
@@ -111,14 +114,19 @@ done:
 // Depends on the order, so that two lists of the same ids in another order differ.
 static int64_t mix(int64_t sum, hg_gid id) { return (int64_t)(((uint64_t)sum ^ (uint64_t)id) * 1099511628211u + 1); }
 
+// What one rank says about the rows that another gets from it.
 typedef struct {
-  int64_t count, checksum;
-} list_digest; // of the ids that one rank gets from another
+  int64_t count, checksum; // of the global ids
+  int64_t first, end;      // the nodes that it owns
+} digest;
 
-static void digest_sent(list_digest *sent, const hg_links *links, const hg_part *part)
+enum { DIGEST_NUMBERS = sizeof(digest) / sizeof(int64_t) };
+
+static void digest_sent(digest *sent, const hg_links *links, const hg_part *part)
 {
+  for (int q = 0; q < part->n_parts; q++) sent[q] = (digest){0, 0, part->first, part->first + part->n_owned};
   for (int k = 0; k < links->n_peers_send; k++) {
-    list_digest *d = &sent[links->send_peers[k]];
+    digest *d = &sent[links->send_peers[k]];
     for (hg_lid e = links->send_offsets[k]; e < links->send_offsets[k + 1]; e++) {
       d->count++;
       d->checksum = mix(d->checksum, part->first + links->send_rows[e]);
@@ -126,24 +134,27 @@ static void digest_sent(list_digest *sent, const hg_links *links, const hg_part 
   }
 }
 
-static hg_status check_received(const list_digest *said, const hg_part *part)
+static hg_status check_received(const digest *said, const hg_part *part)
 {
   for (int q = 0; q < part->n_parts; q++) {
-    list_digest mine = {0, 0};
-    for (hg_lid h = part->halo_offsets[q]; h < part->halo_offsets[q + 1]; h++) {
-      mine.count++;
-      mine.checksum = mix(mine.checksum, part->halo_ids[h]);
-    }
-    if (mine.count != said[q].count || mine.checksum != said[q].checksum)
+    const digest *d = &said[q];
+    int64_t count = 0, checksum = 0;
+    if (d->first != part->owner_first[q] || d->end != part->owner_first[q + 1])
+      return hg_fail(HG_ERR_INTERNAL,
+                     "rank %d owns nodes %" PRId64 " to %" PRId64 ", but here it owns %" PRId64 " to %" PRId64, q,
+                     d->first, d->end - 1, part->owner_first[q], part->owner_first[q + 1] - 1);
+    for (hg_lid h = part->halo_offsets[q]; h < part->halo_offsets[q + 1]; h++, count++)
+      checksum = mix(checksum, part->halo_ids[h]);
+    if (d->count != count || d->checksum != checksum)
       return hg_fail(HG_ERR_INTERNAL,
                      "rank %d will send %" PRId64 " nodes with checksum %" PRIx64 ", but %" PRId64 " with %" PRIx64
                      " are expected",
-                     q, said[q].count, (uint64_t)said[q].checksum, mine.count, (uint64_t)mine.checksum);
+                     q, d->count, (uint64_t)d->checksum, count, (uint64_t)checksum);
   }
   return HG_OK;
 }
 
-static hg_status make_digests(list_digest **sent, list_digest **said, int n_ranks)
+static hg_status make_digests(digest **sent, digest **said, int n_ranks)
 {
   hg_status rc = HG_OK;
   HG_TRY(HG_ALLOC(*sent, n_ranks, "checksums of send lists"));
@@ -155,10 +166,10 @@ done:
 static hg_status verify(const hg_links *links, hg_world *world, const hg_part *part)
 {
   hg_status rc = HG_OK;
-  list_digest *sent = NULL, *said = NULL;
+  digest *sent = NULL, *said = NULL;
   HG_TRY_ALL(world, "checking send lists", make_digests(&sent, &said, part->n_parts));
   digest_sent(sent, links, part);
-  MPI_Alltoall(sent, 2, MPI_INT64_T, said, 2, MPI_INT64_T, hg_world_comm(world));
+  MPI_Alltoall(sent, DIGEST_NUMBERS, MPI_INT64_T, said, DIGEST_NUMBERS, MPI_INT64_T, hg_world_comm(world));
   HG_TRY_ALL(world, "checking send lists", check_received(said, part));
 done:
   hg_free(&sent);

@@ -40,6 +40,8 @@ ParameterizedTestParameters(mpi, cases)
   FILE *list = popen(MPI_CASES " --list", "r");
   while (list && n < MAX_RUNS && fgets(line, sizeof line, list)) n += parse(line, &plans[n]);
   if (list) pclose(list);
+  if (n == 0)
+    plans[n++] = (run_plan){.name = "no-case-found", .ranks = 1, .seconds = 60}; // fails, where no test would pass
   return cr_make_param_array(run_plan, plans, n);
 }
 
