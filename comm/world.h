@@ -28,18 +28,10 @@ void hg_world_phase(hg_world *world, const char *phase);
 hg_status hg_agree(hg_world *world, hg_status rc, const char *phase);
 
 /** HG_TRY for a step that each rank does alone inside a collective function: all ranks leave, or none. */
-#ifndef __clang_analyzer__
-#  define HG_TRY_ALL(world, phase, call)                                 \
-    do {                                                                 \
-      if ((rc = hg_agree((world), (call), (phase))) != HG_OK) goto done; \
-    } while (0)
-#else // the analyser cannot know that an agreement is never better than what this rank brought
-#  define HG_TRY_ALL(world, phase, call)                             \
-    do {                                                             \
-      if ((rc = (call)) != HG_OK) goto done;                         \
-      if ((rc = hg_agree((world), rc, (phase))) != HG_OK) goto done; \
-    } while (0)
-#endif
+#define HG_TRY_ALL(world, phase, call)                                 \
+  do {                                                                 \
+    if ((rc = hg_agree((world), (call), (phase))) != HG_OK) goto done; \
+  } while (0)
 
 /** Checks that `value` is the same on all ranks: HG_ERR_INTERNAL on all with the smallest and the largest otherwise. Collective. */
 hg_status hg_world_same(hg_world *world, int64_t value, const char *what);
