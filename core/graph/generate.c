@@ -7,6 +7,7 @@
 #include "core/base/alloc.h"
 #include "core/base/suggest.h"
 #include "core/base/threads.h"
+#include "core/graph/split.h"
 
 const hg_generator hg_generators[] = {
     {"csbm", "stochastic block model: communities with features", hg_generate_csbm},
@@ -25,7 +26,6 @@ hg_generate_options hg_generate_options_default(void)
                                .signal = 0.3,
                                .train = 0.5,
                                .val = 0.25,
-                               .test = 0.25,
                                .seed = 1,
                                .homophily = 0.8,
                                .a = 0.57,
@@ -50,7 +50,6 @@ static hg_status check_options(const hg_generate_options *o)
   HG_TRY(check_range("signal", o->signal, 0, 1e6));
   HG_TRY(check_range("train", o->train, 0, 1));
   HG_TRY(check_range("val", o->val, 0, 1));
-  HG_TRY(check_range("test", o->test, 0, 1));
   HG_TRY(check_range("homophily", o->homophily, 0, 1));
   HG_TRY(check_range("a", o->a, 0, 1));
   HG_TRY(check_range("b", o->b, 0, 1));
@@ -58,9 +57,8 @@ static hg_status check_options(const hg_generate_options *o)
   HG_TRY(check_range("dims", o->dims, 1, 3));
   HG_TRY(check_range("radius", o->radius, 0, 1));
   if (o->power != 0) HG_TRY(check_range("power", o->power, 2.01, 100));
-  if (o->train + o->val + o->test > 1 + 1e-9)
-    rc = hg_fail(HG_ERR_INPUT, "--train, --val and --test are %g together, expected at most 1",
-                 o->train + o->val + o->test);
+  if (o->train + o->val > 1 + 1e-9)
+    rc = hg_fail(HG_ERR_INPUT, "--train and --val are %g together, expected at most 1", o->train + o->val);
   else if (o->a + o->b + o->c > 1 + 1e-9)
     rc = hg_fail(HG_ERR_INPUT, "--a, --b and --c are %g together, expected at most 1", o->a + o->b + o->c);
 done:
@@ -94,27 +92,14 @@ done:
   return rc;
 }
 
-// A random order (Fisher-Yates); its first nodes train, the next validate, the next test.
 static hg_status make_split(const hg_generate_options *o, hg_nodes *nodes)
 {
-  hg_status rc = HG_OK;
-  hg_rng rng = {o->seed, HG_STREAM_SPLIT};
-  hg_lid *order = NULL;
-  hg_off n = nodes->n, train = (hg_off)(o->train * (double)n), val = (hg_off)(o->val * (double)n);
-  hg_off test = (hg_off)ceil((o->train + o->val + o->test) * (double)n - 1e-6) - train - val;
-  if (o->train + o->val + o->test <= 0 || !nodes->labels) return HG_OK;
-  HG_TRY(HG_ALLOC(order, n, "random order"));
-  HG_TRY(HG_ALLOC(nodes->split, n, "split"));
-  for (hg_off i = 0; i < n; i++) order[i] = (hg_lid)i;
-  for (hg_off i = 0; i < n && i < train + val + test; i++) {
-    hg_off other = i + (hg_off)hg_rng_below(rng, (uint64_t)i, 0, (uint64_t)(n - i));
-    hg_lid chosen = order[other];
-    order[other] = order[i];
-    nodes->split[chosen] = i < train ? HG_SPLIT_TRAIN : i < train + val ? HG_SPLIT_VAL : HG_SPLIT_TEST;
-  }
-done:
-  hg_free(&order);
-  return rc;
+  hg_split_options split = hg_split_default();
+  if (o->train <= 0 || !nodes->labels) return HG_OK;
+  split.seed = o->seed;
+  split.train_fraction = o->train;
+  split.val_fraction = o->val;
+  return hg_split_random(nodes, &split);
 }
 
 static hg_status find_kind(const char *name, const hg_generator **kind)
@@ -145,9 +130,9 @@ hg_status hg_generate(const char *name, const hg_generate_options *options, hg_g
   made.nodes.task = made.nodes.labels ? HG_TASK_CLASSES : HG_TASK_NONE;
   made.nodes.n_classes = made.nodes.labels ? options->classes : 0;
   HG_TRY(make_features(options, &made.nodes));
-  HG_TRY(make_split(options, &made.nodes));
   HG_TRY(HG_ALLOC(made.nodes.original_ids, made.nodes.n, "original ids"));
   for (hg_off i = 0; i < made.nodes.n; i++) made.nodes.original_ids[i] = i;
+  HG_TRY(make_split(options, &made.nodes));
   *graph = made;
   made = (hg_graph){0};
 done:

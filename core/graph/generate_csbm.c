@@ -46,8 +46,8 @@ static double unit(uint32_t high, uint32_t low)
 }
 
 /*
- * A member of class c. Density r^(-alpha) over ranks has the distribution function r^(1 - alpha), so rank = size u^(1 / (1 - alpha)):
- * degrees then follow a power law of exponent 1 + 1 / alpha.
+ * A member of class c. Density r^(-alpha) over ranks has the distribution function r^(1 - alpha), so rank = size
+ * u^(1 / (1 - alpha)): degrees then follow a power law of exponent 1 + 1 / alpha.
  */
 static hg_lid pick_member(const blocks *b, int c, double u)
 {

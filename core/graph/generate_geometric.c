@@ -5,7 +5,8 @@
 #include "core/base/alloc.h"
 #include "core/graph/generate.h"
 
-// Points in the order of the cells of a regular grid, so that a cell is a range of nodes and near nodes have near numbers.
+// Points in the order of the cells of a regular grid, so that a cell is a range of nodes and near nodes have near
+// numbers.
 typedef struct {
   const hg_generate_options *options;
   const float *positions; ///< [n x dims] of hg_nodes
@@ -101,7 +102,8 @@ done:
   return rc;
 }
 
-// Cells are at least a radius wide, so all partners lie in the box of reach 1; each pair is drawn from its first node.
+// Cells are at least a radius wide, so all partners lie in the box of reach 1; each pair is drawn from its first
+// node.
 static hg_status join_within_radius(const space *s, hg_off i, hg_status (*edge)(void *, hg_gid, hg_gid), void *context)
 {
   box b = box_around(s, s->positions + i * s->dims, 1);
