@@ -172,12 +172,12 @@ static void take_gradient(hg_coordinator *c, int rank, zmq_msg_t *data)
   answer_sum(c);
 }
 
-static void take_bye(hg_coordinator *c, int rank, int status)
+static void take_bye(hg_coordinator *c, int rank, hg_status status)
 {
-  static const char *const causes[] = {"", "input", "input or output", "memory", "internal error", ""};
   c->peers[rank].bye = true;
   if (status != HG_OK && status != HG_STOPPED) {
-    hg_coordinator_fail(c, "rank %d failed after epoch %d (%s)", rank, c->peers[rank].reported, causes[status]);
+    hg_coordinator_fail(c, "rank %d failed after epoch %d (%s)", rank, c->peers[rank].reported,
+                        hg_message_status(status));
     return;
   }
   if (c->stop_planned) return;

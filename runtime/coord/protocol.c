@@ -7,7 +7,21 @@
 #include <stdio.h>
 #include <string.h>
 
-typedef enum { FIELD_INT, FIELD_INT64, FIELD_REAL, FIELD_BOOL, FIELD_SYNC, FIELD_TEXT } field_type;
+typedef enum { FIELD_INT, FIELD_INT64, FIELD_REAL, FIELD_BOOL, FIELD_TEXT, FIELD_NAME } field_type;
+
+static const char *const kinds[HG_MSG_KINDS + 1] = {"hello", "ready", "plan",  "report", "gradient",
+                                                    "sum",   "bye",   "error", NULL};
+static const char *const syncs[] = {
+    [HG_SYNC_ALLREDUCE] = "allreduce", [HG_SYNC_LOCAL] = "local", [HG_SYNC_COORDINATOR] = "coordinator", NULL};
+static const char *const statuses[] = {[HG_OK] = "ok",
+                                       [HG_ERR_INPUT] = "input",
+                                       [HG_ERR_IO] = "io",
+                                       [HG_ERR_MEMORY] = "memory",
+                                       [HG_ERR_NUMERIC] = "numeric",
+                                       [HG_ERR_INTERNAL] = "internal",
+                                       [HG_STOPPED] = "stopped",
+                                       NULL};
+_Static_assert(sizeof(hg_sync) == sizeof(int) && sizeof(hg_status) == sizeof(int), "FIELD_NAME copies an int");
 
 /** One field of one kind of message: its name in JSON and its place in hg_message. */
 typedef struct {
@@ -15,50 +29,50 @@ typedef struct {
   const char *name;
   field_type type;
   size_t offset;
-  int64_t low, high; ///< integers: the range; text: `high` is the size with its NUL
+  int64_t low, high;        ///< integers: the range; text: `high` is the size with its NUL
+  const char *const *names; ///< of an enum's values
 } field;
 
-#define FIELD(kind, name, type, member, low, high)            \
-  {                                                           \
-    kind, name, type, offsetof(hg_message, member), low, high \
-  }
-
 static const field fields[] = {
-    FIELD(HG_MSG_HELLO, "rank", FIELD_INT, rank, 0, INT_MAX),
-    FIELD(HG_MSG_HELLO, "ranks", FIELD_INT, ranks, 1, INT_MAX),
-    FIELD(HG_MSG_HELLO, "token", FIELD_TEXT, token, 0, HG_TOKEN_SIZE),
-    FIELD(HG_MSG_PLAN, "epoch", FIELD_INT, plan.epoch, 1, INT_MAX),
-    FIELD(HG_MSG_PLAN, "learning_rate", FIELD_REAL, plan.learning_rate, 0, 0),
-    FIELD(HG_MSG_PLAN, "sync", FIELD_SYNC, plan.sync, 0, 0),
-    FIELD(HG_MSG_PLAN, "average", FIELD_BOOL, plan.average, 0, 0),
-    FIELD(HG_MSG_PLAN, "evaluate", FIELD_BOOL, plan.evaluate, 0, 0),
-    FIELD(HG_MSG_PLAN, "checkpoint", FIELD_BOOL, plan.checkpoint, 0, 0),
-    FIELD(HG_MSG_PLAN, "stop", FIELD_BOOL, plan.stop, 0, 0),
-    FIELD(HG_MSG_REPORT, "epoch", FIELD_INT, report.epoch, 1, INT_MAX),
-    FIELD(HG_MSG_REPORT, "train_loss", FIELD_REAL, report.train_loss, 0, 0),
-    FIELD(HG_MSG_REPORT, "evaluated", FIELD_BOOL, report.evaluated, 0, 0),
-    FIELD(HG_MSG_REPORT, "val_metric", FIELD_REAL, report.val_metric, 0, 0),
-    FIELD(HG_MSG_REPORT, "seconds", FIELD_REAL, report.seconds, 0, 0),
-    FIELD(HG_MSG_REPORT, "halo_bytes", FIELD_INT64, report.halo_bytes, 0, INT64_MAX),
-    FIELD(HG_MSG_REPORT, "peak_rss_bytes", FIELD_INT64, report.peak_rss_bytes, 0, INT64_MAX),
-    FIELD(HG_MSG_GRADIENT, "count", FIELD_INT64, count, 0, INT64_MAX / (int64_t)sizeof(double)),
-    FIELD(HG_MSG_SUM, "count", FIELD_INT64, count, 0, INT64_MAX / (int64_t)sizeof(double)),
-    FIELD(HG_MSG_BYE, "status", FIELD_INT, status, HG_OK, HG_STOPPED),
-    FIELD(HG_MSG_ERROR, "text", FIELD_TEXT, text, 0, HG_ERROR_SIZE),
+    {HG_MSG_HELLO, "rank", FIELD_INT, offsetof(hg_message, rank), 0, INT_MAX, NULL},
+    {HG_MSG_HELLO, "ranks", FIELD_INT, offsetof(hg_message, ranks), 1, INT_MAX, NULL},
+    {HG_MSG_HELLO, "token", FIELD_TEXT, offsetof(hg_message, token), 0, HG_TOKEN_SIZE, NULL},
+    {HG_MSG_PLAN, "epoch", FIELD_INT, offsetof(hg_message, plan.epoch), 1, INT_MAX, NULL},
+    {HG_MSG_PLAN, "learning_rate", FIELD_REAL, offsetof(hg_message, plan.learning_rate), 0, 0, NULL},
+    {HG_MSG_PLAN, "sync", FIELD_NAME, offsetof(hg_message, plan.sync), 0, 0, syncs},
+    {HG_MSG_PLAN, "average", FIELD_BOOL, offsetof(hg_message, plan.average), 0, 0, NULL},
+    {HG_MSG_PLAN, "evaluate", FIELD_BOOL, offsetof(hg_message, plan.evaluate), 0, 0, NULL},
+    {HG_MSG_PLAN, "checkpoint", FIELD_BOOL, offsetof(hg_message, plan.checkpoint), 0, 0, NULL},
+    {HG_MSG_PLAN, "stop", FIELD_BOOL, offsetof(hg_message, plan.stop), 0, 0, NULL},
+    {HG_MSG_REPORT, "epoch", FIELD_INT, offsetof(hg_message, report.epoch), 1, INT_MAX, NULL},
+    {HG_MSG_REPORT, "train_loss", FIELD_REAL, offsetof(hg_message, report.train_loss), 0, 0, NULL},
+    {HG_MSG_REPORT, "evaluated", FIELD_BOOL, offsetof(hg_message, report.evaluated), 0, 0, NULL},
+    {HG_MSG_REPORT, "val_metric", FIELD_REAL, offsetof(hg_message, report.val_metric), 0, 0, NULL},
+    {HG_MSG_REPORT, "seconds", FIELD_REAL, offsetof(hg_message, report.seconds), 0, 0, NULL},
+    {HG_MSG_REPORT, "halo_bytes", FIELD_INT64, offsetof(hg_message, report.halo_bytes), 0, INT64_MAX, NULL},
+    {HG_MSG_REPORT, "peak_rss_bytes", FIELD_INT64, offsetof(hg_message, report.peak_rss_bytes), 0, INT64_MAX, NULL},
+    {HG_MSG_GRADIENT, "count", FIELD_INT64, offsetof(hg_message, count), 0, INT64_MAX / (int64_t)sizeof(double), NULL},
+    {HG_MSG_SUM, "count", FIELD_INT64, offsetof(hg_message, count), 0, INT64_MAX / (int64_t)sizeof(double), NULL},
+    {HG_MSG_BYE, "status", FIELD_NAME, offsetof(hg_message, status), 0, 0, statuses},
+    {HG_MSG_ERROR, "text", FIELD_TEXT, offsetof(hg_message, text), 0, HG_ERROR_SIZE, NULL},
 };
 enum { N_FIELDS = sizeof fields / sizeof *fields };
 
-static const char *const kinds[HG_MSG_KINDS] = {"hello", "ready", "plan", "report", "gradient", "sum", "bye", "error"};
-static const char *const syncs[] = {"allreduce", "local", "coordinator"};
-enum { N_SYNCS = sizeof syncs / sizeof *syncs };
-
 const char *hg_message_name(hg_message_kind kind) { return kinds[kind]; }
+const char *hg_message_status(hg_status status) { return statuses[status]; }
 
-static int find_name(const char *const *names, int n, const char *name)
+static int find_name(const char *const *names, const char *name)
 {
-  for (int k = 0; k < n; k++)
+  for (int k = 0; names[k]; k++)
     if (strcmp(names[k], name) == 0) return k;
   return -1;
+}
+
+static json_t *encode_name(const char *const *names, int value)
+{
+  for (int k = 0; names[k]; k++)
+    if (k == value) return json_string(names[k]);
+  return NULL;
 }
 
 static json_t *encode_text(const char *text)
@@ -79,7 +93,6 @@ static json_t *encode_field(const field *f, const hg_message *message)
   int64_t wide;
   double real;
   bool truth;
-  hg_sync sync;
   switch (f->type) {
   case FIELD_INT:
     memcpy(&integer, at, sizeof integer);
@@ -93,9 +106,9 @@ static json_t *encode_field(const field *f, const hg_message *message)
   case FIELD_BOOL:
     memcpy(&truth, at, sizeof truth);
     return json_boolean(truth);
-  case FIELD_SYNC:
-    memcpy(&sync, at, sizeof sync);
-    return json_string((int)sync < N_SYNCS ? syncs[sync] : "");
+  case FIELD_NAME:
+    memcpy(&integer, at, sizeof integer);
+    return encode_name(f->names, integer);
   case FIELD_TEXT:
     return encode_text(at);
   }
@@ -146,15 +159,15 @@ static hg_status decode_integer(const field *f, const json_t *value, char *at)
   return HG_OK;
 }
 
-static hg_status decode_sync(const field *f, const json_t *value, char *at)
+static hg_status decode_name(const field *f, const json_t *value, char *at)
 {
-  if (!json_is_string(value)) return wrong_type(kinds[f->kind], f->name, value, "a string");
-  int found = find_name(syncs, N_SYNCS, json_string_value(value));
+  const char *kind = kinds[f->kind];
+  if (!json_is_string(value)) return wrong_type(kind, f->name, value, "a string");
+  int found = find_name(f->names, json_string_value(value));
   if (found < 0)
-    return hg_fail(HG_ERR_INPUT, "%s: %s: found \"%.40s\", expected allreduce, local or coordinator", kinds[f->kind],
-                   f->name, json_string_value(value));
-  hg_sync sync = (hg_sync)found;
-  memcpy(at, &sync, sizeof sync);
+    return hg_fail(HG_ERR_INPUT, "%s: %s: found \"%.40s\", which is not known", kind, f->name,
+                   json_string_value(value));
+  memcpy(at, &found, sizeof found);
   return HG_OK;
 }
 
@@ -177,8 +190,8 @@ static hg_status decode_field(const field *f, const json_t *value, hg_message *m
     if (!json_is_boolean(value)) return wrong_type(kind, f->name, value, "true or false");
     memcpy(at, &truth, sizeof truth);
     return HG_OK;
-  case FIELD_SYNC:
-    return decode_sync(f, value, at);
+  case FIELD_NAME:
+    return decode_name(f, value, at);
   case FIELD_TEXT:
     if (!json_is_string(value)) return wrong_type(kind, f->name, value, "a string");
     if (json_string_length(value) >= (size_t)f->high)
@@ -200,7 +213,7 @@ static hg_status decode_head(const json_t *object, hg_message_kind *kind)
     return hg_fail(HG_ERR_INPUT, "found version %" JSON_INTEGER_FORMAT " of the protocol, expected %d",
                    json_integer_value(version), HG_PROTOCOL_VERSION);
   if (!json_is_string(name)) return hg_fail(HG_ERR_INPUT, "found no kind, expected hello, ready, plan, ...");
-  int found = find_name(kinds, HG_MSG_KINDS, json_string_value(name));
+  int found = find_name(kinds, json_string_value(name));
   if (found < 0)
     return hg_fail(HG_ERR_INPUT, "found a message of kind \"%.40s\", which is not known", json_string_value(name));
   *kind = (hg_message_kind)found;
@@ -231,13 +244,21 @@ static hg_status decode_object(json_t *object, hg_message *message)
   return HG_OK;
 }
 
+/** The parser quotes what it found: a stranger's bytes shall not steer our terminal. */
+static hg_status not_json(json_error_t *error)
+{
+  for (char *at = error->text; *at; at++)
+    if ((unsigned char)*at < ' ' || *at == 127) *at = '?';
+  return hg_fail(HG_ERR_INPUT, "found no JSON: %s, at byte %d", error->text, error->position);
+}
+
 hg_status hg_message_decode(hg_message *message, const char *text, size_t length)
 {
   if (length >= HG_MESSAGE_BYTES)
     return hg_fail(HG_ERR_INPUT, "found a message of %zu bytes, expected less than %d", length, HG_MESSAGE_BYTES);
   json_error_t error;
   json_t *object = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
-  if (!object) return hg_fail(HG_ERR_INPUT, "found no JSON: %s, at byte %d", error.text, error.position);
+  if (!object) return not_json(&error);
   hg_message result = {.kind = HG_MSG_KINDS};
   hg_status rc = json_is_object(object) ? decode_object(object, &result)
                                         : hg_fail(HG_ERR_INPUT, "found %s, expected an object", type_name(object));

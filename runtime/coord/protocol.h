@@ -51,13 +51,14 @@ typedef struct {
   char token[HG_TOKEN_SIZE]; ///< HELLO: what the coordinator's address ends with
   hg_plan plan;              ///< PLAN
   hg_report report;          ///< REPORT
-  int status;                ///< BYE: hg_status of the worker
+  hg_status status;          ///< BYE: how the worker ended
   int64_t count;             ///< GRADIENT, SUM: reals in the binary frame that follows
   char text[HG_ERROR_SIZE];  ///< ERROR
 } hg_message;
 
-/** "hello", "ready", ... */
+/** "hello", "ready", ... and "ok", "input", "io", ...: as they are in messages. */
 const char *hg_message_name(hg_message_kind kind);
+const char *hg_message_status(hg_status status);
 
 /**
  * JSON text of a message: {"version": 1, "kind": "plan", "epoch": 3, ...}. Numbers keep all their bits; NaN and infinity become null.

@@ -203,7 +203,7 @@ void hg_worker_bye(hg_worker **worker, hg_status status)
 {
   hg_worker *w = *worker;
   if (!w) return;
-  const hg_message message = {.kind = HG_MSG_BYE, .status = (int)status};
+  const hg_message message = {.kind = HG_MSG_BYE, .status = status};
   bool said = !w->lost && hg_wire_send(&w->wire, NULL, &message, NULL, 0) == HG_OK;
   hg_wire_close(&w->wire, said ? fmin(1, w->timeout_s) : 0);
   hg_free(worker);
