@@ -22,6 +22,7 @@ fuzz_one() {
   local name=$1 log=$tree/$1.log status=0 seeds=()
   mkdir -p "$tree/corpus/$name"
   [ ! -d "tests/fuzz/corpus/$name" ] || seeds=("tests/fuzz/corpus/$name")
+  [ ! -f "tests/fuzz/$name.dict" ] || seeds+=("-dict=tests/fuzz/$name.dict")
   # A reader must refuse a header that claims too much, not allocate it: hence the limits.
   "$tree/tests/fuzz/fuzz_$name" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -malloc_limit_mb=1024 -print_final_stats=1 \
     -artifact_prefix="$tree/$name-" "$tree/corpus/$name" "${seeds[@]}" >"$log" 2>&1 || status=$?

@@ -34,7 +34,7 @@ runs=()
 for ranks in "$@"; do
   run=$study/ranks_$ranks
   runs+=("$run")
-  if grep -qs '"status": *"done"' "$run/summary.json"; then
+  if grep -qs '"status": *"finished"' "$run/summary.json"; then
     say "$ranks ranks: $run is done already"
     continue
   fi

@@ -4,7 +4,7 @@
     H_l = relu(A H_(l-1) W_l + b_l), the last layer without relu,   A = D^-1/2 (S + I) D^-1/2
     loss = mean cross entropy over the training nodes
 
-Adam adds weight_decay * W to the gradient of the first layer's weights (L2, as in the paper's code).
+Adam adds weight_decay times the first layer's parameters to their gradient (L2, as in the paper's code).
 Run as a program it checks its own gradients by finite differences.
 """
 import sys
@@ -80,7 +80,7 @@ def adam(data, params, steps, learning_rate=0.01, weight_decay=0.0, beta1=0.9, b
         for layer, pair in enumerate(grads):
             for k, g in enumerate(pair):
                 p, m, v = params[layer][k], moments[layer][k], squares[layer][k]
-                if layer == 0 and k == 0:
+                if layer == 0:
                     g = g + weight_decay * p
                 m += (1 - beta1) * (g - m)
                 v += (1 - beta2) * (g * g - v)
