@@ -3,12 +3,18 @@
 
 /**
  * Partitions the graph file and writes the parts file: read, partition, build, permute, measure, store. Used by `halognn partition` and by
- * training when the parts for P ranks are missing.
- * @param report   NULL, or receives lines for a person (METIS's figures, repairs)
+ * training when the parts for P ranks are missing. The folder of hg_parts_cache_path is made when it is missing. Not collective.
+ * @param parts_path   where to, tried before the work begins; appears only when complete
+ * @return             HG_ERR_INPUT for bad options, a bad graph file or a path that cannot be written; HG_ERR_IO when it is the path of the
+ *                     cache that cannot be written: the caller may write elsewhere
+ * Memory: twice the graph, or the graph and METIS (hg_partition_predict).
  */
 hg_status hg_partition_file(const char *graph_path, int k, const hg_partition_options *options, const char *parts_path);
 
-/** Where the parts file for (graph file, k, options) is kept: GRAPH.parts/k4-metis-volume-....hg beside the graph. */
+/**
+ * Where the parts file for (graph file, k, options) is kept, in a folder beside the graph: cora.hg, 4 ->
+ * cora.parts/k4-metis-volume-nodes-1.05-seed1.hg. Makes nothing. HG_ERR_INPUT when it does not fit `size` bytes.
+ */
 hg_status hg_parts_cache_path(const char *graph_path, int k, const hg_partition_options *options, char *path,
                               size_t size);
 

@@ -1,8 +1,215 @@
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/base/suggest.h"
+#include "core/graph/store.h"
+#include "partition/cache.h"
+#include "partition/quality.h"
 #include "runtime/cli/command.h"
+
+enum { PATH_SIZE = 4096, KEY_OBJECTIVE = 256, KEY_BALANCE, KEY_IMBALANCE, KEY_SEED, KEY_DRY_RUN };
+
+typedef struct {
+  const char *graph, *output;
+  int k;
+  bool dry_run;
+  hg_partition_options partition;
+} arguments;
+
+static const struct argp_option options[] = {
+    {"parts", 'k', "K", 0, "number of parts: one for each rank", 0},
+    {"output", 'o', "PARTS.hg", 0, "the file to write (the default is where `halognn train` looks for it)", 0},
+    {"method", 'm', "NAME", 0, "metis (the default), random or block", 0},
+    {"objective", KEY_OBJECTIVE, "WHAT", 0, "metis: least communication volume (the default) or edge cut: volume, cut",
+     0},
+    {"balance", KEY_BALANCE, "LIST", 0, "metis: what the parts have equal shares of, as nodes,edges,labels (nodes)", 0},
+    {"imbalance", KEY_IMBALANCE, "X", 0, "metis: allowed largest part / mean part (1.05)", 0},
+    {"seed", KEY_SEED, "N", 0, "of metis and random (1)", 0},
+    {"dry-run", KEY_DRY_RUN, NULL, 0, "predict memory and time, do nothing", 0},
+    {0},
+};
+
+static int read_number(const char *name, const char *text, int64_t lowest, int64_t highest, int64_t *value)
+{
+  char *end;
+  errno = 0;
+  *value = strtoll(text, &end, 10);
+  if (end != text && !*end && !errno && *value >= lowest && *value <= highest) return 0;
+  return hg_command_error("--%s: found '%s', expected a whole number from %" PRId64 " to %" PRId64, name, text, lowest,
+                          highest);
+}
+
+static int read_imbalance(const char *text, double *value)
+{
+  char *end;
+  *value = strtod(text, &end);
+  if (end != text && !*end && *value >= 1 && *value <= 1000) return 0;
+  return hg_command_error("--imbalance: found '%s', expected a number from 1 up, as 1.05", text);
+}
+
+// The position of text[0 .. length) in the NULL-ended `words`.
+static int read_word(const char *name, const char *text, size_t length, const char *const *words, int *value)
+{
+  char word[64];
+  snprintf(word, sizeof word, "%.*s", (int)length, text);
+  for (*value = 0; words[*value]; (*value)++)
+    if (strcmp(word, words[*value]) == 0) return 0;
+  const char *near = hg_suggest(word, words);
+  return hg_command_error("--%s: found '%s', expected %s%s%s%s", name, word,
+                          words[2] ? "nodes, edges, labels" : "volume or cut", near ? "; did you mean '" : "",
+                          near ? near : "", near ? "'?" : "");
+}
+
+static int read_balance(const char *text, int *balance)
+{
+  static const char *const names[] = {"nodes", "edges", "labels", NULL};
+  *balance = 0;
+  for (;;) {
+    size_t length = strcspn(text, ",");
+    int bit, error = read_word("balance", text, length, names, &bit);
+    if (error) return error;
+    *balance |= HG_BALANCE_NODES << bit;
+    if (!text[length]) return 0;
+    text += length + 1;
+  }
+}
+
+static int on_argument(arguments *a, const char *arg, unsigned number)
+{
+  if (number > 0) return hg_command_error("found a second argument '%s', expected GRAPH.hg alone", arg);
+  a->graph = arg;
+  return 0;
+}
+
+static int on_end(const arguments *a)
+{
+  if (!a->graph) return hg_command_error("expected GRAPH.hg");
+  if (!a->k) return hg_command_error("expected -k K, the number of parts");
+  return 0;
+}
+
+static error_t on_option(int key, char *arg, struct argp_state *state)
+{
+  static const char *const objectives[] = {"volume", "cut", NULL}; // in the order of hg_objective
+  arguments *a = state->input;
+  int64_t number = 0;
+  int error = 0, word = 0;
+  switch (key) {
+  case 'k':
+    error = read_number("parts", arg, 1, INT32_MAX / 4, &number);
+    a->k = (int)number;
+    return error;
+  case 'o':
+    a->output = arg;
+    return 0;
+  case 'm':
+    a->partition.method = arg;
+    return 0;
+  case KEY_OBJECTIVE:
+    error = read_word("objective", arg, strlen(arg), objectives, &word);
+    a->partition.objective = (hg_objective)word;
+    return error;
+  case KEY_BALANCE:
+    return read_balance(arg, &a->partition.balance);
+  case KEY_IMBALANCE:
+    return read_imbalance(arg, &a->partition.imbalance);
+  case KEY_SEED:
+    error = read_number("seed", arg, 0, INT64_MAX, &number);
+    a->partition.seed = (uint64_t)number;
+    return error;
+  case KEY_DRY_RUN:
+    a->dry_run = true;
+    return 0;
+  case ARGP_KEY_ARG:
+    return on_argument(a, arg, state->arg_num);
+  case ARGP_KEY_END:
+    return on_end(a);
+  default:
+    return ARGP_ERR_UNKNOWN;
+  }
+}
+
+static double mib(double bytes) { return bytes / (1 << 20); }
+
+static hg_status predict(const arguments *a)
+{
+  hg_status rc = HG_OK;
+  hg_store_header header;
+  const hg_partitioner *method;
+  struct stat info;
+  size_t bytes;
+  double seconds;
+  HG_TRY(hg_store_read_header(a->graph, &header));
+  HG_TRY(hg_partitioner_find(a->partition.method, &method));
+  hg_partition_predict(header.n_nodes, header.n_edges, a->k, method->name, &bytes, &seconds);
+  // features, labels and so on are held twice while the nodes are put in order; the file is about as large as they are in memory
+  double data = stat(a->graph, &info) == 0 ? (double)info.st_size - 4.0 * (double)header.n_edges : 0;
+  if (data > 0) bytes += (size_t)(2 * data);
+  printf("%s: %" PRId64 " nodes, %" PRId64 " edges in %d parts with %s: about %.1f MiB of memory and %.2g s\n",
+         a->graph, header.n_nodes, header.n_edges, a->k, method->name, mib((double)bytes), seconds);
+done:
+  return rc;
+}
+
+static double percent(double part, double whole) { return whole > 0 ? 100 * part / whole : 0; }
+
+static void print_figures(const arguments *a, const hg_store_header *header, const hg_quality *q)
+{
+  double n = (double)header->n_nodes, m = (double)header->n_edges, k = q->n_parts;
+  printf("%s: %d part%s of %" PRId64 " nodes and %" PRId64 " edges (%s)\n", a->output, q->n_parts,
+         q->n_parts == 1 ? "" : "s", header->n_nodes, header->n_edges, a->partition.method);
+  printf("  edge cut               %" PRId64 " edges, %.1f %%\n", q->edge_cut, percent((double)q->edge_cut, m));
+  printf("  communication volume   %" PRId64 " rows an exchange\n", q->volume);
+  printf("  halo nodes a part      %" PRId64 " least, %.1f mean, %" PRId64 " most\n", q->halo_min,
+         (double)q->volume / k, q->halo_max);
+  printf("  interior nodes         %.1f %% of %.0f\n", 100 * q->interior_fraction, n);
+  printf("  largest / mean part    nodes %.3f, edges %.3f", q->node_imbalance, q->edge_imbalance);
+  if (q->label_imbalance > 0) printf(", training nodes %.3f", q->label_imbalance);
+  printf("\n  took                   %.3f s, peak memory %.1f MiB\n", q->seconds, mib((double)q->peak_bytes));
+}
+
+static hg_status report(const arguments *a)
+{
+  hg_status rc = HG_OK;
+  hg_store_header header;
+  hg_parts_index index = {0};
+  hg_quality quality;
+  HG_TRY(hg_store_read_header(a->output, &header));
+  HG_TRY(hg_store_read_parts_index(a->output, 0, &index));
+  HG_TRY(hg_quality_parse(index.quality_json, &quality));
+  print_figures(a, &header, &quality);
+done:
+  hg_parts_index_free(&index);
+  return rc;
+}
 
 hg_status hg_cmd_partition(int argc, char **argv)
 {
-  (void)argc;
-  (void)argv;
-  return hg_fail(HG_ERR_INTERNAL, "partition: not built yet");
+  static const struct argp argp = {
+      options,
+      on_option,
+      "GRAPH.hg -k K",
+      "Splits a graph into K parts, one for each rank, and prints what that costs in communication.",
+      NULL,
+      NULL,
+      NULL};
+  arguments a = {.partition = hg_partition_options_default()};
+  char cache[PATH_SIZE];
+  bool helped;
+  hg_status rc = HG_OK;
+  HG_TRY(hg_command_parse(&argp, argc, argv, &a, &helped));
+  if (helped) goto done;
+  if (a.dry_run) return predict(&a);
+  if (!a.output) {
+    HG_TRY(hg_parts_cache_path(a.graph, a.k, &a.partition, cache, sizeof cache));
+    a.output = cache;
+  }
+  HG_TRY(hg_partition_file(a.graph, a.k, &a.partition, a.output));
+  HG_TRY(report(&a));
+done:
+  return rc;
 }

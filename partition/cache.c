@@ -1,0 +1,135 @@
+#include "partition/cache.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/base/files.h"
+#include "core/base/timer.h"
+#include "core/graph/store.h"
+#include "partition/parts.h"
+#include "partition/quality.h"
+
+enum { RECIPE_MAX = sizeof((hg_parts_index *)0)->recipe };
+
+// All that decides the parts of a given graph, as "k4-metis-volume-nodes-1.05-seed1"; both the name of a cached file and its key.
+static void write_recipe(int k, const hg_partition_options *o, char recipe[RECIPE_MAX])
+{
+  if (strcmp(o->method, "block") == 0) {
+    snprintf(recipe, RECIPE_MAX, "k%d-block", k);
+    return;
+  }
+  if (strcmp(o->method, "random") == 0) {
+    snprintf(recipe, RECIPE_MAX, "k%d-random-seed%" PRIu64, k, o->seed);
+    return;
+  }
+  const char *objective = o->objective == HG_OBJECTIVE_CUT ? "cut" : "volume";
+  int balance = o->balance ? o->balance : HG_BALANCE_NODES;
+  snprintf(recipe, RECIPE_MAX, "k%d-%.64s-%s%s%s%s-%g-seed%" PRIu64, k, o->method, objective,
+           balance & HG_BALANCE_NODES ? "-nodes" : "", balance & HG_BALANCE_EDGES ? "-edges" : "",
+           balance & HG_BALANCE_LABELS ? "-labels" : "", o->imbalance, o->seed);
+}
+
+hg_status hg_parts_cache_path(const char *graph_path, int k, const hg_partition_options *options, char *path,
+                              size_t size)
+{
+  char recipe[RECIPE_MAX];
+  const hg_partitioner *method;
+  hg_status rc = hg_partitioner_find(options->method, &method); // before an odd name becomes a path
+  if (rc != HG_OK) return rc;
+  size_t stem = strlen(graph_path);
+  if (stem > 3 && strcmp(graph_path + stem - 3, ".hg") == 0) stem -= 3;
+  write_recipe(k, options, recipe);
+  int length = snprintf(path, size, "%.*s.parts/%s.hg", (int)stem, graph_path, recipe);
+  if (length < 0 || (size_t)length >= size) return hg_fail(HG_ERR_INPUT, "%s: the path is too long", graph_path);
+  return HG_OK;
+}
+
+bool hg_parts_cache_valid(const char *parts_path, const char *graph_path, int k, const hg_partition_options *options)
+{
+  char recipe[RECIPE_MAX];
+  hg_store_kind kind;
+  hg_store_header graph, parts;
+  hg_parts_index index = {0};
+  if (!hg_file_exists(parts_path)) return false;
+  write_recipe(k, options, recipe);
+  bool valid = hg_store_kind_of(parts_path, &kind) == HG_OK && kind == HG_STORE_PARTS &&
+               hg_store_read_header(parts_path, &parts) == HG_OK && hg_store_read_header(graph_path, &graph) == HG_OK &&
+               hg_store_read_parts_index(parts_path, 0, &index) == HG_OK && index.n_parts == k &&
+               parts.fingerprint == graph.fingerprint && strcmp(index.recipe, recipe) == 0;
+  hg_parts_index_free(&index);
+  return valid;
+}
+
+// Finds out before the work whether the result can be written.
+static hg_status try_path(const char *graph_path, int k, const hg_partition_options *options, const char *parts_path)
+{
+  hg_status rc = HG_OK;
+  hg_new_file file;
+  char cache[sizeof file.path];
+  HG_TRY(hg_parts_cache_path(graph_path, k, options, cache, sizeof cache));
+  bool cached = strcmp(cache, parts_path) == 0;
+  if (cached) {
+    *strrchr(cache, '/') = '\0';
+    HG_TRY(hg_make_directories(cache));
+  }
+  rc = hg_new_file_begin(&file, parts_path);
+  if (rc == HG_OK)
+    hg_new_file_abandon(&file);
+  else if (cached)
+    rc = hg_fail(HG_ERR_IO, "%s", hg_error_text());
+done:
+  return rc;
+}
+
+// `graph` becomes the permuted graph; index and its figures are made.
+static hg_status make_parts(hg_graph *graph, int k, const hg_partition_options *options, hg_parts_index *index)
+{
+  hg_status rc = HG_OK;
+  int32_t *part_of = NULL;
+  hg_lid *order = NULL;
+  hg_graph permuted = {0};
+  hg_quality quality;
+  double start = hg_now_s();
+  HG_TRY(HG_ALLOC(part_of, graph->nodes.n, "parts of the nodes"));
+  HG_TRY(HG_ALLOC(order, graph->nodes.n, "order of the nodes"));
+  HG_TRY(hg_partition_graph(graph, k, options, part_of));
+  HG_TRY(hg_parts_build(graph, k, part_of, order, index));
+  HG_TRY(hg_graph_permute(&permuted, graph, order));
+  hg_graph_free(graph);
+  *graph = permuted;
+  permuted = (hg_graph){0};
+  HG_TRY(hg_quality_measure(graph, index, &quality));
+  quality.seconds = hg_now_s() - start;
+  quality.peak_bytes = hg_peak_rss_bytes();
+  HG_TRY(hg_quality_json(&quality, &index->quality_json));
+  write_recipe(k, options, index->recipe);
+done:
+  hg_free(&part_of);
+  hg_free(&order);
+  hg_graph_free(&permuted);
+  return rc;
+}
+
+hg_status hg_partition_file(const char *graph_path, int k, const hg_partition_options *options, const char *parts_path)
+{
+  hg_status rc = HG_OK;
+  hg_store_kind kind;
+  hg_graph graph = {0};
+  hg_parts_index index = {0};
+  char creator[RECIPE_MAX + 16];
+  HG_TRY(hg_store_kind_of(graph_path, &kind));
+  if (kind != HG_STORE_GRAPH)
+    return hg_fail(HG_ERR_INPUT, "%s: found no graph to partition, expected what `halognn import` or `generate` writes",
+                   graph_path);
+  HG_TRY(try_path(graph_path, k, options, parts_path));
+  HG_TRY(hg_store_read_graph(graph_path, &graph));
+  HG_TRY(hg_context(make_parts(&graph, k, options, &index), "%s", graph_path));
+  snprintf(creator, sizeof creator, "partition %s", index.recipe);
+  HG_TRY(hg_store_write_parts(parts_path, &graph, &index, creator));
+done:
+  hg_graph_free(&graph);
+  hg_parts_index_free(&index);
+  return rc;
+}
