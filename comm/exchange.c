@@ -195,7 +195,8 @@ void hg_exchange_progress(hg_exchange *exchange)
   MPI_Testall(exchange->n_receives + exchange->n_sends, exchange->requests, &done, MPI_STATUSES_IGNORE);
 }
 
-// Peer after peer, so that each number is summed in the same order in every repetition; the rows of one peer are all different.
+// Peer after peer, so that each number is summed in the same order in every repetition; the rows of one peer are all
+// different.
 static void add_arrivals(const hg_exchange *e)
 {
   const hg_links *links = e->links;

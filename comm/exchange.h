@@ -16,10 +16,10 @@ typedef struct {
 } hg_links;
 
 /**
- * Asks each owner for the halo's global ids and verifies counts and a checksum of ids on both sides. Collective. Empty parts, parts
- * without neighbours and one rank are fine.
- * @return   HG_ERR_INPUT when there are not as many parts as ranks or a part is not this rank's; HG_ERR_INTERNAL when an owner is
- *           asked for a node that it does not own, or the two sides disagree about what will be sent
+ * Asks each owner for the halo's global ids and verifies counts and a checksum of ids on both sides. Collective.
+ * Empty parts, parts without neighbours and one rank are fine.
+ * @return   HG_ERR_INPUT when there are not as many parts as ranks or a part is not this rank's; HG_ERR_INTERNAL when
+ *           an owner is asked for a node that it does not own, or the two sides disagree about what will be sent
  */
 hg_status hg_links_create(hg_links *links, hg_world *world, const hg_part *part);
 void hg_links_free(hg_links *links);
@@ -43,9 +43,12 @@ typedef struct hg_exchange hg_exchange;
 /**
  * Makes the requests of an exchange. Collective. Memory: the send lists' rows.
  * @param links  borrowed: must outlive the exchange
- * @param x      [n_owned + n_halo x f], the same f on all ranks; its data is borrowed: must outlive the exchange and stay where it is
- * @param slot   0..HG_EXCHANGE_SLOTS-1, the same on all ranks; exchanges under way at the same time need different slots
- * @return       HG_ERR_INPUT when a message would have more than 2^31 - 1 numbers; HG_ERR_INTERNAL for a wrong shape or slot
+ * @param x      [n_owned + n_halo x f], the same f on all ranks; its data is borrowed: must outlive the exchange and
+ *               stay where it is
+ * @param slot   0..HG_EXCHANGE_SLOTS-1, the same on all ranks; exchanges under way at the same time need different
+ *               slots
+ * @return       HG_ERR_INPUT when a message would have more than 2^31 - 1 numbers; HG_ERR_INTERNAL for a wrong shape
+ *               or slot
  */
 hg_status hg_exchange_create(hg_exchange **exchange, hg_world *world, const hg_links *links, hg_exchange_kind kind,
                              hg_matrix *x, int slot);
@@ -53,20 +56,24 @@ hg_status hg_exchange_create(hg_exchange **exchange, hg_world *world, const hg_l
 void hg_exchange_free(hg_exchange **exchange);
 
 /**
- * Posts receives, packs and sends. Every rank begins its exchanges, but none waits for another here. Until hg_exchange_end the halo rows
- * belong to the exchange (debug builds fill them with NaN in FILL). FILL: owned rows were packed and may be written. ADD: owned rows may
- * be written; what arrives is added to them at the end.
+ * Posts receives, packs and sends. Every rank begins its exchanges, but none waits for another here. Until
+ * hg_exchange_end the halo rows belong to the exchange (debug builds fill them with NaN in FILL). FILL: owned rows
+ * were packed and may be written. ADD: owned rows may be written; what arrives is added to them at the end.
  */
 void hg_exchange_begin(hg_exchange *exchange);
 /** Lets MPI make progress; call it between chunks of work. */
 void hg_exchange_progress(hg_exchange *exchange);
-/** Waits for what was begun. FILL: the halo rows hold their owners' rows. ADD: owned rows are summed, halo rows unchanged. */
+/**
+ * Waits for what was begun. FILL: the halo rows hold their owners' rows. ADD: owned rows are summed, halo rows
+ * unchanged.
+ */
 void hg_exchange_end(hg_exchange *exchange);
 hg_traffic hg_exchange_traffic(const hg_exchange *exchange);
 
 /**
  * Once, at set-up: appends the halo nodes' rows to sparse features. Collective.
- * @param x   n_owned rows, becomes n_owned + n_halo; unchanged on failure. The same columns, and values or none, on all ranks
+ * @param x   n_owned rows, becomes n_owned + n_halo; unchanged on failure. The same columns, and values or none, on
+ *            all ranks
  */
 hg_status hg_exchange_csr_rows(hg_world *world, const hg_links *links, hg_csr *x);
 

@@ -7,8 +7,8 @@
 #include "comm/world_mpi.h"
 #include "core/base/alloc.h"
 
-// Elements of one type from everybody's send lists to everybody's halo, once. Position of list entry or halo row k in its array is
-// at[k], or k itself without it.
+// Elements of one type from everybody's send lists to everybody's halo, once. Position of list entry or halo row k in
+// its array is at[k], or k itself without it.
 typedef struct {
   const void *from;
   const hg_off *from_at; // [send list entries + 1] or NULL

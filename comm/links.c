@@ -4,7 +4,8 @@
 #include "comm/world_mpi.h"
 #include "core/base/alloc.h"
 
-// What the ranks tell each other while the links are made; counts per rank, then positions as MPI_Alltoallv wants them.
+// What the ranks tell each other while the links are made; counts per rank, then positions as MPI_Alltoallv wants
+// them.
 typedef struct {
   int *needs, *needs_at; // [P], [P + 1] halo rows that each rank owns for us
   int *asked, *asked_at; // [P], [P + 1] owned rows that each rank asks of us

@@ -4,8 +4,8 @@
 #include "comm/world.h"
 
 /**
- * Element-wise sums (largest) over ranks, in place, the same bits on every rank and in every repetition on as many ranks; n may be 0.
- * Collective. Cannot fail (MPI errors end the job).
+ * Element-wise sums (largest) over ranks, in place, the same bits on every rank and in every repetition on as many
+ * ranks; n may be 0. Collective. Cannot fail (MPI errors end the job).
  */
 void hg_sum_doubles(hg_world *world, double *values, int n);
 void hg_sum_reals(hg_world *world, hg_real *values, hg_off n);

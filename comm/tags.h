@@ -1,7 +1,10 @@
 #pragma once
 #include "comm/exchange.h"
 
-/** Every point-to-point tag of the program. Each use has its own, so that two phases can never take each other's messages. */
+/**
+ * Every point-to-point tag of the program. Each use has its own, so that two phases can never take each other's
+ * messages.
+ */
 typedef enum {
   HG_TAG_GATHER = 1,
   HG_TAG_ROW_LENGTHS,

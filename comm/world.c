@@ -23,7 +23,6 @@ static hg_world the_world = {.comm = MPI_COMM_NULL, .rank = -1, .phase = "starti
 
 static void end_job(int status)
 {
-  fflush(stdout);
   MPI_Abort(MPI_COMM_WORLD, status);
   _Exit(status); // MPI_Abort may return when MPI itself is broken
 }

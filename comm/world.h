@@ -1,12 +1,15 @@
 #pragma once
 #include "core/base/types.h"
 
-/** The ranks of this run. Owns a private duplicate of the communicator, so that our messages never meet the caller's. */
+/**
+ * The ranks of this run. Owns a private duplicate of the communicator, so that our messages never meet the caller's.
+ */
 typedef struct hg_world hg_world;
 
 /**
- * Starts MPI (MPI_THREAD_FUNNELED); one rank needs no mpirun. Collective; once per process. `*world` is NULL on failure.
- * Installs an error handler that names rank, phase and cause and ends the job, so MPI calls are not checked one by one.
+ * Starts MPI (MPI_THREAD_FUNNELED); one rank needs no mpirun. Collective; once per process. `*world` is NULL on
+ * failure. Installs an error handler that names rank, phase and cause and ends the job, so MPI calls are not checked
+ * one by one.
  */
 hg_status hg_world_open(hg_world **world, int *argc, char ***argv);
 int hg_world_rank(const hg_world *world);
@@ -15,15 +18,18 @@ int hg_world_size(const hg_world *world);
 /** Whether all ranks run on one host. Found once, at open. */
 bool hg_world_one_host(const hg_world *world);
 
-/** Names what this rank does from now on, for the messages of hg_world_abort and of MPI errors. Copied. Not collective. */
+/**
+ * Names what this rank does from now on, for the messages of hg_world_abort and of MPI errors. Copied. Not
+ * collective.
+ */
 void hg_world_phase(hg_world *world, const char *phase);
 
 /**
- * Makes every rank's outcome everybody's outcome. Collective; `phase` is the same on all ranks (checked in debug builds).
- * When at least one `rc` is not HG_OK, all ranks return the worst code and hold its rank's message ("rank 2, loading parts: ...");
- * the lowest rank's among equals. HG_STOPPED is worse than HG_OK, better than any error, and no failure.
- * Call it at the end of each phase in which a rank can fail alone, before the next collective call. After a failure it returns `rc`
- * as it is and does nothing, so that cleanup needs no care.
+ * Makes every rank's outcome everybody's outcome. Collective; `phase` is the same on all ranks (checked in debug
+ * builds). When at least one `rc` is not HG_OK, all ranks return the worst code and hold its rank's message ("rank 2,
+ * loading parts: ..."); the lowest rank's among equals. HG_STOPPED is worse than HG_OK, better than any error, and no
+ * failure. Call it at the end of each phase in which a rank can fail alone, before the next collective call. After a
+ * failure it returns `rc` as it is and does nothing, so that cleanup needs no care.
  */
 hg_status hg_agree(hg_world *world, hg_status rc, const char *phase);
 
@@ -33,7 +39,10 @@ hg_status hg_agree(hg_world *world, hg_status rc, const char *phase);
     if ((rc = hg_agree((world), (call), (phase))) != HG_OK) goto done; \
   } while (0)
 
-/** Checks that `value` is the same on all ranks: HG_ERR_INTERNAL on all with the smallest and the largest otherwise. Collective. */
+/**
+ * Checks that `value` is the same on all ranks: HG_ERR_INTERNAL on all with the smallest and the largest otherwise.
+ * Collective.
+ */
 hg_status hg_world_same(hg_world *world, int64_t value, const char *what);
 
 /** Ends the job now from one rank that cannot reach an agreement (hot loop, callback). Does not return. */
@@ -43,8 +52,8 @@ _Noreturn void hg_world_abort(hg_world *world, hg_status rc);
 const char *hg_world_mpi_version(void);
 
 /**
- * Ends the run in step: agrees on `rc` a last time, prints the agreed message once (rank 0) and empties the error text, so that main
- * does not print it again; ends MPI.
+ * Ends the run in step: agrees on `rc` a last time, prints the agreed message once (rank 0) and empties the error
+ * text, so that main does not print it again; ends MPI.
  * Collective. `*world` may be NULL (then `rc` and its message stay as they are); it is NULL afterwards.
  * @return   the agreed status, for hg_exit_status
  */

@@ -122,7 +122,8 @@ static void fill_of(hg_world *world, fixture *f)
 }
 static void fill_copies_owners_rows(hg_world *world) { on_all_kinds(world, fill_of); }
 
-// What owned row i is, plus what each rank's halo row of it adds, in the order of ranks: found from the other parts themselves.
+// What owned row i is, plus what each rank's halo row of it adds, in the order of ranks: found from the other parts
+// themselves.
 static void check_sums(const fixture *f, const hg_matrix *x, int salt)
 {
   hg_matrix expected = make(f, x->cols);

@@ -13,6 +13,9 @@ typedef enum {
 
 extern const char *const parts_kind_names[PARTS_KINDS];
 
-/** Part `p` of `n_parts` as far as links need it (no adjacency, no data): the same graph for every p. Free with random_part_free. */
+/**
+ * Part `p` of `n_parts` as far as links need it (no adjacency, no data): the same graph for every p. Free with
+ * random_part_free.
+ */
 hg_status random_part(hg_part *part, parts_kind kind, int n_parts, int p, uint64_t seed);
 void random_part_free(hg_part *part);

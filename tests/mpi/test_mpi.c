@@ -1,6 +1,7 @@
 // Each case of mpi_cases on each of its numbers of ranks, as a run of mpirun of its own with a time limit.
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,8 @@ typedef struct {
 static int environment_or(const char *name, int otherwise)
 {
   const char *value = getenv(name);
-  return value && atoi(value) > 0 ? atoi(value) : otherwise;
+  long n = value ? strtol(value, NULL, 10) : 0;
+  return n > 0 && n < INT_MAX ? (int)n : otherwise;
 }
 
 static bool parse(const char *line, run_plan *plan)
@@ -31,7 +33,8 @@ static bool parse(const char *line, run_plan *plan)
   return plan->ranks <= environment_or("HALOGNN_TEST_MAX_RANKS", 1 << 20) && (!only || strstr(plan->name, only));
 }
 
-// HALOGNN_TEST_MAX_RANKS leaves out the runs on more ranks, HALOGNN_TEST_CASE all but those whose name holds its value.
+// HALOGNN_TEST_MAX_RANKS leaves out the runs on more ranks, HALOGNN_TEST_CASE all but those whose name holds its
+// value.
 ParameterizedTestParameters(mpi, cases)
 {
   static run_plan plans[MAX_RUNS];
@@ -45,7 +48,8 @@ ParameterizedTestParameters(mpi, cases)
   return cr_make_param_array(run_plan, plans, n);
 }
 
-// What mpirun and the ranks need on a small machine, in a container, as root; sanitizers need to know Open MPI's own leaks.
+// What mpirun and the ranks need on a small machine, in a container, as root; sanitizers need to know Open MPI's own
+// leaks.
 static void prepare_environment(void)
 {
   static const char *const settings[][2] = {

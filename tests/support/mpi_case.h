@@ -2,9 +2,9 @@
 #include "comm/world.h"
 
 /**
- * A test that runs on every rank of one mpirun and reports with check(). It fails when a check of any rank failed; a failed check does
- * not end it, so that no rank leaves early and none hangs. tests/mpi/NAME_cases.c defines `const mpi_case NAME_cases[]`, ended by {0},
- * and is listed in mpi_case_main.c.
+ * A test that runs on every rank of one mpirun and reports with check(). It fails when a check of any rank failed; a
+ * failed check does not end it, so that no rank leaves early and none hangs. tests/mpi/NAME_cases.c defines `const
+ * mpi_case NAME_cases[]`, ended by {0}, and is listed in mpi_case_main.c.
  */
 typedef struct {
   const char *name; ///< "exchange/fills_halo"

@@ -1,4 +1,5 @@
-// mpi_cases --list | mpirun -n N mpi_cases NAME. Must not link Criterion: MPI starts once in a process, Criterion starts many.
+// mpi_cases --list | mpirun -n N mpi_cases NAME. Must not link Criterion: MPI starts once in a process, Criterion
+// starts many.
 #include "tests/support/mpi_case.h"
 
 #include <stdarg.h>
@@ -8,8 +9,8 @@
 #include "comm/reduce.h"
 
 // A new file of cases is declared and listed here.
-extern const mpi_case world_cases[], reduce_cases[], exchange_cases[], setup_cases[];
-static const mpi_case *const tables[] = {world_cases, reduce_cases, exchange_cases, setup_cases};
+extern const mpi_case world_cases[], reduce_cases[], exchange_cases[], setup_cases[], parts_cases[];
+static const mpi_case *const tables[] = {world_cases, reduce_cases, exchange_cases, setup_cases, parts_cases};
 extern const mpi_death world_deaths[];
 static const mpi_death *const deaths = world_deaths;
 
