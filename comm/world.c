@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "comm/world_mpi.h"
+#include "core/base/alloc.h"
 #include "core/base/log.h"
 
 enum { TEXT_SIZE = 1024 }; // of an agreed message
@@ -89,7 +90,8 @@ MPI_Comm hg_world_comm(const hg_world *world) { return world->comm; }
 void hg_world_phase(hg_world *world, const char *phase) { snprintf(world->phase, sizeof world->phase, "%s", phase); }
 
 // From best to worst; what the ranks compare is the place in this list.
-static const hg_status by_severity[] = {HG_OK, HG_STOPPED, HG_ERR_INPUT, HG_ERR_IO, HG_ERR_MEMORY, HG_ERR_INTERNAL};
+static const hg_status by_severity[] = {HG_OK,         HG_STOPPED,     HG_ERR_INPUT,   HG_ERR_IO,
+                                        HG_ERR_MEMORY, HG_ERR_NUMERIC, HG_ERR_INTERNAL};
 
 static int severity_of(hg_status rc)
 {
@@ -189,4 +191,26 @@ const char *hg_world_mpi_version(void)
   MPI_Get_library_version(text, &length);
   text[strcspn(text, "\n")] = '\0';
   return text;
+}
+
+hg_status hg_world_self_create(hg_world **self, const hg_world *world)
+{
+  (void)world;
+  hg_status rc = HG_ALLOC(*self, 1, "a world of one rank");
+  if (rc != HG_OK) return rc;
+  MPI_Comm_dup(MPI_COMM_SELF, &(*self)->comm);
+  MPI_Errhandler handler;
+  MPI_Comm_get_errhandler(the_world.comm, &handler);
+  MPI_Comm_set_errhandler((*self)->comm, handler);
+  MPI_Errhandler_free(&handler);
+  (*self)->size = 1;
+  (*self)->one_host = true;
+  hg_world_phase(*self, "start");
+  return HG_OK;
+}
+
+void hg_world_self_free(hg_world **self)
+{
+  if (*self) MPI_Comm_free(&(*self)->comm);
+  hg_free(self);
 }

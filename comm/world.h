@@ -48,6 +48,13 @@ hg_status hg_world_same(hg_world *world, int64_t value, const char *what);
 /** Ends the job now from one rank that cannot reach an agreement (hot loop, callback). Does not return. */
 _Noreturn void hg_world_abort(hg_world *world, hg_status rc);
 
+/**
+ * A world of this rank alone, inside a running one: what a rank does there concerns no other. For comparing P ranks with one.
+ * Not collective. Borrows MPI from `world`, which must be closed after it.
+ */
+hg_status hg_world_self_create(hg_world **self, const hg_world *world);
+void hg_world_self_free(hg_world **self);
+
 /** The first line of what the MPI library calls itself. Static text. */
 const char *hg_world_mpi_version(void);
 

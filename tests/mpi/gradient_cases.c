@@ -1,0 +1,150 @@
+// Finite differences of the whole model's loss, for each option, on 1 and on several ranks.
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "comm/reduce.h"
+#include "tests/mpi/train_graph.h"
+#include "tests/support/mpi_case.h"
+
+#include "runtime/train/trainer.h"
+
+static double total_loss(hg_trainer *t, const hg_pass *pass)
+{
+  hg_matrix z = hg_model_forward(&t->model, pass);
+  hg_loss_sums sums = hg_loss_compute(&t->loss, &t->truth, t->dataset.rows[HG_SPLIT_TRAIN],
+                                      t->dataset.n_rows[HG_SPLIT_TRAIN], &z, t->train_weight, NULL);
+  hg_sum_doubles(t->world, &sums.loss, 1);
+  return sums.loss / t->train_weight;
+}
+
+static void gradient(hg_trainer *t, const hg_pass *pass)
+{
+  hg_matrix z = hg_model_forward(&t->model, pass), d_z = hg_model_d_logits(&t->model);
+  (void)hg_loss_compute(&t->loss, &t->truth, t->dataset.rows[HG_SPLIT_TRAIN], t->dataset.n_rows[HG_SPLIT_TRAIN], &z,
+                        t->train_weight, &d_z);
+  hg_model_backward(&t->model, pass, t->sums);
+  hg_sums_end(t->sums);
+}
+
+// central differences of every third parameter; float can only see large slopes
+static void check_parameters(hg_trainer *t, const hg_pass *pass, const char *what)
+{
+  bool exact = sizeof(hg_real) == sizeof(double);
+  double step = exact ? 1e-5 : 1e-2, tolerance = exact ? 1e-6 : 3e-2;
+  gradient(t, pass);
+  for (hg_off k = 0; k < t->model.n_parameters; k += 3) {
+    hg_real *theta = &t->model.parameters[k], before = *theta;
+    *theta = (hg_real)((double)before + step);
+    double up = total_loss(t, pass);
+    *theta = (hg_real)((double)before - step);
+    double down = total_loss(t, pass);
+    *theta = before;
+    double expected = (up - down) / (2 * step), found = (double)t->model.gradients[k];
+    if (!check(fabs(found - expected) <= tolerance * fmax(1, fabs(expected)),
+               "%s: parameter %lld: gradient %.9g, difference %.9g", what, (long long)k, found, expected))
+      return;
+  }
+}
+
+static void check_config(hg_world *world, const hg_config *config, const char *what)
+{
+  hg_trainer t;
+  hg_phases phases;
+  hg_phases_start(&phases);
+  const hg_pass pass = {.training = true, .seed = 3, .epoch = 2, .phases = &phases};
+  if (!check_ok(hg_trainer_create(&t, world, config))) return;
+  hg_trainer_start(&t, 9);
+  for (hg_off k = 0; k < t.model.n_parameters; k++) // biases off zero, so that no activation sits on its kink
+    t.model.parameters[k] += (hg_real)(0.05 * sin(1.0 + 3.0 * (double)k));
+  check_parameters(&t, &pass, what);
+  hg_trainer_free(&t);
+}
+
+static void check_options(hg_world *world, const train_graph *graph, const char *const *changes)
+{
+  char path[HG_PATH_MAX], what[256] = "";
+  check_ok(train_graph_write(world, graph, path));
+  hg_config config = train_config(path);
+  for (; *changes; changes++) {
+    check_ok(hg_config_override(&config, *changes));
+    size_t used = strlen(what);
+    snprintf(what + used, sizeof what - used, "%s ", *changes);
+  }
+  check_ok(hg_config_resolve(&config));
+  check_config(world, &config, what);
+  train_graph_remove(world, path);
+}
+
+#define OPTIONS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+static void of_widths_and_depths(hg_world *world)
+{
+  train_graph g = train_graph_default();
+  check_options(world, &g, OPTIONS("model.hidden=5"));
+  check_options(world, &g, OPTIONS("model.hidden=2", "model.layers=3"));
+  check_options(world, &g, OPTIONS("model.layers=1"));
+  check_options(world, &g, OPTIONS("model.layers=4", "model.hidden=9", "model.bias=false"));
+  g.sparse_features = true;
+  check_options(world, &g, OPTIONS("model.hidden=4"));
+}
+
+static void of_activations_and_residuals(hg_world *world)
+{
+  train_graph g = train_graph_default();
+  check_options(world, &g, OPTIONS("model.activation=elu", "model.layers=3"));
+  check_options(world, &g, OPTIONS("model.activation=none", "model.residual=true", "model.layers=4"));
+  check_options(world, &g,
+                OPTIONS("model.activation=elu", "model.residual=true", "model.dropout=0.4", "model.layers=4"));
+}
+
+static void of_norms(hg_world *world)
+{
+  train_graph g = train_graph_default();
+  check_options(world, &g, OPTIONS("model.norm=layer", "model.activation=elu", "model.layers=3"));
+  check_options(world, &g, OPTIONS("model.norm=batch", "model.activation=elu", "model.layers=3"));
+  check_options(world, &g,
+                OPTIONS("model.norm=batch", "model.residual=true", "model.activation=elu", "model.layers=4"));
+}
+
+static void of_dropout(hg_world *world)
+{
+  train_graph g = train_graph_default();
+  check_options(world, &g, OPTIONS("model.dropout=0.5", "model.input_dropout=0.3"));
+  check_options(world, &g,
+                OPTIONS("model.dropout=0.5", "model.input_dropout=0.3", "model.hidden=11", "model.layers=3"));
+  g.sparse_features = true;
+  check_options(world, &g, OPTIONS("model.dropout=0.5", "model.input_dropout=0.5", "model.activation=elu"));
+}
+
+static void of_normalizations(hg_world *world)
+{
+  train_graph g = train_graph_default();
+  check_options(world, &g, OPTIONS("model.normalization=row"));
+  check_options(world, &g, OPTIONS("model.normalization=sum", "model.self_loops=false"));
+  g.directed = true;
+  check_options(world, &g, OPTIONS("model.normalization=symmetric", "model.layers=3"));
+  check_options(world, &g, OPTIONS("model.normalization=row", "model.self_loops=false", "partition.method=random"));
+}
+
+static void of_tasks(hg_world *world)
+{
+  train_graph g = train_graph_default();
+  check_options(world, &g, OPTIONS("train.label_smoothing=0.1", "train.class_weights=balanced"));
+  g.task = HG_TASK_MULTILABEL;
+  g.n_classes = 11;
+  check_options(world, &g, OPTIONS("partition.method=block"));
+  g.task = HG_TASK_REGRESSION;
+  g.n_classes = 2;
+  check_options(world, &g, OPTIONS("dataset.normalize_targets=standardize", "dataset.normalize_features=standardize"));
+}
+
+const mpi_case gradient_cases[] = {
+    {"gradient/of_widths_and_depths", of_widths_and_depths, "1 3"},
+    {"gradient/of_activations_and_residuals", of_activations_and_residuals, "1 3"},
+    {"gradient/of_norms", of_norms, "1 3"},
+    {"gradient/of_dropout", of_dropout, "1 3"},
+    {"gradient/of_normalizations", of_normalizations, "1 3"},
+    {"gradient/of_tasks", of_tasks, "1 3 7"},
+    {0},
+};

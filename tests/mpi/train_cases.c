@@ -1,0 +1,252 @@
+// Training as a whole: P ranks follow one, runs repeat bit by bit, resumed runs too.
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "comm/reduce.h"
+#include "core/base/alloc.h"
+#include "runtime/train/run.h"
+#include "runtime/train/trainer.h"
+#include "tests/mpi/train_graph.h"
+#include "tests/support/mpi_case.h"
+
+enum { EPOCHS = 100 };
+
+static const bool exact = sizeof(hg_real) == sizeof(double);
+
+static void configure(hg_config *config, const char *const *changes)
+{
+  for (; *changes; changes++) check_ok(hg_config_override(config, *changes));
+  check_ok(hg_config_resolve(config));
+}
+
+// training losses of `epochs` epochs, without coordinator
+static void curve(hg_world *world, const hg_config *config, int epochs, double *losses)
+{
+  hg_trainer t;
+  hg_phases phases;
+  hg_phases_start(&phases);
+  if (!check_ok(hg_trainer_create(&t, world, config))) return;
+  hg_trainer_start(&t, config->seed);
+  for (int e = 1; e <= epochs; e++) {
+    const hg_plan plan = hg_schedule_plan(config, &(hg_schedule_state){0}, e);
+    hg_step step = hg_trainer_step(&t, config->seed, &plan, NULL, &phases);
+    double sums[] = {step.loss.loss, step.loss.weight};
+    hg_sum_doubles(world, sums, 2);
+    losses[e - 1] = sums[0] / sums[1];
+  }
+  hg_trainer_free(&t);
+}
+
+static void check_curves(const double *found, const double *expected, int n, double tolerance, const char *what)
+{
+  for (int e = 0; e < n; e++)
+    if (!check(fabs(found[e] - expected[e]) <= tolerance * fabs(expected[e]),
+               "%s: epoch %d: loss %.12g, expected %.12g", what, e + 1, found[e], expected[e]))
+      return;
+}
+
+// every partitioner on this number of ranks against one rank
+static void check_follows_one(hg_world *world, const train_graph *graph, const char *const *changes)
+{
+  static const char *const methods[] = {"metis", "random", "block"};
+  char path[HG_PATH_MAX];
+  double expected[EPOCHS], found[EPOCHS];
+  hg_world *self = NULL;
+  check_ok(train_graph_write(world, graph, path));
+  hg_config config = train_config(path);
+  config.train.epochs = EPOCHS;
+  configure(&config, changes);
+  check_ok(hg_world_self_create(&self, world));
+  snprintf(config.output, sizeof config.output, "%s.self%d", path, hg_world_rank(world));
+  if (hg_world_rank(world) == 0) curve(self, &config, EPOCHS, expected);
+  hg_broadcast(world, expected, sizeof expected, 0);
+  for (size_t m = 0; m < sizeof methods / sizeof *methods; m++) {
+    snprintf(config.partition.method, sizeof config.partition.method, "%s", methods[m]);
+    curve(world, &config, EPOCHS, found);
+    check_curves(found, expected, EPOCHS, exact ? 1e-9 : 1e-4, methods[m]);
+  }
+  hg_world_self_free(&self);
+  train_graph_remove(world, path);
+}
+
+#define OPTIONS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+static void ranks_follow_one_with_dropout(hg_world *world)
+{
+  train_graph g = train_graph_default();
+  g.n = 400;
+  check_follows_one(world, &g,
+                    OPTIONS("model.dropout=0.5", "model.input_dropout=0.2", "model.layers=3", "model.hidden=6"));
+  g.sparse_features = true;
+  check_follows_one(world, &g,
+                    OPTIONS("model.dropout=0.5", "train.weight_decay=0.0005", "train.weight_decay_layers=first"));
+}
+
+static void ranks_follow_one_with_norms(hg_world *world)
+{
+  train_graph g = train_graph_default();
+  g.n = 300;
+  g.directed = true;
+  check_follows_one(world, &g,
+                    OPTIONS("model.norm=batch", "model.layers=3", "model.dropout=0.3", "train.schedule=cosine"));
+  g.task = HG_TASK_REGRESSION;
+  check_follows_one(world, &g,
+                    OPTIONS("model.norm=layer", "model.residual=true", "model.layers=4", "model.activation=elu",
+                            "dataset.normalize_targets=standardize", "train.optimizer=sgd", "train.momentum=0.9"));
+}
+
+// all labelled nodes in one place: most parts have none; and a graph in pieces
+static void parts_without_labels_train(hg_world *world)
+{
+  train_graph g = train_graph_default();
+  g.n = 60;
+  g.degree = 1;
+  check_follows_one(world, &g, OPTIONS("model.dropout=0.5"));
+}
+
+static void same_run_same_bits(hg_world *world)
+{
+  train_graph g = train_graph_default();
+  char path[HG_PATH_MAX];
+  double first[30], second[30];
+  check_ok(train_graph_write(world, &g, path));
+  hg_config config = train_config(path);
+  configure(&config, OPTIONS("model.dropout=0.5", "model.layers=3", "model.norm=batch"));
+  curve(world, &config, 30, first);
+  curve(world, &config, 30, second);
+  check(memcmp(first, second, sizeof first) == 0, "the second run has other losses");
+  train_graph_remove(world, path);
+}
+
+// with plain SGD, averaging weights after each step is averaging gradients
+static void local_every_step_is_allreduce(hg_world *world)
+{
+  train_graph g = train_graph_default();
+  char path[HG_PATH_MAX];
+  double every_step[30], local[30];
+  check_ok(train_graph_write(world, &g, path));
+  hg_config config = train_config(path);
+  configure(&config, OPTIONS("train.optimizer=sgd", "train.momentum=0", "train.learning_rate=0.1"));
+  curve(world, &config, 30, every_step);
+  configure(&config, OPTIONS("train.sync=local", "train.sync_every=1"));
+  curve(world, &config, 30, local);
+  check_curves(local, every_step, 30, exact ? 1e-9 : 1e-4, "local");
+  train_graph_remove(world, path);
+}
+
+// a whole run through the coordinator; its last checkpoint
+static void run_and_load(hg_world *world, const hg_config *config, bool resume, hg_checkpoint *last)
+{
+  const hg_run_options options = {.resume = resume, .quiet = true};
+  char path[HG_PATH_MAX];
+  check_ok(hg_run_train(world, config, options));
+  hg_barrier(world);
+  hg_checkpoint_path(config->output, 0, config->train.epochs, path);
+  check_ok(hg_checkpoint_read(last, path));
+}
+
+static void check_same_weights(const hg_checkpoint *a, const hg_checkpoint *b, double tolerance, const char *what)
+{
+  check(a->epoch == b->epoch && a->schedule.best_epoch == b->schedule.best_epoch,
+        "%s: epochs %d and %d, best %d and %d", what, a->epoch, b->epoch, a->schedule.best_epoch,
+        b->schedule.best_epoch);
+  for (hg_off k = 0; k < a->n_parameters; k++) {
+    double x = (double)a->parameters[k], y = (double)b->parameters[k];
+    if (!check(fabs(x - y) <= tolerance * fmax(1, fabs(y)), "%s: parameter %lld: %.17g, expected %.17g", what,
+               (long long)k, x, y))
+      return;
+  }
+  if (tolerance > 0) return;
+  check(memcmp(a->moments, b->moments, (size_t)a->n_moments * sizeof(hg_real)) == 0, "%s: the moments differ", what);
+  check(memcmp(a->best_parameters, b->best_parameters, (size_t)a->n_parameters * sizeof(hg_real)) == 0,
+        "%s: the best weights differ", what);
+}
+
+static void remove_checkpoint(hg_world *world, const hg_config *config, int epoch)
+{
+  char path[HG_PATH_MAX];
+  hg_checkpoint_path(config->output, 0, epoch, path);
+  if (hg_world_rank(world) == 0) check(remove(path) == 0, "cannot remove %s", path);
+  hg_barrier(world);
+}
+
+static void resumed_run_has_the_same_bits(hg_world *world)
+{
+  train_graph g = train_graph_default();
+  char path[HG_PATH_MAX];
+  hg_checkpoint whole = {0}, resumed = {0}, elsewhere = {0};
+  check_ok(train_graph_write(world, &g, path));
+  hg_config config = train_config(path);
+  configure(&config,
+            OPTIONS("train.epochs=12", "train.checkpoint_every=5", "train.keep_checkpoints=9", "model.dropout=0.5",
+                    "model.norm=batch", "train.schedule=cosine", "train.evaluate_every=2"));
+  run_and_load(world, &config, false, &whole);
+  remove_checkpoint(world, &config, 12);
+  run_and_load(world, &config, true, &resumed);
+  check_same_weights(&resumed, &whole, 0, "resumed");
+  remove_checkpoint(world, &config, 12);
+  hg_world *self = NULL;
+  check_ok(hg_world_self_create(&self, world));
+  if (hg_world_rank(world) == 0) {
+    run_and_load(self, &config, true, &elsewhere);
+    check_same_weights(&elsewhere, &whole, exact ? 1e-9 : 1e-4, "resumed on one rank");
+    hg_checkpoint_free(&elsewhere);
+  }
+  hg_world_self_free(&self);
+  hg_checkpoint_free(&whole);
+  hg_checkpoint_free(&resumed);
+  train_graph_remove(world, path);
+}
+
+static void coordinator_sums_agree_with_allreduce(hg_world *world)
+{
+  train_graph g = train_graph_default();
+  char path[HG_PATH_MAX];
+  hg_checkpoint allreduce = {0}, first = {0}, second = {0};
+  check_ok(train_graph_write(world, &g, path));
+  hg_config config = train_config(path);
+  configure(&config, OPTIONS("train.epochs=8", "train.sync=allreduce"));
+  run_and_load(world, &config, false, &allreduce);
+  configure(&config, OPTIONS("train.sync=coordinator"));
+  run_and_load(world, &config, false, &first);
+  run_and_load(world, &config, false, &second);
+  check_same_weights(&first, &allreduce, exact ? 1e-9 : 1e-4, "coordinator");
+  check_same_weights(&second, &first, 0, "coordinator again");
+  hg_checkpoint_free(&allreduce);
+  hg_checkpoint_free(&first);
+  hg_checkpoint_free(&second);
+  train_graph_remove(world, path);
+}
+
+// what is planned for memory is what is used, within a tenth
+static void memory_is_as_planned(hg_world *world)
+{
+  train_graph g = train_graph_default();
+  g.n = 20000;
+  g.width = 40;
+  char path[HG_PATH_MAX];
+  check_ok(train_graph_write(world, &g, path));
+  hg_config config = train_config(path);
+  configure(&config, OPTIONS("model.hidden=48", "model.norm=layer", "model.layers=3", "partition.method=block"));
+  hg_trainer t;
+  if (check_ok(hg_trainer_create(&t, world, &config))) {
+    double planned = (double)t.planned_bytes, used = (double)hg_alloc_bytes();
+    check(fabs(planned - used) <= 0.1 * used, "planned %.0f bytes, used %.0f", planned, used);
+    hg_trainer_free(&t);
+  }
+  train_graph_remove(world, path);
+}
+
+const mpi_case train_cases[] = {
+    {"train/ranks_follow_one_with_dropout", ranks_follow_one_with_dropout, "1 2 3 4 7 8"},
+    {"train/ranks_follow_one_with_norms", ranks_follow_one_with_norms, "2 3 7"},
+    {"train/parts_without_labels_train", parts_without_labels_train, "3 7"},
+    {"train/same_run_same_bits", same_run_same_bits, "1 3 4"},
+    {"train/local_every_step_is_allreduce", local_every_step_is_allreduce, "1 3"},
+    {"train/resumed_run_has_the_same_bits", resumed_run_has_the_same_bits, "1 2 3"},
+    {"train/coordinator_sums_agree_with_allreduce", coordinator_sums_agree_with_allreduce, "1 2 4"},
+    {"train/memory_is_as_planned", memory_is_as_planned, "1 3"},
+    {0},
+};

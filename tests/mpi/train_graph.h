@@ -1,0 +1,23 @@
+#pragma once
+#include "comm/world.h"
+#include "core/graph/graph.h"
+#include "runtime/config/config.h"
+
+/** What a made-up training graph shall hold. */
+typedef struct {
+  hg_off n;
+  int degree, width, n_classes;
+  hg_task task;
+  bool sparse_features, directed;
+  uint64_t seed;
+} train_graph;
+
+/** 90 nodes of degree 4, seven dense features, three classes, every fourth label unknown, a split; some nodes isolated. */
+train_graph train_graph_default(void);
+
+/** Writes it on rank 0 to a file of its own in the temporary folder. Collective. Remove with train_graph_remove. */
+hg_status train_graph_write(hg_world *world, const train_graph *what, char path[HG_PATH_MAX]);
+void train_graph_remove(hg_world *world, const char *path);
+
+/** A config for it: two layers, 5 hidden, no dropout, metis. */
+hg_config train_config(const char *path);
