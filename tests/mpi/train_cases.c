@@ -59,7 +59,6 @@ static void check_follows_one(hg_world *world, const train_graph *graph, const c
   config.train.epochs = EPOCHS;
   configure(&config, changes);
   check_ok(hg_world_self_create(&self, world));
-  snprintf(config.output, sizeof config.output, "%s.self%d", path, hg_world_rank(world));
   if (hg_world_rank(world) == 0) curve(self, &config, EPOCHS, expected);
   hg_broadcast(world, expected, sizeof expected, 0);
   for (size_t m = 0; m < sizeof methods / sizeof *methods; m++) {

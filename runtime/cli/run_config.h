@@ -1,0 +1,5 @@
+#pragma once
+#include "runtime/config/config.h"
+
+/** The config.yaml of a run's folder; config->output becomes that folder. HG_ERR_INPUT when it is no run's folder. */
+hg_status hg_run_config_load(hg_config *config, const char *run_folder);

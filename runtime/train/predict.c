@@ -1,0 +1,88 @@
+#include "runtime/train/predict.h"
+
+#include <string.h>
+
+#include "comm/reduce.h"
+#include "core/base/alloc.h"
+#include "runtime/train/trainer.h"
+
+static hg_status load_best(hg_trainer *t, int repeat)
+{
+  char path[HG_PATH_MAX];
+  hg_checkpoint expected = {0}, found = {0};
+  hg_status rc = HG_OK;
+  hg_checkpoint_best_path(t->config->output, repeat, path);
+  HG_TRY(hg_checkpoint_create(&expected, &t->model, t->optimizer.type->n_moments * t->model.n_parameters, 1));
+  HG_TRY(hg_checkpoint_read(&found, path));
+  HG_TRY(hg_checkpoint_match(&found, &expected, path));
+  hg_trainer_restore(t, &found);
+done:
+  hg_checkpoint_free(&expected);
+  hg_checkpoint_free(&found);
+  return rc;
+}
+
+// this rank's rows as float32, gathered on rank 0
+static hg_status gather_rows(hg_world *world, const hg_matrix *m, float **all)
+{
+  float *mine = NULL;
+  size_t *offsets = NULL;
+  hg_off count = m->rows * m->cols;
+  hg_status rc = HG_OK;
+  HG_TRY_ALL(world, "gathering predictions", HG_ALLOC(mine, count, "predictions"));
+  for (hg_off e = 0; e < count; e++) mine[e] = (float)m->data[e];
+  rc = hg_gather(world, mine, (size_t)count * sizeof *mine, (void **)all, &offsets);
+done:
+  hg_free(&mine);
+  hg_free(&offsets);
+  return rc;
+}
+
+// logits become probabilities, scaled targets become values; in place
+static void finish_outputs(const hg_trainer *t, hg_matrix *z)
+{
+  hg_loss_predict(t->loss.kind, z, z);
+  if (t->loss.kind != HG_LOSS_MSE) return;
+  for (hg_off e = 0; e < z->rows * z->cols; e++) {
+    hg_off c = e % z->cols;
+    z->data[e] = (hg_real)((double)z->data[e] * t->dataset.target_scale[c] + t->dataset.target_mean[c]);
+  }
+}
+
+static hg_status gather_all(hg_trainer *t, hg_predictions *p)
+{
+  hg_phases phases;
+  hg_phases_start(&phases);
+  const hg_pass pass = {.training = false, .phases = &phases};
+  size_t *offsets = NULL;
+  hg_status rc = HG_OK;
+  hg_matrix z = hg_model_forward(&t->model, &pass);
+  z.rows = t->graph.n_owned;
+  hg_matrix embeddings = hg_model_embeddings(&t->model);
+  HG_TRY(gather_rows(t->world, &embeddings, &p->embeddings)); // first: with one layer they are the outputs
+  finish_outputs(t, &z);
+  HG_TRY(gather_rows(t->world, &z, &p->outputs));
+  HG_TRY(hg_gather(t->world, t->dataset.part.nodes.original_ids, (size_t)t->graph.n_owned * sizeof(int64_t),
+                   (void **)&p->original_ids, &offsets));
+  p->task = t->dataset.part.nodes.task;
+  p->n = t->dataset.part.n_global;
+  p->n_classes = z.cols;
+  p->n_embedding = embeddings.cols;
+done:
+  hg_free(&offsets);
+  return rc;
+}
+
+hg_status hg_predict(hg_world *world, const hg_config *config, int repeat, hg_predictions *predictions)
+{
+  memset(predictions, 0, sizeof *predictions);
+  hg_trainer trainer = {0};
+  hg_status rc = HG_OK;
+  HG_TRY(hg_trainer_create(&trainer, world, config));
+  HG_TRY_ALL(world, "loading the weights", load_best(&trainer, repeat));
+  HG_TRY(gather_all(&trainer, predictions));
+  HG_TRY_ALL(world, "sorting predictions", hg_world_rank(world) == 0 ? hg_predictions_sort(predictions) : HG_OK);
+done:
+  hg_trainer_free(&trainer);
+  return rc;
+}

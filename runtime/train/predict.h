@@ -1,0 +1,11 @@
+#pragma once
+#include "comm/world.h"
+#include "runtime/config/config.h"
+#include "runtime/observe/predictions.h"
+
+/**
+ * Outputs of a run's best weights for all nodes, gathered on rank 0 (zeroed elsewhere), on any number of ranks.
+ * @param repeat   which of the run's seeds, from 0
+ * Collective.
+ */
+hg_status hg_predict(hg_world *world, const hg_config *config, int repeat, hg_predictions *predictions);
