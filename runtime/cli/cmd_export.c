@@ -22,8 +22,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 {
   arguments *a = state->input;
   switch (key) {
-  case 'o': a->output = arg; return 0;
-  case KEY_REPEAT: return hg_command_number("--repeat", arg, 0, 1000000, &a->repeat);
+  case 'o':
+    a->output = arg;
+    return 0;
+  case KEY_REPEAT:
+    return hg_command_number("--repeat", arg, 0, 1000000, &a->repeat);
   case ARGP_KEY_ARG:
     if (a->run) return hg_command_error("found a second run folder '%s', expected one", arg);
     a->run = arg;
@@ -31,13 +34,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
   case ARGP_KEY_END:
     if (!a->run) return hg_command_error("no run folder given");
     return a->output ? 0 : hg_command_error("no -o FILE.safetensors given");
-  default: return ARGP_ERR_UNKNOWN;
+  default:
+    return ARGP_ERR_UNKNOWN;
   }
 }
 
 hg_status hg_cmd_export(int argc, char **argv)
 {
-  const struct argp argp = {options, parse, "RUN_DIR", "Writes the best weights of a trained run as safetensors.", NULL, NULL, NULL};
+  const struct argp argp = {options, parse, "RUN_DIR", "Writes the best weights of a trained run as safetensors.",
+                            NULL,    NULL,  NULL};
   arguments a = {0};
   bool helped = false;
   char path[HG_PATH_MAX];

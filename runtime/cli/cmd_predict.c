@@ -28,16 +28,24 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 {
   arguments *a = state->input;
   switch (key) {
-  case 'o': a->output = arg; return 0;
-  case KEY_DATASET: a->dataset = arg; return 0;
-  case KEY_REPEAT: return hg_command_number("--repeat", arg, 0, 1000000, &a->repeat);
-  case KEY_THREADS: return hg_command_number("--threads", arg, 1, 4096, &a->threads);
+  case 'o':
+    a->output = arg;
+    return 0;
+  case KEY_DATASET:
+    a->dataset = arg;
+    return 0;
+  case KEY_REPEAT:
+    return hg_command_number("--repeat", arg, 0, 1000000, &a->repeat);
+  case KEY_THREADS:
+    return hg_command_number("--threads", arg, 1, 4096, &a->threads);
   case ARGP_KEY_ARG:
     if (a->run) return hg_command_error("found a second run folder '%s', expected one", arg);
     a->run = arg;
     return 0;
-  case ARGP_KEY_END: return a->run ? 0 : hg_command_error("no run folder given");
-  default: return ARGP_ERR_UNKNOWN;
+  case ARGP_KEY_END:
+    return a->run ? 0 : hg_command_error("no run folder given");
+  default:
+    return ARGP_ERR_UNKNOWN;
   }
 }
 
@@ -62,9 +70,11 @@ static hg_status write(const arguments *a, const hg_predictions *predictions)
 
 hg_status hg_cmd_predict(int argc, char **argv)
 {
-  const struct argp argp = {options, parse, "RUN_DIR",
-                            "Writes predictions and embeddings of a trained run by original id; any number of ranks.", NULL, NULL,
-                            NULL};
+  const struct argp argp = {
+      options,   parse,
+      "RUN_DIR", "Writes predictions and embeddings of a trained run by original id; any number of ranks.",
+      NULL,      NULL,
+      NULL};
   arguments a = {0};
   bool helped = false;
   hg_world *world = NULL;
@@ -73,6 +83,7 @@ hg_status hg_cmd_predict(int argc, char **argv)
   hg_status rc = HG_OK, opened = hg_world_open(&world, &argc, &argv);
   if (opened != HG_OK) return opened;
   bool chief = hg_world_rank(world) == 0;
+  if (!chief) hg_command_mute_help();
   HG_TRY_ALL(world, "reading the command line", hg_command_parse(&argp, argc, argv, &a, &helped));
   if (helped) goto done;
   HG_TRY_ALL(world, "reading the config", HG_ALLOC(config, 1, "config"));

@@ -29,16 +29,6 @@ static const struct argp_option options[] = {
     {0},
 };
 
-static error_t parse_threads(const char *text, int *threads)
-{
-  char *end;
-  long n = strtol(text, &end, 10);
-  if (*end || end == text || n < 1 || n > 4096)
-    return hg_command_error("--threads: found '%s', expected a number from 1 to 4096", text);
-  *threads = (int)n;
-  return 0;
-}
-
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
   arguments *a = state->input;
@@ -60,7 +50,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     a->run.dry_run = true;
     return 0;
   case KEY_THREADS:
-    return parse_threads(arg, &a->threads);
+    return hg_command_number("--threads", arg, 1, 4096, &a->threads);
   case ARGP_KEY_ARG:
     if (a->config) return hg_command_error("found a second config '%s', expected one", arg);
     a->config = arg;
@@ -97,6 +87,7 @@ hg_status hg_cmd_train(int argc, char **argv)
   hg_status rc = HG_OK, opened = hg_world_open(&world, &argc, &argv);
   if (opened != HG_OK) return opened;
   bool chief = hg_world_rank(world) == 0;
+  if (!chief) hg_command_mute_help();
   HG_TRY_ALL(world, "reading the command line", hg_command_parse(&argp, argc, argv, &a, &helped));
   if (helped) goto done;
   HG_TRY_ALL(world, "reading the config", HG_ALLOC(config, 1, "config"));

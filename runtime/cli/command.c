@@ -6,6 +6,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+static bool help_is_mute;
+
+void hg_command_mute_help(void) { help_is_mute = true; }
+
+int hg_command_number(const char *option, const char *text, int low, int high, int *number)
+{
+  char *end;
+  errno = 0;
+  long n = strtol(text, &end, 10);
+  if (*end || end == text || errno || n < low || n > high)
+    return hg_command_error("%s: found '%s', expected a whole number from %d to %d", option, text, low, high);
+  *number = (int)n;
+  return 0;
+}
+
 int hg_command_error(const char *fmt, ...)
 {
   char text[512];
@@ -36,10 +51,11 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
     state->child_inputs[0] = p->input;
     return 0;
   case KEY_HELP:
-    argp_state_help(state, stdout, ARGP_HELP_STD_HELP & ~(unsigned)ARGP_HELP_EXIT_OK);
+    if (!help_is_mute) argp_state_help(state, stdout, ARGP_HELP_STD_HELP & ~(unsigned)ARGP_HELP_EXIT_OK);
     p->helped = true;
     return ECANCELED;
-  default: return ARGP_ERR_UNKNOWN;
+  default:
+    return ARGP_ERR_UNKNOWN;
   }
 }
 
@@ -66,8 +82,10 @@ hg_status hg_command_parse(const struct argp *argp, int argc, char **argv, void 
   fclose(p.complaints);
   *helped = p.helped;
   hg_status rc = HG_OK;
-  if (!p.helped && size > 0) rc = complaint(text, argv[0]);
-  else if (!p.helped && error) rc = hg_fail(HG_ERR_INPUT, "%s; see `%s --help`", hg_error_text(), argv[0]);
+  if (!p.helped && size > 0)
+    rc = complaint(text, argv[0]);
+  else if (!p.helped && error)
+    rc = hg_fail(HG_ERR_INPUT, "%s; see `%s --help`", hg_error_text(), argv[0]);
   free(text); // allow(malloc): open_memstream took it
   return rc;
 }

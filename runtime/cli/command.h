@@ -18,6 +18,12 @@ hg_status hg_command_parse(const struct argp *argp, int argc, char **argv, void 
 /** For a parser: fails with the command's name in front; the parser returns what it returns. */
 int hg_command_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/** For a parser: the whole number `text` of an option within [low, high], or hg_command_error. */
+int hg_command_number(const char *option, const char *text, int low, int high, int *number);
+
+/** No --help from this process: under mpirun rank 0 alone gives it. */
+void hg_command_mute_help(void);
+
 hg_status hg_cmd_import(int argc, char **argv);
 hg_status hg_cmd_generate(int argc, char **argv);
 hg_status hg_cmd_partition(int argc, char **argv);

@@ -10,7 +10,8 @@ hg_status hg_run_config_load(hg_config *config, const char *run_folder)
   if (snprintf(path, sizeof path, "%s/config.yaml", run_folder) >= (int)sizeof path)
     return hg_fail(HG_ERR_INPUT, "%s: the path is too long", run_folder);
   if (!hg_file_exists(path))
-    return hg_fail(HG_ERR_INPUT, "%s: found no config.yaml in it, expected the folder of a run of `halognn train`", run_folder);
+    return hg_fail(HG_ERR_INPUT, "%s: found no config.yaml in it, expected the folder of a run of `halognn train`",
+                   run_folder);
   hg_status rc = HG_OK;
   HG_TRY(hg_config_load(config, path));
   snprintf(config->output, sizeof config->output, "%.*s", HG_PATH_MAX - 1, run_folder);

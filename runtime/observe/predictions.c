@@ -34,7 +34,8 @@ static hg_status reorder(float **rows, const id_row *order, hg_off n, int width)
   float *sorted = NULL;
   hg_status rc = HG_ALLOC(sorted, n * width, "sorted predictions");
   if (rc != HG_OK) return rc;
-  for (hg_off i = 0; i < n; i++) memcpy(sorted + i * width, *rows + order[i].row * width, (size_t)width * sizeof *sorted);
+  for (hg_off i = 0; i < n; i++)
+    memcpy(sorted + i * width, *rows + order[i].row * width, (size_t)width * sizeof *sorted);
   hg_free(rows);
   *rows = sorted;
   return HG_OK;
@@ -84,8 +85,10 @@ typedef struct {
 static void npy_header(const array *a, char header[HEADER])
 {
   char shape[64], text[HEADER];
-  if (a->cols) snprintf(shape, sizeof shape, "(%lld, %d)", (long long)a->rows, a->cols);
-  else snprintf(shape, sizeof shape, "(%lld,)", (long long)a->rows);
+  if (a->cols)
+    snprintf(shape, sizeof shape, "(%lld, %d)", (long long)a->rows, a->cols);
+  else
+    snprintf(shape, sizeof shape, "(%lld,)", (long long)a->rows);
   snprintf(text, sizeof text, "{'descr': '%s', 'fortran_order': False, 'shape': %s, }", a->dtype, shape);
   memset(header, ' ', HEADER);
   const unsigned char start[] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, HEADER - 10, 0};
@@ -118,8 +121,10 @@ static hg_status write_zip(const char *temporary, const array *arrays, int n)
   zip_t *zip = zip_open(temporary, ZIP_CREATE | ZIP_TRUNCATE, &code);
   hg_status rc = zip ? HG_OK : hg_fail(HG_ERR_IO, "%s: cannot write: %s", temporary, strerror(errno));
   for (int k = 0; k < n && rc == HG_OK; k++) rc = add_array(zip, &arrays[k], &buffers[k]);
-  if (rc == HG_OK && zip_close(zip) != 0) rc = hg_fail(HG_ERR_IO, "%s: cannot write: %s", temporary, zip_strerror(zip));
-  else if (rc == HG_OK) zip = NULL;
+  if (rc == HG_OK && zip_close(zip) != 0)
+    rc = hg_fail(HG_ERR_IO, "%s: cannot write: %s", temporary, zip_strerror(zip));
+  else if (rc == HG_OK)
+    zip = NULL;
   if (zip) zip_discard(zip);
   for (int k = 0; k < n; k++) hg_free(&buffers[k]);
   return rc;

@@ -25,8 +25,8 @@ static json_t *describe(const json_t *parameters)
     bool vector = rows == 1 && strstr(json_string_value(json_object_get(parameter, "name")), ".weight") == NULL;
     json_t *shape = vector ? json_pack("[I]", cols) : json_pack("[I, I]", rows, cols);
     json_object_set_new(header, json_string_value(json_object_get(parameter, "name")),
-                        json_pack("{s:s, s:o, s:[I, I]}", "dtype", dtype, "shape", shape, "data_offsets", (json_int_t)offset,
-                                  (json_int_t)end));
+                        json_pack("{s:s, s:o, s:[I, I]}", "dtype", dtype, "shape", shape, "data_offsets",
+                                  (json_int_t)offset, (json_int_t)end));
     offset = end;
   }
   return header;
@@ -41,7 +41,8 @@ static hg_status check_parameters(const json_t *parameters, hg_off expected, con
   {
     json_int_t rows = json_integer_value(json_object_get(parameter, "rows"));
     json_int_t cols = json_integer_value(json_object_get(parameter, "cols"));
-    if (!json_is_string(json_object_get(parameter, "name")) || rows < 1 || cols < 1 || rows > expected || cols > expected)
+    if (!json_is_string(json_object_get(parameter, "name")) || rows < 1 || cols < 1 || rows > expected ||
+        cols > expected)
       return hg_fail(HG_ERR_INPUT, "%s: attribute model: parameter %zu has no name or no shape", path, k);
     found += rows * cols;
   }
