@@ -3,7 +3,8 @@
 #
 #   scripts/update_docs.sh [--check]    --check changes nothing and fails where a page differs
 #
-# A line `<!-- output: halognn import --help -->` in docs/*.md or README.md is followed by a block between ``` lines: the output.
+# A line `<!-- output: halognn import --help -->` in docs/*.md or README.md is followed by the output: as a block between ``` lines, or,
+# for output that is Markdown itself, between an empty line and `<!-- end -->`.
 # The output of a command that ends in --markdown is the page's own text, up to a line `<!-- end -->`.
 . "$(dirname "$0")/common.sh"
 cd "$ROOT"
@@ -34,29 +35,28 @@ output_of() {
 
 # renew FILE: the page with every block as the program gives it now
 renew() {
-  local line command='' inside=''
+  local line command='' until=''
   while IFS= read -r line || [ -n "$line" ]; do
-    if [ -n "$inside" ]; then
-      [ "$line" = "$inside" ] || continue
-      inside=''
-    elif [ -n "$command" ] && [[ "$line" == '```'* ]]; then
+    if [ -n "$until" ]; then
+      [ "$line" = "$until" ] || continue
+      until=''
+    elif [ -n "$command" ]; then
+      case "$line" in
+        '```'*) until='```' ;;
+        '') until='<!-- end -->' ;;
+        *) die "$1: neither a block nor an empty line after the mark of \`$command\`" ;;
+      esac
       printf '%s\n' "$line"
       output_of "$command" | sed 's/[ \t]*$//'
-      inside='```' command=''
+      [ "$until" = '```' ] || printf '\n'
+      command=''
       continue
     elif [[ "$line" =~ ^'<!-- output: '(.*)' -->'$ ]]; then
       command=${BASH_REMATCH[1]}
-      if [[ "$command" == *' --markdown' ]]; then
-        printf '%s\n\n' "$line"
-        output_of "$command"
-        printf '\n'
-        inside='<!-- end -->' command=''
-        continue
-      fi
     fi
     printf '%s\n' "$line"
   done <"$1"
-  [ -z "$inside$command" ] || die "$1: a block has no end"
+  [ -z "$until$command" ] || die "$1: a block has no end"
 }
 
 status=0 blocks=0
