@@ -65,6 +65,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static hg_status load(const arguments *a, hg_config *config)
 {
   hg_status rc = HG_OK;
+  *config = hg_config_default();
   HG_TRY(hg_config_load(config, a->config));
   for (int k = 0; k < a->n_overrides; k++) HG_TRY(hg_config_override(config, a->overrides[k]));
   if (a->output && snprintf(config->output, sizeof config->output, "%s", a->output) >= (int)sizeof config->output)

@@ -13,6 +13,7 @@ hg_status hg_run_config_load(hg_config *config, const char *run_folder)
     return hg_fail(HG_ERR_INPUT, "%s: found no config.yaml in it, expected the folder of a run of `halognn train`",
                    run_folder);
   hg_status rc = HG_OK;
+  *config = hg_config_default();
   HG_TRY(hg_config_load(config, path));
   snprintf(config->output, sizeof config->output, "%.*s", HG_PATH_MAX - 1, run_folder);
   HG_TRY(hg_config_resolve(config));
