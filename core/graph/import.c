@@ -69,6 +69,22 @@ static hg_status count_labels(const hg_nodes *nodes, hg_import_report *report)
   return rc;
 }
 
+hg_status hg_import_finish(hg_graph *g, const char *path, const hg_import_options *options, hg_import_report *report)
+{
+  hg_status rc = HG_OK;
+  if (g->nodes.n == 0) HG_TRY(hg_fail(HG_ERR_INPUT, "%s: found no nodes", path));
+  const hg_id_map rows = hg_id_map_range(0, g->nodes.n);
+  if (!g->nodes.original_ids) HG_TRY(hg_import_original_ids(&g->nodes, &rows));
+  HG_TRY(count_labels(&g->nodes, report));
+  if (options->symmetrize)
+    g->symmetric = true;
+  else
+    HG_TRY(hg_graph_is_symmetric(g, &g->symmetric));
+  HG_TRY(hg_context(hg_graph_check(g), "%s", path));
+done:
+  return rc;
+}
+
 hg_status hg_import_read(hg_graph *graph, const hg_import_format *format, const char *path,
                          const hg_import_options *options, hg_import_report *report)
 {
@@ -76,15 +92,7 @@ hg_status hg_import_read(hg_graph *graph, const hg_import_format *format, const 
   hg_graph g = {0};
   *report = (hg_import_report){0};
   HG_TRY(format->read(&g, path, options, report));
-  if (g.nodes.n == 0) HG_TRY(hg_fail(HG_ERR_INPUT, "%s: found no nodes", path));
-  const hg_id_map rows = hg_id_map_range(0, g.nodes.n);
-  if (!g.nodes.original_ids) HG_TRY(hg_import_original_ids(&g.nodes, &rows));
-  HG_TRY(count_labels(&g.nodes, report));
-  if (options->symmetrize)
-    g.symmetric = true;
-  else
-    HG_TRY(hg_graph_is_symmetric(&g, &g.symmetric));
-  HG_TRY(hg_context(hg_graph_check(&g), "%s", path));
+  HG_TRY(hg_import_finish(&g, path, options, report));
   *graph = g;
   g = (hg_graph){0};
 done:

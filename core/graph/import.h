@@ -47,6 +47,10 @@ hg_status hg_import_find(const char *name, const hg_import_format **format);
 hg_status hg_import_read(hg_graph *graph, const hg_import_format *format, const char *path,
                          const hg_import_options *options, hg_import_report *report);
 
+/** The second half of hg_import_read, for a graph that a format's reader has filled; on failure it is still the caller's to free. */
+hg_status hg_import_finish(hg_graph *graph, const char *path, const hg_import_options *options,
+                           hg_import_report *report);
+
 hg_status hg_import_npz(hg_graph *graph, const char *path, const hg_import_options *options, hg_import_report *report);
 hg_status hg_import_edgelist(hg_graph *graph, const char *path, const hg_import_options *options,
                              hg_import_report *report);
