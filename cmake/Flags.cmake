@@ -9,7 +9,7 @@ target_include_directories(hg_flags INTERFACE ${PROJECT_SOURCE_DIR})
 target_include_directories(hg_flags SYSTEM INTERFACE ${RANDOM123_INCLUDE})
 target_compile_definitions(hg_flags INTERFACE _GNU_SOURCE)
 target_compile_options(hg_flags INTERFACE -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla
-  -Wundef -Wcast-qual -Wwrite-strings -fno-math-errno -ffp-contract=off)
+  -Wundef -Wcast-qual -Wwrite-strings -fno-math-errno -fno-trapping-math -ffp-contract=off)
 if(HALOGNN_WERROR)
   target_compile_options(hg_flags INTERFACE -Werror)
 endif()

@@ -1,9 +1,10 @@
 #include "core/tensor/loss.h"
 
+#include <math.h>
 #include <string.h>
-#include <tgmath.h>
 
 #include "core/base/threads.h"
+#include "core/tensor/exponential.h"
 #include "core/tensor/row_blocks.h"
 
 /** What the loss of a row needs; `gain` = 1 / total weight multiplies its gradient. */
@@ -21,6 +22,7 @@ static bool bit(const hg_truth *truth, hg_off i, int c)
 static hg_real largest(const hg_real *z, int classes)
 {
   hg_real top = z[0];
+#pragma omp simd reduction(max : top)
   for (int c = 1; c < classes; c++) top = z[c] > top ? z[c] : top;
   return top;
 }
@@ -30,31 +32,50 @@ static double class_weight(const hg_loss *loss, int c)
   return loss->class_weights ? (double)loss->class_weights[c] : 1;
 }
 
-// Loss: sum over c of -w_c t_c log p_c with t = (1 - s) one-hot + s / classes, the sum by log-sum-exp.
-// Gradient: (sum over c of w_c t_c) p_k - w_k t_k.
+// e[c] = exp(z[c] - top); returns their sum
+static double exponentials(const hg_real *restrict z, hg_real top, int classes, hg_real *restrict e)
+{
+  double sum = 0;
+  for (int c = 0; c < classes; c++) e[c] = hg_exp_negative(z[c] - top);
+#pragma omp simd reduction(+ : sum)
+  for (int c = 0; c < classes; c++) sum += (double)e[c];
+  return sum;
+}
+
+static double sum_of_exponentials(const hg_real *z, hg_real top, int classes)
+{
+  double sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (int c = 0; c < classes; c++) sum += (double)hg_exp_negative(z[c] - top);
+  return sum;
+}
+
+// w_c t_c: what class c counts in a row of class `label`, t = (1 - s) one-hot + s / classes
+static double target_weight(const problem *p, int c, int label)
+{
+  double s = p->loss->label_smoothing;
+  return class_weight(p->loss, c) * (s / p->truth->classes + (c == label ? 1 - s : 0));
+}
+
+// Loss: sum over c of -w_c t_c log p_c, by log-sum-exp. Gradient: (sum over c of w_c t_c) p_k - w_k t_k.
 static double cross_entropy(const problem *p, hg_off i, const hg_real *z, hg_real *d_z)
 {
   int classes = p->truth->classes, label = p->truth->labels[i];
-  double smoothing = p->loss->label_smoothing, even = smoothing / classes, sum = 0, loss = 0, mass = 0;
   if (label < 0) return 0;
+  bool smooth = p->loss->label_smoothing != 0;
   hg_real top = largest(z, classes);
-  for (int c = 0; c < classes; c++) sum += (double)exp(z[c] - top);
-  double log_sum = log(sum) + (double)top;
-  if (smoothing == 0) {
-    mass = class_weight(p->loss, label);
-    loss = mass * (log_sum - (double)z[label]);
-  }
-  for (int c = 0; smoothing != 0 && c < classes; c++) {
-    double weight = class_weight(p->loss, c) * (even + (c == label ? 1 - smoothing : 0));
+  double sum = d_z ? exponentials(z, top, classes, d_z) : sum_of_exponentials(z, top, classes);
+  double log_sum = log(sum) + (double)top, mass = 0, loss = 0;
+  for (int c = smooth ? 0 : label; c < (smooth ? classes : label + 1); c++) {
+    double weight = target_weight(p, c, label);
     mass += weight;
     loss += weight * (log_sum - (double)z[c]);
   }
   if (!d_z) return loss;
-  for (int c = 0; c < classes; c++) {
-    double weight =
-        smoothing == 0 ? (c == label ? mass : 0) : class_weight(p->loss, c) * (even + (c == label ? 1 - smoothing : 0));
-    d_z[c] = (hg_real)(p->gain * (mass * (double)exp(z[c] - top) / sum - weight));
-  }
+  hg_real share = (hg_real)(p->gain * mass / sum);
+  for (int c = 0; c < classes; c++) d_z[c] *= share;
+  for (int c = smooth ? 0 : label; c < (smooth ? classes : label + 1); c++)
+    d_z[c] -= (hg_real)(p->gain * target_weight(p, c, label));
   return loss;
 }
 
@@ -100,7 +121,7 @@ static double row_weight(const hg_loss *loss, const hg_truth *truth, hg_off i)
   if (loss->kind == HG_LOSS_CROSS_ENTROPY) return truth->labels[i] < 0 ? 0 : class_weight(loss, truth->labels[i]);
   int known = truth->classes;
   for (int c = 0; loss->kind == HG_LOSS_MSE && c < truth->classes; c++)
-    known -= isnan(truth->targets[i * truth->classes + c]) != 0;
+    known -= isnan(truth->targets[i * truth->classes + c]) ? 1 : 0;
   return known;
 }
 
@@ -145,15 +166,14 @@ double hg_loss_weight(const hg_loss *loss, const hg_truth *truth, const hg_lid *
 
 static void softmax(const hg_real *z, int classes, hg_real *p)
 {
-  hg_real top = largest(z, classes), sum = 0;
-  for (int c = 0; c < classes; c++) sum += p[c] = exp(z[c] - top);
-  for (int c = 0; c < classes; c++) p[c] /= sum;
+  hg_real top = largest(z, classes), share = (hg_real)(1 / sum_of_exponentials(z, top, classes));
+  for (int c = 0; c < classes; c++) p[c] = hg_exp_negative(z[c] - top) * share;
 }
 
 static void sigmoid(const hg_real *z, int classes, hg_real *p)
 {
   for (int c = 0; c < classes; c++) {
-    hg_real small = exp(-fabs(z[c]));
+    hg_real small = hg_exp_negative(z[c] > 0 ? -z[c] : z[c]);
     p[c] = (z[c] > 0 ? 1 : small) / (1 + small);
   }
 }

@@ -2,25 +2,11 @@
 
 #include <string.h>
 
+#include "core/base/cpu.h"
 #include "core/base/threads.h"
+#include "core/tensor/column_kernels.h"
 
-static void add_block(const hg_real *a, hg_off n, int stride, int count, double *restrict sum)
-{
-  for (hg_off i = 0; i < n; i++)
-    for (int k = 0; k < count; k++) sum[k] += (double)a[i * stride + k];
-}
-
-static void add_product(const hg_real *a, const hg_real *b, hg_off n, int stride, int count,
-                        hg_column_sums *restrict sums)
-{
-  for (hg_off i = 0; i < n; i++) {
-    for (int k = 0; k < count; k++) {
-      double value = (double)a[i * stride + k];
-      sums->a[k] += value;
-      sums->ab[k] += value * (double)b[i * stride + k];
-    }
-  }
-}
+static hg_add_columns *const kernels[HG_SIMD_COUNT] = {hg_add_columns_base, hg_add_columns_avx2, hg_add_columns_avx512};
 
 static void sum_block(const hg_matrix *a, const hg_matrix *b, int block, int column, int count, hg_column_sums *sums)
 {
@@ -28,12 +14,7 @@ static void sum_block(const hg_matrix *a, const hg_matrix *b, int block, int col
   hg_block(a->rows, HG_ROW_BLOCKS, block, &first, &end);
   hg_off start = first * a->cols + column;
   memset(sums, 0, sizeof *sums);
-  if (b)
-    add_product(a->data + start, b->data + start, end - first, a->cols, count, sums);
-  else if (count == HG_COLUMN_TILE)
-    add_block(a->data + start, end - first, a->cols, HG_COLUMN_TILE, sums->a);
-  else
-    add_block(a->data + start, end - first, a->cols, count, sums->a);
+  kernels[hg_simd_level()](a->data + start, b ? b->data + start : NULL, end - first, a->cols, count, sums->a, sums->ab);
 }
 
 hg_column_sums hg_sum_columns(const hg_matrix *a, const hg_matrix *b, int column, int count)

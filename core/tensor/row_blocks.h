@@ -11,7 +11,7 @@ enum { HG_ROW_BLOCKS = 64 };
 enum { HG_PARALLEL_FROM = 1 << 14 };
 
 /** Columns are summed this many at a time, so that the sums of all blocks stand on the stack whatever the width. */
-enum { HG_COLUMN_TILE = 32 };
+enum { HG_COLUMN_TILE = 256 };
 
 typedef struct {
   double a[HG_COLUMN_TILE], ab[HG_COLUMN_TILE];

@@ -4,6 +4,7 @@
 
 #include "core/base/rng.h"
 #include "core/base/threads.h"
+#include "core/tensor/exponential.h"
 #include "tests/support/naive.h"
 
 enum { ROWS = 30, CLASSES = 11, CHOSEN = 13 };
@@ -175,4 +176,18 @@ Test(predict, gives_probabilities)
   hg_loss_predict(HG_LOSS_MSE, &z, &p);
   cr_expect_arr_eq(p.data, z.data, 20 * sizeof(hg_real));
   hg_matrix_free(&z), hg_matrix_free(&p);
+}
+
+Test(exponential, is_the_library_s_to_rounding)
+{
+  double worst = 0;
+  for (int i = 0; i <= 100000; i++) {
+    hg_real x = (hg_real)(-i * 8.6e-4);
+    double expected = exp((double)x);
+    worst = fmax(worst, fabs((double)hg_exp_negative(x) - expected) / expected);
+  }
+  cr_expect(worst < (sizeof(hg_real) == 8 ? 1e-15 : 2.5e-7), "relative error %g", worst);
+  cr_expect_eq(hg_exp_negative(0), 1);
+  cr_expect(hg_exp_negative((hg_real)-INFINITY) < (hg_real)1e-37);
+  cr_expect(isnan((double)hg_exp_negative((hg_real)NAN)));
 }
