@@ -58,6 +58,7 @@ typedef struct {
 
 hg_status hg_bench_machine(const hg_bench_options *options, hg_bench_report *report);
 hg_status hg_bench_kernels(const hg_bench_options *options, hg_bench_report *report);
+hg_status hg_bench_coordinator(const hg_bench_options *options, hg_bench_report *report);
 
 /**
  * Times the cases in turns (A B C A B C ...), so that a disturbance hits all of them alike, after one call of each for

@@ -9,6 +9,8 @@
 static const hg_bench_suite suites[] = {
     {"machine", "bandwidth and peak of multiply-add, on one thread and on all", hg_bench_machine},
     {"kernels", "SpMM, GEMM, dropout, norms and losses, each beside its floor", hg_bench_kernels},
+    {"coordinator", "what the coordinator adds to an epoch, with workers as threads of this process",
+     hg_bench_coordinator},
     {0},
 };
 
@@ -87,7 +89,7 @@ static void describe(char *text, size_t size)
   size_t used = (size_t)snprintf(
       text, size, "Measures this machine and the program's kernels on it.\vBenchmarks (default: all):\n");
   for (const hg_bench_suite *s = suites; s->name && used < size; s++)
-    used += (size_t)snprintf(text + used, size - used, "  %-10s %s\n", s->name, s->help);
+    used += (size_t)snprintf(text + used, size - used, "  %-12s %s\n", s->name, s->help);
 }
 
 hg_status hg_cmd_bench(int argc, char **argv)

@@ -26,35 +26,35 @@ _Static_assert(sizeof(hg_sync) == sizeof(int) && sizeof(hg_status) == sizeof(int
 /** One field of one kind of message: its name in JSON and its place in hg_message. */
 typedef struct {
   hg_message_kind kind;
-  const char *name;
   field_type type;
+  const char *name;
   size_t offset;
   int64_t low, high;        ///< integers: the range; text: `high` is the size with its NUL
   const char *const *names; ///< of an enum's values
 } field;
 
 static const field fields[] = {
-    {HG_MSG_HELLO, "rank", FIELD_INT, offsetof(hg_message, rank), 0, INT_MAX, NULL},
-    {HG_MSG_HELLO, "ranks", FIELD_INT, offsetof(hg_message, ranks), 1, INT_MAX, NULL},
-    {HG_MSG_HELLO, "token", FIELD_TEXT, offsetof(hg_message, token), 0, HG_TOKEN_SIZE, NULL},
-    {HG_MSG_PLAN, "epoch", FIELD_INT, offsetof(hg_message, plan.epoch), 1, INT_MAX, NULL},
-    {HG_MSG_PLAN, "learning_rate", FIELD_REAL, offsetof(hg_message, plan.learning_rate), 0, 0, NULL},
-    {HG_MSG_PLAN, "sync", FIELD_NAME, offsetof(hg_message, plan.sync), 0, 0, syncs},
-    {HG_MSG_PLAN, "average", FIELD_BOOL, offsetof(hg_message, plan.average), 0, 0, NULL},
-    {HG_MSG_PLAN, "evaluate", FIELD_BOOL, offsetof(hg_message, plan.evaluate), 0, 0, NULL},
-    {HG_MSG_PLAN, "checkpoint", FIELD_BOOL, offsetof(hg_message, plan.checkpoint), 0, 0, NULL},
-    {HG_MSG_PLAN, "stop", FIELD_BOOL, offsetof(hg_message, plan.stop), 0, 0, NULL},
-    {HG_MSG_REPORT, "epoch", FIELD_INT, offsetof(hg_message, report.epoch), 1, INT_MAX, NULL},
-    {HG_MSG_REPORT, "train_loss", FIELD_REAL, offsetof(hg_message, report.train_loss), 0, 0, NULL},
-    {HG_MSG_REPORT, "evaluated", FIELD_BOOL, offsetof(hg_message, report.evaluated), 0, 0, NULL},
-    {HG_MSG_REPORT, "val_metric", FIELD_REAL, offsetof(hg_message, report.val_metric), 0, 0, NULL},
-    {HG_MSG_REPORT, "seconds", FIELD_REAL, offsetof(hg_message, report.seconds), 0, 0, NULL},
-    {HG_MSG_REPORT, "halo_bytes", FIELD_INT64, offsetof(hg_message, report.halo_bytes), 0, INT64_MAX, NULL},
-    {HG_MSG_REPORT, "peak_rss_bytes", FIELD_INT64, offsetof(hg_message, report.peak_rss_bytes), 0, INT64_MAX, NULL},
-    {HG_MSG_GRADIENT, "count", FIELD_INT64, offsetof(hg_message, count), 0, INT64_MAX / (int64_t)sizeof(double), NULL},
-    {HG_MSG_SUM, "count", FIELD_INT64, offsetof(hg_message, count), 0, INT64_MAX / (int64_t)sizeof(double), NULL},
-    {HG_MSG_BYE, "status", FIELD_NAME, offsetof(hg_message, status), 0, 0, statuses},
-    {HG_MSG_ERROR, "text", FIELD_TEXT, offsetof(hg_message, text), 0, HG_ERROR_SIZE, NULL},
+    {HG_MSG_HELLO, FIELD_INT, "rank", offsetof(hg_message, rank), 0, INT_MAX, NULL},
+    {HG_MSG_HELLO, FIELD_INT, "ranks", offsetof(hg_message, ranks), 1, INT_MAX, NULL},
+    {HG_MSG_HELLO, FIELD_TEXT, "token", offsetof(hg_message, token), 0, HG_TOKEN_SIZE, NULL},
+    {HG_MSG_PLAN, FIELD_INT, "epoch", offsetof(hg_message, plan.epoch), 1, INT_MAX, NULL},
+    {HG_MSG_PLAN, FIELD_REAL, "learning_rate", offsetof(hg_message, plan.learning_rate), 0, 0, NULL},
+    {HG_MSG_PLAN, FIELD_NAME, "sync", offsetof(hg_message, plan.sync), 0, 0, syncs},
+    {HG_MSG_PLAN, FIELD_BOOL, "average", offsetof(hg_message, plan.average), 0, 0, NULL},
+    {HG_MSG_PLAN, FIELD_BOOL, "evaluate", offsetof(hg_message, plan.evaluate), 0, 0, NULL},
+    {HG_MSG_PLAN, FIELD_BOOL, "checkpoint", offsetof(hg_message, plan.checkpoint), 0, 0, NULL},
+    {HG_MSG_PLAN, FIELD_BOOL, "stop", offsetof(hg_message, plan.stop), 0, 0, NULL},
+    {HG_MSG_REPORT, FIELD_INT, "epoch", offsetof(hg_message, report.epoch), 1, INT_MAX, NULL},
+    {HG_MSG_REPORT, FIELD_REAL, "train_loss", offsetof(hg_message, report.train_loss), 0, 0, NULL},
+    {HG_MSG_REPORT, FIELD_BOOL, "evaluated", offsetof(hg_message, report.evaluated), 0, 0, NULL},
+    {HG_MSG_REPORT, FIELD_REAL, "val_metric", offsetof(hg_message, report.val_metric), 0, 0, NULL},
+    {HG_MSG_REPORT, FIELD_REAL, "seconds", offsetof(hg_message, report.seconds), 0, 0, NULL},
+    {HG_MSG_REPORT, FIELD_INT64, "halo_bytes", offsetof(hg_message, report.halo_bytes), 0, INT64_MAX, NULL},
+    {HG_MSG_REPORT, FIELD_INT64, "peak_rss_bytes", offsetof(hg_message, report.peak_rss_bytes), 0, INT64_MAX, NULL},
+    {HG_MSG_GRADIENT, FIELD_INT64, "count", offsetof(hg_message, count), 0, INT64_MAX / (int64_t)sizeof(double), NULL},
+    {HG_MSG_SUM, FIELD_INT64, "count", offsetof(hg_message, count), 0, INT64_MAX / (int64_t)sizeof(double), NULL},
+    {HG_MSG_BYE, FIELD_NAME, "status", offsetof(hg_message, status), 0, 0, statuses},
+    {HG_MSG_ERROR, FIELD_TEXT, "text", offsetof(hg_message, text), 0, HG_ERROR_SIZE, NULL},
 };
 enum { N_FIELDS = sizeof fields / sizeof *fields };
 

@@ -5,7 +5,8 @@
 static double step_rate(const hg_config *config, int past)
 {
   if (config->train.step_epochs < 1) return config->train.learning_rate;
-  double rate = config->train.learning_rate * pow(config->train.step_factor, past / config->train.step_epochs);
+  int steps = past / config->train.step_epochs;
+  double rate = config->train.learning_rate * pow(config->train.step_factor, steps);
   return fmax(rate, fmin(config->train.min_learning_rate, config->train.learning_rate));
 }
 
