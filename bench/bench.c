@@ -22,7 +22,7 @@ static int by_value(const void *a, const void *b)
   return (x > y) - (x < y);
 }
 
-static hg_bench_times summary(double *samples, int runs)
+hg_bench_times hg_bench_summary(double *samples, int runs)
 {
   qsort(samples, (size_t)runs, sizeof *samples, by_value);
   return (hg_bench_times){runs, samples[0], samples[runs / 4], samples[runs / 2], samples[(3 * runs) / 4]};
@@ -38,7 +38,7 @@ hg_status hg_bench_run(const hg_bench_case *cases, int n, double seconds, hg_ben
   int runs = 0;
   for (; runs < FEWEST_RUNS || (runs < MOST_RUNS && hg_now_s() - start < seconds * n); runs++)
     for (int c = 0; c < n; c++) samples[c * MOST_RUNS + runs] = time_once(&cases[c]);
-  for (int c = 0; c < n; c++) times[c] = summary(samples + c * MOST_RUNS, runs);
+  for (int c = 0; c < n; c++) times[c] = hg_bench_summary(samples + c * MOST_RUNS, runs);
 done:
   hg_free(&samples);
   return rc;

@@ -59,6 +59,8 @@ typedef struct {
 hg_status hg_bench_machine(const hg_bench_options *options, hg_bench_report *report);
 hg_status hg_bench_kernels(const hg_bench_options *options, hg_bench_report *report);
 hg_status hg_bench_coordinator(const hg_bench_options *options, hg_bench_report *report);
+/** Starts MPI and ends it; on one rank it adds no rows. Collective. */
+hg_status hg_bench_exchange(const hg_bench_options *options, hg_bench_report *report);
 
 /**
  * Times the cases in turns (A B C A B C ...), so that a disturbance hits all of them alike, after one call of each for
@@ -66,6 +68,9 @@ hg_status hg_bench_coordinator(const hg_bench_options *options, hg_bench_report 
  * @param times   [n], written      @return HG_ERR_MEMORY
  */
 hg_status hg_bench_run(const hg_bench_case *cases, int n, double seconds, hg_bench_times *times);
+
+/** Minimum, quartiles and median of `runs` samples, which it sorts. */
+hg_bench_times hg_bench_summary(double *samples, int runs);
 
 /**
  * Times the cases and adds a row for each; the floors come from `limits`, or none for NULL. HG_ERR_INTERNAL when the

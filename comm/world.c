@@ -195,12 +195,11 @@ const char *hg_world_mpi_version(void)
 
 hg_status hg_world_self_create(hg_world **self, const hg_world *world)
 {
-  (void)world;
   hg_status rc = HG_ALLOC(*self, 1, "a world of one rank");
   if (rc != HG_OK) return rc;
   MPI_Comm_dup(MPI_COMM_SELF, &(*self)->comm);
   MPI_Errhandler handler;
-  MPI_Comm_get_errhandler(the_world.comm, &handler);
+  MPI_Comm_get_errhandler(world->comm, &handler);
   MPI_Comm_set_errhandler((*self)->comm, handler);
   MPI_Errhandler_free(&handler);
   (*self)->size = 1;

@@ -49,8 +49,8 @@ hg_status hg_world_same(hg_world *world, int64_t value, const char *what);
 _Noreturn void hg_world_abort(hg_world *world, hg_status rc);
 
 /**
- * A world of this rank alone, inside a running one: what a rank does there concerns no other. For comparing P ranks with one.
- * Not collective. Borrows MPI from `world`, which must be closed after it.
+ * A world of this rank alone, inside a running one: what a rank does there concerns no other. For comparing P ranks
+ * with one. Not collective. Borrows MPI from `world`, which must be closed after it.
  */
 hg_status hg_world_self_create(hg_world **self, const hg_world *world);
 void hg_world_self_free(hg_world **self);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "comm/reduce.h"
+#include "comm/wire.h"
 #include "core/base/alloc.h"
 #include "core/base/rng.h"
 #include "tests/mpi/random_part.h"
@@ -284,6 +285,17 @@ static void traffic_of(hg_world *world, fixture *f)
 }
 static void traffic_is_what_the_links_say(hg_world *world) { on_all_kinds(world, traffic_of); }
 
+static void wire_of(hg_world *world, fixture *f)
+{
+  for (int w = 0; w < N_WIDTHS; w++) {
+    hg_wire *wire = NULL;
+    check_ok(hg_wire_create(&wire, world, &f->links, widths[w]));
+    for (int k = 0; k < 3; k++) hg_wire_run(wire);
+    hg_wire_free(&wire);
+  }
+}
+static void bare_messages_arrive(hg_world *world) { on_all_kinds(world, wire_of); }
+
 // The others begin only after rank 0 has looked.
 static void halo_is_nan_while_under_way(hg_world *world)
 {
@@ -314,6 +326,7 @@ const mpi_case exchange_cases[] = {
     {"exchange/sums_repeat_their_bits", sums_repeat_their_bits, "2 3 7"},
     {"exchange/several_at_once", several_at_once, "1 2 3 4 7"},
     {"exchange/traffic_is_what_the_links_say", traffic_is_what_the_links_say, "1 2 3 4 7"},
+    {"exchange/bare_messages_arrive", bare_messages_arrive, "1 2 3 7"},
     {"exchange/halo_is_nan_while_under_way", halo_is_nan_while_under_way, "2 3"},
     {0},
 };
