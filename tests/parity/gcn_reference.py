@@ -28,7 +28,8 @@ class Data:
         scale = sp.diags(1 / np.sqrt(np.asarray(s.sum(axis=1)).ravel()))
         self.a = (scale @ s @ scale).tocsr()
         sums = np.asarray(x.sum(axis=1)).ravel()
-        self.x = (sp.diags(1 / np.where(sums > 0, sums, 1)) @ x).tocsr()
+        x = (sp.diags(1 / np.where(sums > 0, sums, 1)) @ x).tocsr()
+        self.x = x.astype(np.float32).astype(np.float64)  # a graph's features are single precision in every build
         self.classes = int(self.labels.max()) + 1
 
 
@@ -55,7 +56,7 @@ def loss_of(data, logits):
 
 
 def gradients(data, params):
-    """(loss, logits, [(dW, db), ...])"""
+    """(loss, outputs of all layers, [(dW, db), ...])"""
     outputs = forward(data, params)
     loss, d = loss_of(data, outputs[-1])
     grads = []
@@ -65,7 +66,7 @@ def gradients(data, params):
         back = data.a.T @ d
         grads.append((np.asarray(outputs[layer].T @ back), d.sum(axis=0)))
         d = back @ params[layer][0].T
-    return loss, outputs[-1], grads[::-1]
+    return loss, outputs, grads[::-1]
 
 
 def adam(data, params, steps, learning_rate=0.01, weight_decay=0.0, beta1=0.9, beta2=0.999, epsilon=1e-8):
