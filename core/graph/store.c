@@ -1,4 +1,5 @@
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/base/alloc.h"
@@ -16,6 +17,7 @@ typedef struct {
   hg_off feature_entries;
   hg_off n_split[HG_SPLIT_COUNT];
   uint64_t fingerprint;
+  char *creator;
 } reader;
 
 static const char *const split_names[] = {"", "/split/train", "/split/val", "/split/test"};
@@ -186,8 +188,15 @@ static hg_status reader_open(reader *in, const char *path)
   HG_TRY(inspect_labels(in));
   HG_TRY(inspect_split(in));
   HG_TRY(inspect_positions_and_ids(in));
+  rc = hg_h5_read_long_text(&in->h5, "/", "creator", &in->creator);
 done:
   return rc;
+}
+
+static void reader_close(reader *in)
+{
+  hg_free(&in->creator);
+  hg_h5_drop(&in->h5);
 }
 
 // indptr[0..n] of rows first.., moved to start at 0; *start is where their entries lie among `entries`
@@ -288,19 +297,40 @@ static hg_status mark_split(const reader *in, int which, const int64_t *list, hg
   return HG_OK;
 }
 
-// The lists are read in blocks: memory stays small, and what lies behind the slice is not read.
+enum { SPLIT_BLOCK = 1 << 16 };
+
+// The block of a list in which the first element >= `first` lies, by bisection over the blocks' first elements.
+static hg_status find_block(const reader *in, int which, hg_off first, hg_off *block)
+{
+  hg_off low = 0, high = (in->n_split[which] + SPLIT_BLOCK - 1) / SPLIT_BLOCK;
+  while (high - low > 1) {
+    hg_off middle = low + (high - low) / 2;
+    int64_t start;
+    hg_status rc = hg_h5_read_rows(&in->h5, split_names[which], HG_H5_I64, middle * SPLIT_BLOCK, 1, &start);
+    if (rc != HG_OK) return rc;
+    if (start <= first)
+      low = middle;
+    else
+      high = middle;
+  }
+  *block = low;
+  return HG_OK;
+}
+
+// The lists are read in blocks: memory stays small, and only blocks that meet the slice are read.
 static hg_status read_split(const reader *in, hg_off first, hg_nodes *nodes)
 {
-  enum { BLOCK = 1 << 16 };
   hg_status rc = HG_OK;
   int64_t *list = NULL;
+  hg_off block;
   if (!in->has_split) return HG_OK;
   HG_TRY(HG_ALLOC(nodes->split, nodes->n, "split"));
-  HG_TRY(HG_ALLOC(list, BLOCK, "block of a split list"));
+  HG_TRY(HG_ALLOC(list, SPLIT_BLOCK, "block of a split list"));
   for (int which = HG_SPLIT_TRAIN; which < HG_SPLIT_COUNT; which++) {
     int64_t last = -1;
-    for (hg_off at = 0; at < in->n_split[which] && last < first + nodes->n; at += BLOCK) {
-      hg_off count = in->n_split[which] - at < BLOCK ? in->n_split[which] - at : BLOCK;
+    HG_TRY(find_block(in, which, first, &block));
+    for (hg_off at = block * SPLIT_BLOCK; at < in->n_split[which] && last < first + nodes->n; at += SPLIT_BLOCK) {
+      hg_off count = in->n_split[which] - at < SPLIT_BLOCK ? in->n_split[which] - at : SPLIT_BLOCK;
       HG_TRY(hg_h5_read_rows(&in->h5, split_names[which], HG_H5_I64, at, count, list));
       HG_TRY(mark_split(in, which, list, count, first, nodes, &last));
     }
@@ -352,7 +382,7 @@ hg_status hg_store_read_graph(const char *path, hg_graph *graph)
   read = (hg_graph){0};
 done:
   hg_graph_free(&read);
-  hg_h5_drop(&in.h5);
+  reader_close(&in);
   return rc;
 }
 
@@ -371,7 +401,7 @@ hg_status hg_store_read_rows(const char *path, hg_gid first, hg_off n, hg_graph 
   read = (hg_graph){0};
 done:
   hg_graph_free(&read);
-  hg_h5_drop(&in.h5);
+  reader_close(&in);
   return rc;
 }
 
@@ -382,6 +412,7 @@ hg_status hg_store_read_header(const char *path, hg_store_header *header)
   if (rc == HG_OK) {
     *header = (hg_store_header){.n_nodes = in.n,
                                 .n_edges = in.m,
+                                .feature_entries = in.sparse ? in.feature_entries : in.n * in.width,
                                 .task = in.task,
                                 .n_classes = in.n_classes,
                                 .feature_width = in.width,
@@ -389,8 +420,9 @@ hg_status hg_store_read_header(const char *path, hg_store_header *header)
                                 .sparse_features = in.sparse,
                                 .symmetric = in.symmetric,
                                 .fingerprint = in.fingerprint};
+    snprintf(header->creator, sizeof header->creator, "%s", in.creator);
     memcpy(header->n_split, in.n_split, sizeof header->n_split);
   }
-  hg_h5_drop(&in.h5);
+  reader_close(&in);
   return rc;
 }

@@ -47,13 +47,25 @@ hg_status hg_store_read_rows(const char *path, hg_gid first, hg_off n, hg_graph 
 /** What is said about the whole, for a rank that reads only its slice. */
 typedef struct {
   hg_off n_nodes, n_edges;
+  hg_off feature_entries; ///< stored feature values: nodes x width when dense
   hg_task task;
   int n_classes, feature_width, n_dims;
   bool sparse_features, symmetric;
   hg_off n_split[HG_SPLIT_COUNT]; ///< nodes in each split, all parts
   uint64_t fingerprint;           ///< of the graph as written (for parts: of the graph that was partitioned)
+  char creator[256];              ///< the line of provenance, cut to fit
 } hg_store_header;
 hg_status hg_store_read_header(const char *path, hg_store_header *header);
 
 /** The index with the halo ids of `part` alone (halo_offsets still whole), or all of them for part = -1. */
 hg_status hg_store_read_parts_index(const char *path, int part, hg_parts_index *index);
+
+/**
+ * Every attribute and every dataset of an HDF5 file with halognn_format, whatever its kind: `item` gets the object
+ * ("/", "/weights"), the attribute's name (NULL for the dataset itself), and the value or the shape as text
+ * ("float32 16 x 7").
+ * Stops with what `item` fails with.
+ */
+hg_status hg_store_list(const char *path,
+                        hg_status (*item)(void *context, const char *object, const char *attribute, const char *text),
+                        void *context);
