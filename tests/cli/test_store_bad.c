@@ -333,6 +333,6 @@ Test(store_bad, a_parts_file_is_no_graph_to_partition)
 {
   const char *path = path_in(folder, "parts.hg"), *output = path_in(folder, "output.hg");
   write_sample(path, true);
-  expect_refused("parts", path, "found parts, expected a graph",
+  expect_refused("parts", path, "found no graph to partition",
                  run_program(20, HALOGNN, "partition", path, "-k", "2", "-o", output, NULL));
 }
