@@ -9,8 +9,7 @@
 static const hg_bench_suite suites[] = {
     {"machine", "bandwidth and peak of multiply-add, on one thread and on all", hg_bench_machine},
     {"kernels", "SpMM, GEMM, dropout, norms and losses, each beside its floor", hg_bench_kernels},
-    {"coordinator", "what the coordinator adds to an epoch, with workers as threads of this process",
-     hg_bench_coordinator},
+    {"coordinator", "what the coordinator adds to an epoch", hg_bench_coordinator},
     {"exchange", "halo exchange between the ranks of mpirun, beside bare messages", hg_bench_exchange},
     {0},
 };

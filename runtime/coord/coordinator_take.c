@@ -54,6 +54,8 @@ static void take_hello(hg_coordinator *c, const hg_frames *frames, const hg_mess
   }
   if (c->status != HG_OK)
     snprintf(why, sizeof why, "%s", c->failure);
+  else if (!isinf(c->stop_deadline))
+    snprintf(why, sizeof why, "the coordinator has ended");
   else if (m->ranks != c->ranks)
     snprintf(why, sizeof why, "rank %d says that there are %d ranks, expected %d", m->rank, m->ranks, c->ranks);
   else if (m->rank >= c->ranks)

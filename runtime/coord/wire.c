@@ -28,13 +28,13 @@ static int milliseconds(double seconds)
 
 static bool set_options(void *socket, int type, double timeout_s, int64_t max_bytes)
 {
-  int silence = milliseconds(timeout_s), beat = milliseconds(timeout_s / 3);
+  int wait = milliseconds(timeout_s), beat = milliseconds(timeout_s / 4), silence = milliseconds(timeout_s * 3 / 4);
   const struct {
     int option, value;
   } options[] = {{ZMQ_LINGER, 0},           {ZMQ_SNDHWM, QUEUE},
-                 {ZMQ_RCVHWM, QUEUE},       {ZMQ_SNDTIMEO, silence},
-                 {ZMQ_RCVTIMEO, silence},   {ZMQ_HANDSHAKE_IVL, silence},
-                 {ZMQ_HEARTBEAT_IVL, beat}, {ZMQ_HEARTBEAT_TIMEOUT, silence},
+                 {ZMQ_RCVHWM, QUEUE},       {ZMQ_SNDTIMEO, wait},
+                 {ZMQ_RCVTIMEO, wait},      {ZMQ_HANDSHAKE_IVL, wait},
+                 {ZMQ_HEARTBEAT_IVL, beat}, {ZMQ_HEARTBEAT_TIMEOUT, silence}, // after the last beat
                  {ZMQ_BACKLOG, BACKLOG}};
   for (size_t k = 0; k < sizeof options / sizeof *options; k++)
     if (zmq_setsockopt(socket, options[k].option, &options[k].value, sizeof(int)) != 0) return false;

@@ -11,6 +11,8 @@
 #include "core/base/rng.h"
 #include "crew.h"
 
+TestSuite(coordinator, .timeout = 60);
+
 static void expect_all_plans(const crew *c, int epochs)
 {
   for (int r = 0; r < c->options.ranks; r++) {
@@ -40,6 +42,29 @@ ParameterizedTest(const int *ranks, coordinator, every_worker_gets_every_plan)
   crew_start(c);
   crew_run(c, 0, *ranks);
   expect_all_plans(c, 200);
+  crew_stop(c, NULL);
+  crew_free(c);
+}
+
+/** Two epochs' plans are there before any report; each report brings the plan of the epoch after the next. */
+Test(coordinator, the_next_plan_is_there_while_an_epoch_runs)
+{
+  crew *c = crew_new(1, 10, 10);
+  crew_start(c);
+  hg_worker *worker;
+  hg_plan plan;
+  cr_assert_eq(hg_worker_connect(&worker, c->address, 0, 1, 10), HG_OK, "%s", hg_error_text());
+  cr_assert_eq(hg_worker_next_plan(worker, &plan), HG_OK);
+  for (int epoch = 1; epoch <= 10; epoch++) {
+    cr_assert_eq(hg_worker_next_plan(worker, &plan), HG_OK);
+    cr_expect_eq(plan.epoch, epoch + 1, "the plan of %d during epoch %d", plan.epoch, epoch);
+    const hg_report report = {.epoch = epoch};
+    cr_assert_eq(hg_worker_report(worker, &report), HG_OK);
+  }
+  cr_expect(plan.stop);
+  cr_assert_eq(hg_worker_next_plan(worker, &plan), HG_OK);
+  cr_expect(plan.stop && plan.epoch == 11, "the stop stays");
+  hg_worker_bye(&worker, HG_OK);
   crew_stop(c, NULL);
   crew_free(c);
 }
