@@ -6,8 +6,9 @@
 
 #include "core/base/alloc.h"
 
-// While a row is under construction its entries are unsigned keys 2 * from + reversed: n < 2^31, so the low bit is free to say whether
-// an edge was given this way round or added by symmetrising. Sorting by key keeps equal neighbours together, given ones first.
+// While a row is under construction its entries are unsigned keys 2 * from + reversed: n < 2^31, so the low bit is
+// free to say whether an edge was given this way round or added by symmetrising. Sorting by key keeps equal
+// neighbours together, given ones first.
 typedef struct {
   hg_csr *a;
   hg_off n, placed;

@@ -38,8 +38,8 @@ extern const hg_import_format hg_import_formats[];
 hg_status hg_import_find(const char *name, const hg_import_format **format);
 
 /**
- * Reads the file or folder `path`, numbers nodes that have no original ids, finds out whether the graph is symmetric, counts what the
- * report tells, and checks the whole graph. Not collective.
+ * Reads the file or folder `path`, numbers nodes that have no original ids, finds out whether the graph is symmetric,
+ * counts what the report tells, and checks the whole graph. Not collective.
  * @param graph   created; untouched on failure
  * @return        HG_ERR_INPUT names the file and what was found and expected
  * Memory: at most about twice the graph.
@@ -47,7 +47,10 @@ hg_status hg_import_find(const char *name, const hg_import_format **format);
 hg_status hg_import_read(hg_graph *graph, const hg_import_format *format, const char *path,
                          const hg_import_options *options, hg_import_report *report);
 
-/** The second half of hg_import_read, for a graph that a format's reader has filled; on failure it is still the caller's to free. */
+/**
+ * The second half of hg_import_read, for a graph that a format's reader has filled; on failure it is still the
+ * caller's to free.
+ */
 hg_status hg_import_finish(hg_graph *graph, const char *path, const hg_import_options *options,
                            hg_import_report *report);
 

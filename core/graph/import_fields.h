@@ -4,7 +4,10 @@
 #include "core/graph/import.h"
 #include "core/graph/text.h"
 
-/** What the readers share: putting labels, splits and features into the nodes, with their checks. `name` is for messages. */
+/**
+ * What the readers share: putting labels, splits and features into the nodes, with their checks. `name` is for
+ * messages.
+ */
 
 /** Whether n nodes fit in 32 bits and their pointers in this machine's memory; a header may claim anything. */
 hg_status hg_import_check_nodes(const char *name, hg_off n);
@@ -16,23 +19,29 @@ hg_status hg_import_original_ids(hg_nodes *nodes, const hg_id_map *map);
 hg_status hg_import_labels(hg_nodes *nodes, const char *name, const int64_t *labels);
 
 /**
- * Labels from [n x columns] numbers, NaN unknown. For the task HG_TASK_NONE: one column of whole numbers is classes (-1 unknown), more
- * columns of 0 and 1 are a multi-label task (NaN counts as 0: bits know no third value), everything else regression.
+ * Labels from [n x columns] numbers, NaN unknown. For the task HG_TASK_NONE: one column of whole numbers is classes
+ * (-1 unknown), more columns of 0 and 1 are a multi-label task (NaN counts as 0: bits know no third value),
+ * everything else regression.
  */
 hg_status hg_import_truth(hg_nodes *nodes, const char *name, const float *values, int columns, hg_task task);
 
-/** Puts `count` nodes (numbers 0..n-1) into a split. HG_ERR_INPUT for one that is out of range or already in another. */
+/**
+ * Puts `count` nodes (numbers 0..n-1) into a split. HG_ERR_INPUT for one that is out of range or already in another.
+ */
 hg_status hg_import_mark(hg_nodes *nodes, const char *name, const int64_t *ids, hg_off count, hg_split split);
 
-/** "train", "val" (also valid, validation), "test" -> the split; "none" and "-" -> HG_SPLIT_NONE; false for another word. */
+/**
+ * "train", "val" (also valid, validation), "test" -> the split; "none" and "-" -> HG_SPLIT_NONE; false for another
+ * word.
+ */
 bool hg_import_split_word(const char *word, hg_split *split);
 
 /** All of [rows x columns] are finite; HG_ERR_INPUT says where one is not. */
 hg_status hg_import_finite(const char *name, const float *values, hg_off rows, hg_off columns);
 
 /**
- * Takes CSR features, made with hg_alloc: checks pointers, columns and values; sorts rows, adds entries of the same column, leaves
- * zeros out. On failure they are still the caller's.
+ * Takes CSR features, made with hg_alloc: checks pointers, columns and values; sorts rows, adds entries of the same
+ * column, leaves zeros out. On failure they are still the caller's.
  */
 hg_status hg_import_sparse(hg_nodes *nodes, const char *name, hg_features *features, hg_off entries);
 

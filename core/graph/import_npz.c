@@ -8,8 +8,8 @@
 #include "core/base/alloc.h"
 #include "core/graph/import_fields.h"
 
-// The gnn-benchmark layout (Shchur et al. 2018): CSR adj_* and attr_* or dense attr_matrix, labels or y, *_idx, pos. Row u, column v
-// of the adjacency is the edge u -> v, so that v aggregates from u.
+// The gnn-benchmark layout (Shchur et al. 2018): CSR adj_* and attr_* or dense attr_matrix, labels or y, *_idx, pos.
+// Row u, column v of the adjacency is the edge u -> v, so that v aggregates from u.
 typedef struct {
   hg_off n, entries;
   hg_off *indptr;   // [n + 1]

@@ -10,8 +10,8 @@ enum { HG_NPY_MAX_DIMS = 4 };
 typedef hg_status (*hg_npy_read)(void *context, void *to, size_t bytes);
 
 /**
- * A NumPy array (.npy versions 1 to 3, little-endian) that is read from front to end and converted on the way, so that it costs the
- * memory of what it is converted to.
+ * A NumPy array (.npy versions 1 to 3, little-endian) that is read from front to end and converted on the way, so
+ * that it costs the memory of what it is converted to.
  */
 typedef struct {
   char name[512]; ///< for messages: "cora.npz: adj_data"
@@ -34,7 +34,8 @@ typedef struct {
 hg_status hg_npy_begin(hg_npy *array, const char *name, int64_t size, hg_npy_read read, void *context);
 
 /**
- * The next n elements as 64-bit or 32-bit integers (from i1 i2 i4 i8 u1 u2 u4 u8 b1) or as float32 (from those, f4 and f8).
+ * The next n elements as 64-bit or 32-bit integers (from i1 i2 i4 i8 u1 u2 u4 u8 b1) or as float32 (from those, f4
+ * and f8).
  * HG_ERR_INPUT for another dtype, for a value that does not fit, and for elements in columns-first order.
  */
 hg_status hg_npy_i64(hg_npy *array, int64_t *to, hg_off n);

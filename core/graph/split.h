@@ -16,8 +16,8 @@ static inline hg_split_options hg_split_default(void)
 }
 
 /**
- * Train and val with a fixed number of nodes of each class (Yang et al. 2016; Shchur et al. 2018). Replaces nodes->split, which is
- * untouched on failure. The draw is a function of (seed, original id).
+ * Train and val with a fixed number of nodes of each class (Yang et al. 2016; Shchur et al. 2018). Replaces
+ * nodes->split, which is untouched on failure. The draw is a function of (seed, original id).
  * @return HG_ERR_INPUT when the task is not classes, or when fewer nodes are left than n_val + n_test
  */
 hg_status hg_split_planetoid(hg_nodes *nodes, const hg_split_options *options);

@@ -26,7 +26,10 @@ hg_status hg_text_line(hg_text *text, char **line);
 /** As hg_text_line, but empty lines and those that begin with # or % are passed over. */
 hg_status hg_text_data_line(hg_text *text, char **line);
 
-/** The next field of the line, from *cursor on, which moves behind it. HG_ERR_INPUT names file, line, what was found and `what`. */
+/**
+ * The next field of the line, from *cursor on, which moves behind it. HG_ERR_INPUT names file, line, what was found
+ * and `what`.
+ */
 hg_status hg_text_int(const hg_text *text, char **cursor, int64_t *value, const char *what);
 
 /** As hg_text_int; an empty field between two commas is NaN, as are nan and NA. Not finite otherwise only for inf. */

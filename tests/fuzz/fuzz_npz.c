@@ -1,6 +1,6 @@
-// libFuzzer target: whatever bytes an .npz archive has, importing it ends in a graph that keeps all invariants or in an error with a
-// message, and gives all memory back. An input whose first byte is odd describes arrays, from which a sound archive is made: mutations
-// of an archive itself rarely get past its checksums.
+// libFuzzer target: whatever bytes an .npz archive has, importing it ends in a graph that keeps all invariants or in
+// an error with a message, and gives all memory back. An input whose first byte is odd describes arrays, from which a
+// sound archive is made: mutations of an archive itself rarely get past its checksums.
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,7 +2,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/** An array as NumPy would save it: {"labels", "<i8", "(4,)", data, sizeof data}. The header says what the caller says, right or wrong. */
+/**
+ * An array as NumPy would save it: {"labels", "<i8", "(4,)", data, sizeof data}. The header says what the caller
+ * says, right or wrong.
+ */
 typedef struct {
   const char *key;   ///< the member's name without .npy
   const char *descr; ///< dtype; NULL: the array is left out; "raw": `data` is the whole member
@@ -18,7 +21,8 @@ void make_npz(const char *path, bool deflate, const npz_array *arrays);
 void make_npy(const char *path, int version, npz_array array);
 
 /**
- * A graph of four nodes with edges 0->1, 0->2, 1->2, 2->0, 2->1; node 3 is isolated; features 4 x 3, labels 0 1 1 -1, node 0 train, 1 val,
- * 2 test; with the arrays of `changes` (ended by a NULL key, may be NULL) instead of its own, or beside them.
+ * A graph of four nodes with edges 0->1, 0->2, 1->2, 2->0, 2->1; node 3 is isolated; features 4 x 3, labels 0 1 1 -1,
+ * node 0 train, 1 val, 2 test; with the arrays of `changes` (ended by a NULL key, may be NULL) instead of its own, or
+ * beside them.
  */
 void make_tiny_npz(const char *path, bool deflate, const npz_array *changes);

@@ -72,7 +72,8 @@ static bool collect(int out, int err, text texts[2], double until_s)
   return true;
 }
 
-// The exit status once it has ended, or -1 when the time is up first (a child that has closed its output may still run).
+// The exit status once it has ended, or -1 when the time is up first (a child that has closed its output may still
+// run).
 static int wait_for(pid_t pid, double until_s)
 {
   int state;

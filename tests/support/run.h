@@ -11,8 +11,8 @@ typedef struct {
 } run_result;
 
 /**
- * Runs argv[0] (found by PATH) with the NULL-ended `argv`, standard input empty, in a process group of its own; waits for it.
- * Fails the Criterion test when it cannot be started.
+ * Runs argv[0] (found by PATH) with the NULL-ended `argv`, standard input empty, in a process group of its own; waits
+ * for it. Fails the Criterion test when it cannot be started.
  * @param folder   working folder, or NULL for this one
  */
 run_result run_in(const char *folder, double limit_s, const char *const *argv);
