@@ -1,16 +1,20 @@
 #include "core/base/rng.h"
 
+#include <Random123/philox.h>
 #include <math.h>
-
-#include "core/base/philox.h"
 
 void hg_rng_words(hg_rng rng, uint64_t a, uint32_t b, uint32_t words[4])
 {
-  const uint32_t counter[4] = {(uint32_t)a, (uint32_t)(a >> 32), b, rng.stream};
-  hg_philox(counter, rng.seed, words);
+  philox4x32_ctr_t counter = {{(uint32_t)a, (uint32_t)(a >> 32), b, rng.stream}};
+  philox4x32_key_t key = {{(uint32_t)rng.seed, (uint32_t)(rng.seed >> 32)}};
+  philox4x32_ctr_t drawn = philox4x32(counter, key);
+  for (int k = 0; k < 4; k++) words[k] = drawn.v[k];
 }
 
-static double unit(uint32_t high, uint32_t low) { return (double)((((uint64_t)high << 32) | low) >> 11) * 0x1p-53; }
+static double unit(uint32_t high, uint32_t low)
+{
+  return (double)((((uint64_t)high << 32) | low) >> 11) * 0x1p-53;
+}
 
 double hg_rng_uniform(hg_rng rng, uint64_t a, uint32_t b)
 {
