@@ -68,7 +68,7 @@ hg_status hg_quality_json(const hg_quality *q, char **json)
   if (!text) return hg_fail(HG_ERR_INTERNAL, "the figures of the partition are not finite");
   hg_status rc = HG_ALLOC(*json, strlen(text) + 1, "figures of the partition");
   if (rc == HG_OK) memcpy(*json, text, strlen(text) + 1);
-  free(text);
+  free(text); // allow(malloc): jansson's
   return rc;
 }
 

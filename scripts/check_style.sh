@@ -42,7 +42,7 @@ rule unsafe "^($library|^(bench|tests)/)" '^$' '(strcpy|strcat|sprintf|vsprintf|
 rule type_name "$ours" '^$' '(typedef .*|} *)[a-z0-9_]+_t *;' 'a type of ours named _t, which is reserved by POSIX'
 rule disabled "^($library|^(bench|tests)/)" '^$' '# *if +0' 'disabled code'
 
-report 'left open in a comment' < <(grep -E 'TO[D]O|FIX[M]E|XX[X]' "$work/text" || true)
+report 'left open in a comment' < <(grep -E '(^|[^A-Za-z0-9_])(TO[D]O|FIX[M]E|XX[X])([^A-Za-z0-9_]|$)' "$work/text" || true)
 report 'a banner' < <(grep -E '^[^:]*:[0-9]+:.*(//|/\*)[ ]*[-=*#~]{6,}' "$work/text" || true)
 report 'a line longer than 120 columns' < <(awk '{ text = $0; sub(/^[^:]*:[0-9]+:/, "", text); if (length(text) > 120) print }' "$work/text")
 report 'a tab' < <(grep -P '^[^:]*:[0-9]+:.*\t' "$work/text" || true)

@@ -11,10 +11,7 @@ void hg_rng_words(hg_rng rng, uint64_t a, uint32_t b, uint32_t words[4])
   for (int k = 0; k < 4; k++) words[k] = drawn.v[k];
 }
 
-static double unit(uint32_t high, uint32_t low)
-{
-  return (double)((((uint64_t)high << 32) | low) >> 11) * 0x1p-53;
-}
+static double unit(uint32_t high, uint32_t low) { return (double)((((uint64_t)high << 32) | low) >> 11) * 0x1p-53; }
 
 double hg_rng_uniform(hg_rng rng, uint64_t a, uint32_t b)
 {

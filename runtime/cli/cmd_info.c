@@ -153,7 +153,7 @@ static void print_parts(const hg_parts_index *index, json_t *quality)
       line(key, "%s", text);
     else
       line(key, "%.6g", json_real_value(value));
-    free(text);
+    free(text); // allow(malloc): jansson's
   }
   printf("%-20s %12s %12s %12s\n", "part", "nodes", "interior", "halo");
   for (int p = 0; p < index->n_parts && p < MOST_LINES; p++)
@@ -167,7 +167,7 @@ static hg_status print_json(json_t *object)
   char *text = object ? json_dumps(object, JSON_INDENT(2)) : NULL;
   if (!text) return hg_fail(HG_ERR_INPUT, "the file holds text that is no UTF-8");
   printf("%s\n", text);
-  free(text);
+  free(text); // allow(malloc): jansson's
   return HG_OK;
 }
 

@@ -20,7 +20,8 @@ static const hg_command commands[] = {
 
 static void usage(FILE *to)
 {
-  fprintf(to, "Usage: halognn COMMAND [OPTION...]\nDistributed training of graph neural networks on CPU clusters.\n\nCommands:\n");
+  fprintf(to, "Usage: halognn COMMAND [OPTION...]\nDistributed training of graph neural networks on CPU "
+              "clusters.\n\nCommands:\n");
   for (const hg_command *c = commands; c->name; c++) fprintf(to, "  %-10s %s\n", c->name, c->help);
   fprintf(to, "\n`halognn COMMAND --help` tells more. `mpirun -n P halognn train CONFIG.yaml` runs on P ranks.\n"
               "Exit status: 0 done, 1 failed, 2 usage or input error, 75 stopped by a signal after a checkpoint.\n");
@@ -61,7 +62,8 @@ static hg_status run(int argc, char **argv)
 int main(int argc, char **argv)
 {
   hg_status rc = run(argc, argv);
-  if (rc != HG_OK && rc != HG_STOPPED && strcmp(hg_error_text(), "") != 0) fprintf(stderr, "halognn: %s\n", hg_error_text());
+  if (rc != HG_OK && rc != HG_STOPPED && strcmp(hg_error_text(), "") != 0)
+    fprintf(stderr, "halognn: %s\n", hg_error_text());
   if (fflush(stdout) != 0 && rc == HG_OK) rc = HG_ERR_IO;
   return hg_exit_status(rc);
 }

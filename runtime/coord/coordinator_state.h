@@ -10,10 +10,10 @@
 typedef struct {
   bool here, bye, gone; ///< said HELLO; said BYE; its connection ended without one
   hg_identity id;
-  int fd;                      ///< of its connection, -1 when that ended
-  double lost_s;               ///< when that was noticed: a BYE may still lie in the queue
-  int reported;                ///< last epoch
-  double losses[2];            ///< of epochs, by epoch % 2
+  int fd;                             ///< of its connection, -1 when that ended
+  double lost_s;                      ///< when that was noticed: a BYE may still lie in the queue
+  int reported;                       ///< last epoch
+  double losses[2];                   ///< of epochs, by epoch % 2
   zmq_msg_t sums[HG_WORKER_SUMS_MAX]; ///< ring of gradients that wait for those of other ranks
   int first_sum, n_sums;
 } hg_peer;

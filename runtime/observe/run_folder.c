@@ -126,7 +126,7 @@ hg_status hg_run_folder_rewind(hg_run_folder *folder, int repeat, int epoch)
   folder->metrics = NULL;
   HG_TRY(open_file(folder, "metrics.jsonl", "a", &folder->metrics));
 done:
-  free(line); // getline's
+  free(line); // allow(malloc): getline's
   if (in) fclose(in);
   if (out) fclose(out);
   hg_new_file_abandon(&file);

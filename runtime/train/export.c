@@ -86,6 +86,6 @@ done:
   hg_checkpoint_free(&checkpoint);
   json_decref(model);
   json_decref(header);
-  free(text); // jansson's
+  free(text); // allow(malloc): jansson's
   return rc;
 }

@@ -15,6 +15,7 @@ void expect_close(const hg_real *a, const hg_real *b, hg_off n, double tolerance
       worst = i;
     }
   }
-  cr_expect(largest <= tolerance, "%s: element %lld: %.9g and %.9g differ by %.3g, allowed %.3g", what, (long long)worst,
-            worst < 0 ? 0.0 : (double)a[worst], worst < 0 ? 0.0 : (double)b[worst], largest, tolerance);
+  cr_expect(largest <= tolerance, "%s: element %lld: %.9g and %.9g differ by %.3g, allowed %.3g", what,
+            (long long)worst, worst < 0 ? 0.0 : (double)a[worst], worst < 0 ? 0.0 : (double)b[worst], largest,
+            tolerance);
 }
