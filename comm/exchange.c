@@ -24,8 +24,8 @@ struct hg_exchange {
   hg_matrix x;     // a view
   hg_real *buffer; // [rows of the send lists x cols] FILL: packed rows; ADD: what arrives
   int n_sends, n_receives;
-  message *sends;        // [n_sends] in the order in which they are started
-  MPI_Request *requests; // [n_receives + n_sends] receives first
+  message *sends, *receives; // [n_sends], [n_receives] in the order in which they are started
+  MPI_Request *requests;     // [n_receives + n_sends] receives first
   bool under_way;
   hg_traffic one, total; // of one exchange; since the creation
 };
@@ -78,11 +78,11 @@ static hg_real *halo_row(const hg_exchange *e, hg_lid row)
 }
 static hg_real *buffer_row(const hg_exchange *e, hg_lid row) { return e->buffer + (hg_off)row * e->x.cols; }
 
-static void make_requests(hg_exchange *e, const message *receives, int tag, MPI_Comm comm)
+static void make_requests(hg_exchange *e, int tag, MPI_Comm comm)
 {
   bool fill = e->kind == HG_FILL_HALO;
   for (int k = 0; k < e->n_receives; k++) {
-    const message *m = &receives[k];
+    const message *m = &e->receives[k];
     hg_real *to = fill ? halo_row(e, m->first) : buffer_row(e, m->first);
     MPI_Recv_init(to, (int)numbers_in(e, m), HG_MPI_REAL, m->peer, tag, comm, &e->requests[k]);
   }
@@ -95,9 +95,9 @@ static void make_requests(hg_exchange *e, const message *receives, int tag, MPI_
   e->one.messages_sent = e->n_sends;
 }
 
-// Everything that can fail on this rank alone. `receives` is made here and freed by the caller.
-static hg_status prepare(hg_exchange **exchange, message **receives, const hg_world *world, const hg_links *links,
-                         hg_exchange_kind kind, const hg_matrix *x, int slot)
+// Everything that can fail on this rank alone.
+static hg_status prepare(hg_exchange **exchange, const hg_world *world, const hg_links *links, hg_exchange_kind kind,
+                         const hg_matrix *x, int slot)
 {
   hg_status rc = HG_OK;
   bool fill = kind == HG_FILL_HALO;
@@ -111,11 +111,11 @@ static hg_status prepare(hg_exchange **exchange, message **receives, const hg_wo
   int n_peers_send = x->cols > 0 ? links->n_peers_send : 0, n_peers_recv = x->cols > 0 ? links->n_peers_recv : 0;
   int n_sends = fill ? n_peers_send : n_peers_recv, n_receives = fill ? n_peers_recv : n_peers_send;
   HG_TRY(HG_ALLOC(e->sends, n_sends, "exchange messages"));
-  HG_TRY(HG_ALLOC(*receives, n_receives, "exchange messages"));
-  list_messages(fill ? e->sends : *receives, n_peers_send, links->send_peers, links->send_offsets, world);
-  list_messages(fill ? *receives : e->sends, n_peers_recv, links->recv_peers, links->recv_offsets, world);
+  HG_TRY(HG_ALLOC(e->receives, n_receives, "exchange messages"));
+  list_messages(fill ? e->sends : e->receives, n_peers_send, links->send_peers, links->send_offsets, world);
+  list_messages(fill ? e->receives : e->sends, n_peers_recv, links->recv_peers, links->recv_offsets, world);
   HG_TRY(check_sizes(e, e->sends, n_sends));
-  HG_TRY(check_sizes(e, *receives, n_receives));
+  HG_TRY(check_sizes(e, e->receives, n_receives));
   HG_TRY(HG_ALLOC(e->requests, n_sends + n_receives, "exchange requests"));
   HG_TRY(HG_ALLOC(e->buffer, (hg_off)links->send_offsets[links->n_peers_send] * x->cols, "exchange buffer"));
   e->n_sends = n_sends;
@@ -129,14 +129,12 @@ hg_status hg_exchange_create(hg_exchange **exchange, hg_world *world, const hg_l
                              hg_matrix *x, int slot)
 {
   hg_status rc = HG_OK;
-  message *receives = NULL;
   *exchange = NULL;
   HG_TRY(hg_world_same(world, x->cols, "width of an exchange"));
   HG_TRY(hg_world_same(world, slot * 2 + (int)kind, "slot and kind of an exchange"));
-  HG_TRY_ALL(world, "preparing an exchange", prepare(exchange, &receives, world, links, kind, x, slot));
-  make_requests(*exchange, receives, HG_TAG_EXCHANGE + slot, hg_world_comm(world));
+  HG_TRY_ALL(world, "preparing an exchange", prepare(exchange, world, links, kind, x, slot));
+  make_requests(*exchange, HG_TAG_EXCHANGE + slot, hg_world_comm(world));
 done:
-  hg_free(&receives);
   if (rc != HG_OK) hg_exchange_free(exchange);
   return rc;
 }
@@ -150,6 +148,7 @@ void hg_exchange_free(hg_exchange **exchange)
     if (e->requests[k] != MPI_REQUEST_NULL) MPI_Request_free(&e->requests[k]);
   hg_free(&e->requests);
   hg_free(&e->sends);
+  hg_free(&e->receives);
   hg_free(&e->buffer);
   hg_free(exchange);
 }

@@ -155,26 +155,17 @@ static hg_status check_received(const digest *said, const hg_part *part)
   return HG_OK;
 }
 
-static hg_status make_digests(digest **sent, digest **said, int n_ranks)
-{
-  hg_status rc = HG_OK;
-  HG_TRY(HG_ALLOC(*sent, n_ranks, "checksums of send lists"));
-  HG_TRY(HG_ALLOC(*said, n_ranks, "checksums of send lists"));
-done:
-  return rc;
-}
-
 static hg_status verify(const hg_links *links, hg_world *world, const hg_part *part)
 {
   hg_status rc = HG_OK;
-  digest *sent = NULL, *said = NULL;
-  HG_TRY_ALL(world, "checking send lists", make_digests(&sent, &said, part->n_parts));
+  digest *sent = NULL; // what is said to each rank, then what each rank says
+  HG_TRY_ALL(world, "checking send lists", HG_ALLOC(sent, 2 * (hg_off)part->n_parts, "checksums of send lists"));
+  digest *said = sent + part->n_parts;
   digest_sent(sent, links, part);
   MPI_Alltoall(sent, DIGEST_NUMBERS, MPI_INT64_T, said, DIGEST_NUMBERS, MPI_INT64_T, hg_world_comm(world));
   HG_TRY_ALL(world, "checking send lists", check_received(said, part));
 done:
   hg_free(&sent);
-  hg_free(&said);
   return rc;
 }
 

@@ -115,7 +115,7 @@ hg_status hg_gather(hg_world *world, const void *mine, size_t bytes, void **all,
   if (rank != 0) {
     send_bytes(world, mine, bytes, 0);
   } else {
-    if (bytes > 0) memcpy(*all, mine, bytes);
+    if (*all && bytes > 0) memcpy(*all, mine, bytes);
     for (int q = 1; q < n_ranks; q++) receive_bytes(world, (char *)*all + (*offsets)[q], (size_t)sizes[q], q);
   }
 done:

@@ -91,3 +91,13 @@ ParameterizedTest(run_plan *plan, mpi, cases)
   cr_expect(run.seconds < seconds, "%s\ntook %.1f s, allowed %d s", command, run.seconds, seconds);
   run_free(&run);
 }
+
+Test(mpi, one_rank_needs_no_mpirun)
+{
+  prepare_environment();
+  run_result run = run_program(60, MPI_CASES, "exchange/fill_copies_owners_rows", NULL);
+  cr_expect_eq(run.status, 0, "ended with status %d\n%s%s", run.status, run.out, run.err);
+  cr_expect_str_empty(run.err, "printed: %s", run.err);
+  cr_expect(run.seconds < 20, "took %.1f s", run.seconds);
+  run_free(&run);
+}

@@ -64,6 +64,17 @@ static void same_finds_a_difference(hg_world *world)
     check(strcmp(hg_error_text(), "width differs between ranks: from 10 to 11") == 0, "%s", hg_error_text());
 }
 
+static void phases_that_differ_are_found(hg_world *world)
+{
+#ifdef NDEBUG
+  (void)world; // release builds do not look
+#else
+  hg_status rc = hg_agree(world, HG_OK, hg_world_rank(world) == 1 ? "loading" : "training");
+  check(rc == HG_ERR_INTERNAL, "status %d", (int)rc);
+  check(strstr(hg_error_text(), "the phase at an agreement differs between ranks") != NULL, "%s", hg_error_text());
+#endif
+}
+
 const mpi_case world_cases[] = {
     {"world/ranks_are_numbered", ranks_are_numbered, "1 2 3 4 7"},
     {"world/agreement_on_success_changes_nothing", agreement_on_success_changes_nothing, "1 2 7"},
@@ -71,6 +82,7 @@ const mpi_case world_cases[] = {
     {"world/worst_code_wins", worst_code_wins, "3 4 7"},
     {"world/stop_is_no_failure", stop_is_no_failure, "2 3"},
     {"world/same_finds_a_difference", same_finds_a_difference, "1 2 3"},
+    {"world/phases_that_differ_are_found", phases_that_differ_are_found, "2 3"},
     {0},
 };
 
