@@ -155,10 +155,14 @@ Test(coordinator, early_stopping_ends_all_workers_at_the_same_epoch)
 
 enum { SUM_MAX = 5000 };
 
+/** Every third number is large in ranks 0 and 1 and cancels there, so that another order of additions loses the small ones. */
 static hg_real contribution(int rank, int epoch, hg_off i)
 {
-  double u = hg_rng_uniform((hg_rng){.seed = 3, .stream = HG_STREAM_TEST}, (uint64_t)i, (uint32_t)(epoch * 16 + rank));
-  return (hg_real)((u - 0.5) * (i % 3 == 0 ? 1e6 : 1e-3));
+  const hg_rng rng = {.seed = 3, .stream = HG_STREAM_TEST};
+  double small = hg_rng_uniform(rng, (uint64_t)i, (uint32_t)(epoch * 16 + rank)) - 0.5;
+  double large = 1e17 * hg_rng_uniform(rng, (uint64_t)i, (uint32_t)(epoch * 16 + 15));
+  if (i % 3 != 0 || rank > 1) return (hg_real)small;
+  return (hg_real)(rank == 0 ? large : -large);
 }
 
 static hg_status check_sum(const crew_member *member, int epoch, const hg_real *values, hg_off n)
