@@ -10,7 +10,11 @@
 #include "core/base/suggest.h"
 #include "partition/repair.h"
 
-enum { ATTEMPTS = 3, N_METHODS = 3 };
+enum {
+  ATTEMPTS = 3,
+  N_METHODS = 3,
+  RETRY_EDGES = 1000000, // a larger graph is not partitioned again for its balance alone: it seldom helps and takes minutes
+};
 
 const hg_partitioner hg_partitioners[] = {
     {"metis", "multilevel k-way, least communication volume or edge cut", hg_partition_metis},
@@ -134,8 +138,8 @@ static hg_status run_until_good(const hg_graph *graph, int k, const hg_partition
       *best = v;
       memcpy(part_of, trial, bytes);
     }
-    if (best->empty == 0 && best->excess <= 0) break;
-    if (method->run != hg_partition_metis) break; // another seed changes nothing there
+    bool worth = best->empty > 0 || (best->excess > 0 && hg_csr_entries(&graph->adjacency) <= RETRY_EDGES);
+    if (!worth || method->run != hg_partition_metis) break; // another seed changes nothing in the others' sizes
   }
 done:
   hg_free(&trial);

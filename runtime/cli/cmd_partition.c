@@ -39,7 +39,7 @@ static int read_number(const char *name, const char *text, int64_t lowest, int64
   errno = 0;
   *value = strtoll(text, &end, 10);
   if (end != text && !*end && !errno && *value >= lowest && *value <= highest) return 0;
-  return hg_command_error("--%s: found '%s', expected a whole number from %" PRId64 " to %" PRId64, name, text, lowest,
+  return hg_command_error("%s: found '%s', expected a whole number from %" PRId64 " to %" PRId64, name, text, lowest,
                           highest);
 }
 
@@ -100,7 +100,7 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
   int error = 0, word = 0;
   switch (key) {
   case 'k':
-    error = read_number("parts", arg, 1, INT32_MAX / 4, &number);
+    error = read_number("-k", arg, 1, INT32_MAX / 2, &number);
     a->k = (int)number;
     return error;
   case 'o':
@@ -118,7 +118,7 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
   case KEY_IMBALANCE:
     return read_imbalance(arg, &a->partition.imbalance);
   case KEY_SEED:
-    error = read_number("seed", arg, 0, INT64_MAX, &number);
+    error = read_number("--seed", arg, 0, INT64_MAX, &number);
     a->partition.seed = (uint64_t)number;
     return error;
   case KEY_DRY_RUN:
