@@ -13,7 +13,8 @@
 enum {
   ATTEMPTS = 3,
   N_METHODS = 3,
-  RETRY_EDGES = 1000000, // a larger graph is not partitioned again for its balance alone: it seldom helps and takes minutes
+  RETRY_EDGES =
+      1000000, // a larger graph is not partitioned again for its balance alone: it seldom helps and takes minutes
 };
 
 const hg_partitioner hg_partitioners[] = {
