@@ -28,7 +28,10 @@ static void compute(double seconds)
   }
 }
 
-/** The ranks meet once an epoch, as they do in the reduction of the loss; one that has failed goes on meeting the others. */
+/**
+ * The ranks meet once an epoch, as they do in the reduction of the loss; one that has failed goes on meeting the
+ * others.
+ */
 static void run_epoch(worker_thread *t, hg_worker *worker, double *sample)
 {
   double before = worker ? hg_worker_seconds(worker) : 0;

@@ -2,8 +2,8 @@
 #include "models/local_graph.h"
 
 /**
- * The input features of owned and halo nodes. They never change, so the halo's are fetched once and the first layer needs no exchange:
- * a remote row's dropout mask is drawn again here (ALGORITHMS A.4).
+ * The input features of owned and halo nodes. They never change, so the halo's are fetched once and the first layer
+ * needs no exchange: a remote row's dropout mask is drawn again here (ALGORITHMS A.4).
  */
 typedef struct {
   int width;

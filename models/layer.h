@@ -69,7 +69,10 @@ struct hg_layer_type {
   /** Allocates what the layer keeps, creates its exchanges. Collective. */
   hg_status (*create)(hg_layer *layer);
   void (*forward)(hg_layer *layer, const hg_pass *pass);
-  /** @param d_h  [n_owned x f_out], used up    @param d_x  [n_local x f_in] owned rows written, or no data: not wanted */
+  /**
+   * @param d_h  [n_owned x f_out], used up
+   * @param d_x  [n_local x f_in] owned rows written, or no data: not wanted
+   */
   void (*backward)(hg_layer *layer, const hg_pass *pass, hg_matrix *d_h, hg_matrix *d_x);
 };
 
@@ -84,7 +87,10 @@ hg_status hg_layer_type_find(const hg_layer_type **type, const char *name);
 /** Frees what a layer's `create` allocated, whatever its kind. */
 void hg_layer_free(hg_layer *layer);
 
-/** Parameter `name` of the layer as a matrix over `base` (theta or d_theta); no data when the layer has none of that name. */
+/**
+ * Parameter `name` of the layer as a matrix over `base` (theta or d_theta); no data when the layer has none of that
+ * name.
+ */
 hg_matrix hg_layer_parameter(const hg_layer *layer, hg_real *base, const char *name);
 
 /** Adds a parameter to the plan. */
@@ -93,7 +99,10 @@ void hg_layer_plan_parameter(hg_layer *layer, const char *name, int rows, int co
 /** The dropout of this layer's input in this pass; rate 0 when not training. */
 hg_dropout hg_layer_dropout(const hg_layer *layer, const hg_pass *pass);
 
-/** What every kind ends with: h (or xhat, with a norm) holds z + bias not yet added; afterwards h = activation(norm(z + bias)). Collective with batch norm. */
+/**
+ * What every kind ends with: h (or xhat, with a norm) holds z + bias not yet added; afterwards h = activation(norm(z +
+ * bias)). Collective with batch norm.
+ */
 void hg_layer_finish(hg_layer *layer, const hg_pass *pass);
 
 /** Its gradient: d_h becomes d_z in place; bias and norm gradients are written. Collective with batch norm. */

@@ -19,7 +19,8 @@ typedef struct {
 } hg_local_graph;
 
 /**
- * Degrees are global: the in-degree of each node, plus one with self-loops, so that every rank count gives the same operator.
+ * Degrees are global: the in-degree of each node, plus one with self-loops, so that every rank count gives the same
+ * operator.
  * SYMMETRIC: 1 / sqrt(d_i d_j) (Kipf and Welling 2017); ROW: 1 / d_i; SUM: 1. Nodes of degree 0 get 0.
  * Collective. Everything borrowed must outlive `graph`.
  */

@@ -40,7 +40,8 @@ hg_matrix hg_model_d_logits(hg_model *model);
 
 /**
  * Fills `gradients` from d_logits, of the pass that hg_model_forward made last.
- * @param sums   each layer's gradients are summed over ranks from the moment they exist (the caller ends the sums); NULL: they stay local
+ * @param sums   each layer's gradients are summed over ranks from the moment they exist (the caller ends the sums);
+ *   NULL: they stay local
  * Collective.
  */
 void hg_model_backward(hg_model *model, const hg_pass *pass, hg_sums *sums);

@@ -2,11 +2,12 @@
 #include "partition/partitioner.h"
 
 /**
- * Partitions the graph file and writes the parts file: read, partition, build, permute, measure, store. Used by `halognn partition` and by
- * training when the parts for P ranks are missing. The folder of hg_parts_cache_path is made when it is missing. Not collective.
+ * Partitions the graph file and writes the parts file: read, partition, build, permute, measure, store. Used by
+ * `halognn partition` and by training when the parts for P ranks are missing. The folder of hg_parts_cache_path is made
+ * when it is missing. Not collective.
  * @param parts_path   where to, tried before the work begins; appears only when complete
- * @return             HG_ERR_INPUT for bad options, a bad graph file or a path that cannot be written; HG_ERR_IO when it is the path of the
- *                     cache that cannot be written: the caller may write elsewhere
+ * @return             HG_ERR_INPUT for bad options, a bad graph file or a path that cannot be written; HG_ERR_IO when
+ *                     it is the path of the cache that cannot be written: the caller may write elsewhere
  * Memory: twice the graph, or the graph and METIS (hg_partition_predict).
  */
 hg_status hg_partition_file(const char *graph_path, int k, const hg_partition_options *options, const char *parts_path);
@@ -18,5 +19,8 @@ hg_status hg_partition_file(const char *graph_path, int k, const hg_partition_op
 hg_status hg_parts_cache_path(const char *graph_path, int k, const hg_partition_options *options, char *path,
                               size_t size);
 
-/** Whether `parts_path` exists and was made from this very graph with these options. Never fails on a damaged file: then it is false. */
+/**
+ * Whether `parts_path` exists and was made from this very graph with these options. Never fails on a damaged file: then
+ * it is false.
+ */
 bool hg_parts_cache_valid(const char *parts_path, const char *graph_path, int k, const hg_partition_options *options);

@@ -49,8 +49,8 @@ static hg_off merge_rows(const hg_csr *a, const hg_csr *t, hg_lid self, idx_t *o
   return count;
 }
 
-// METIS needs each edge both ways and breaks (unchecked) when one is missing: the union with the transpose is taken even when the
-// graph says that it is symmetric, since that word comes from a file.
+// METIS needs each edge both ways and breaks (unchecked) when one is missing: the union with the transpose is taken
+// even when the graph says that it is symmetric, since that word comes from a file.
 static hg_status make_undirected(metis_graph *g, const hg_csr *a)
 {
   hg_status rc = HG_OK;
@@ -75,8 +75,8 @@ done:
   return rc;
 }
 
-// One constraint for each balance bit that weighs anything. What a single node weighs must be allowed on top of the mean, or METIS
-// spoils the cut for a balance that cannot be had (a few labels, or a hub with many edges).
+// One constraint for each balance bit that weighs anything. What a single node weighs must be allowed on top of the
+// mean, or METIS spoils the cut for a balance that cannot be had (a few labels, or a hub with many edges).
 static hg_status set_constraints(metis_graph *g, const hg_graph *graph, int k, const hg_partition_options *options)
 {
   int balance = options->balance ? options->balance : HG_BALANCE_NODES, bits[MAX_CONSTRAINTS], n_bits = 0;
@@ -100,8 +100,9 @@ static hg_status set_constraints(metis_graph *g, const hg_graph *graph, int k, c
   return rc;
 }
 
-// METIS reports its errors to itself by SIGTERM and SIGABRT, with handlers that jump to a buffer of the calling thread. A SIGTERM of
-// the user must therefore not reach another thread, and our handlers are put back whole (METIS uses signal(), which loses flags).
+// METIS reports its errors to itself by SIGTERM and SIGABRT, with handlers that jump to a buffer of the calling thread.
+// A SIGTERM of the user must therefore not reach another thread, and our handlers are put back whole (METIS uses
+// signal(), which loses flags).
 typedef struct {
   struct sigaction term, abort;
 } saved_handlers;

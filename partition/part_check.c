@@ -46,7 +46,8 @@ static hg_status check_halo(const hg_part *p)
   return HG_OK;
 }
 
-// Owned columns, then halo columns, each ascending: one ascending sequence of local ids. Marks the halo nodes that are met.
+// Owned columns, then halo columns, each ascending: one ascending sequence of local ids. Marks the halo nodes that are
+// met.
 static hg_status check_rows(const hg_part *p, uint8_t *met)
 {
   for (hg_lid i = 0; i < p->n_owned; i++) {

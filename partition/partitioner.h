@@ -37,8 +37,8 @@ hg_status hg_partitioner_find(const char *name, const hg_partitioner **found);
 hg_off hg_balance_weight(const hg_graph *graph, int bit, hg_lid i);
 
 /**
- * Chooses, checks and where needed repairs the parts: no part empty, imbalance within bounds or reported; retries with another seed
- * before giving up. To be called from the main thread: METIS catches SIGTERM while it runs.
+ * Chooses, checks and where needed repairs the parts: no part empty, imbalance within bounds or reported; retries with
+ * another seed before giving up. To be called from the main thread: METIS catches SIGTERM while it runs.
  * @param part_of   [nodes], written
  * @return          HG_ERR_INPUT for an unknown method (names them), k < 1 or k > nodes
  */

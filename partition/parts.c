@@ -82,8 +82,8 @@ done:
   return rc;
 }
 
-// Sorts every part's halo nodes by global id at once, in O(halo + nodes): the lists (part -> node) are transposed to (node -> parts),
-// and reading those in the order of global ids fills each part's list in ascending order.
+// Sorts every part's halo nodes by global id at once, in O(halo + nodes): the lists (part -> node) are transposed to
+// (node -> parts), and reading those in the order of global ids fills each part's list in ascending order.
 static hg_status sort_halos(hg_off n, const hg_lid *order, const hg_lid *halo, hg_parts_index *index)
 {
   hg_status rc = HG_OK;

@@ -3,8 +3,8 @@
 #include "partition/partitioner.h"
 
 /**
- * The order of nodes for `part_of` (part by part; interior nodes, then boundary nodes; old numbers ascending in each group) and the
- * index of halos that goes with it.
+ * The order of nodes for `part_of` (part by part; interior nodes, then boundary nodes; old numbers ascending in each
+ * group) and the index of halos that goes with it.
  * @param order   [nodes], written: order[new global id] = old number, for hg_graph_permute
  * @param index   created; quality_json is left NULL
  */
@@ -20,7 +20,7 @@ typedef struct {
   hg_csr a; ///< n_owned x (n_owned + n_halo), local ids; entries in the order of global ids' owners: owned, then halo
   hg_gid *halo_ids; ///< [n_halo] global ids, ascending
   hg_lid *
-      halo_offsets; ///< [n_parts + 1] halo nodes owned by part q are halo_offsets[q] .. [q+1]-1 (add n_owned for local ids)
+      halo_offsets; ///< [n_parts + 1] part q owns halo nodes halo_offsets[q] .. [q+1]-1 (add n_owned for local ids)
   hg_gid *owner_first; ///< [n_parts + 1] first global id of each part
   hg_nodes nodes;      ///< data of the owned nodes
 } hg_part;

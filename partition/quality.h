@@ -23,8 +23,8 @@ hg_status hg_quality_json(const hg_quality *quality, char **json);
 hg_status hg_quality_parse(const char *json, hg_quality *quality);
 
 /**
- * Predicted peak bytes and seconds of partitioning n nodes and m edges in k parts, before doing it (`--dry-run`): the graph's adjacency,
- * its permuted copy, and METIS's own; features not counted. Constants fitted to METIS 5.1.0 on generated graphs
- * (docs/partitioning.md); a factor of two is usual.
+ * Predicted peak bytes and seconds of partitioning n nodes and m edges in k parts, before doing it (`--dry-run`): the
+ * graph's adjacency, its permuted copy, and METIS's own; features not counted. Constants fitted to METIS 5.1.0 on
+ * generated graphs (docs/partitioning.md); a factor of two is usual.
  */
 void hg_partition_predict(hg_off n, hg_off m, int k, const char *method, size_t *bytes, double *seconds);

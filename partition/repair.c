@@ -16,7 +16,8 @@ static hg_lid find_seed(const hg_graph *graph, const int32_t *part_of, int from)
   return first;
 }
 
-// Moves `count` nodes of part `from` to part `to`, breadth first; jumps to the next node of the part when a component ends.
+// Moves `count` nodes of part `from` to part `to`, breadth first; jumps to the next node of the part when a component
+// ends.
 static void move_region(const hg_graph *graph, int32_t *part_of, int from, int to, hg_off count, hg_lid *queue)
 {
   const hg_csr *a = &graph->adjacency;

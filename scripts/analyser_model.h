@@ -1,6 +1,7 @@
 #pragma once
-// Put before each file that clang-tidy analyses (scripts/test.sh tidy). It sees one file at a time, so it does not know that hg_fail never
-// gives HG_OK, that memory is there when hg_alloc says so, and that ranks never agree on something better than what each brought.
+// Put before each file that clang-tidy analyses (scripts/test.sh tidy). It sees one file at a time, so it does not know
+// that hg_fail never gives HG_OK, that memory is there when hg_alloc says so, and that ranks never agree on something
+// better than what each brought.
 #include "comm/world.h"
 #include "core/base/alloc.h"
 

@@ -12,7 +12,9 @@ typedef enum {
   HG_STOPPED,      ///< a signal ended the run after its checkpoint: exit status 75
 } hg_status;
 
-/** Sets this thread's message and returns `code`. `fmt` names the file, line or key, what was found, what was expected. */
+/**
+ * Sets this thread's message and returns `code`. `fmt` names the file, line or key, what was found, what was expected.
+ */
 hg_status hg_fail(hg_status code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /** Puts "context: " before this thread's message and returns `code`; does nothing on HG_OK. */
@@ -24,7 +26,10 @@ const char *hg_error_text(void);
 /** The exit status of a command that ended with `code`: 0, 1, 2 for HG_ERR_INPUT, 75 for HG_STOPPED. */
 int hg_exit_status(hg_status code);
 
-/** Leaves through the label `done` when `call` fails. The function declares `hg_status rc = HG_OK;` and frees at `done:`. */
+/**
+ * Leaves through the label `done` when `call` fails. The function declares `hg_status rc = HG_OK;` and frees at
+ * `done:`.
+ */
 #define HG_TRY(call)                       \
   do {                                     \
     if ((rc = (call)) != HG_OK) goto done; \

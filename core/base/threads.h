@@ -1,7 +1,10 @@
 #pragma once
 #include "core/base/types.h"
 
-/** Threads of this rank's parallel loops: what `n` asks for, or for n = 0 what OMP_NUM_THREADS or the processor mask gives. */
+/**
+ * Threads of this rank's parallel loops: what `n` asks for, or for n = 0 what OMP_NUM_THREADS or the processor mask
+ * gives.
+ */
 void hg_threads_set(int n);
 int hg_threads(void);
 

@@ -146,7 +146,8 @@ static hg_status predict(const arguments *a)
   HG_TRY(hg_store_read_header(a->graph, &header));
   HG_TRY(hg_partitioner_find(a->partition.method, &method));
   hg_partition_predict(header.n_nodes, header.n_edges, a->k, method->name, &bytes, &seconds);
-  // features, labels and so on are held twice while the nodes are put in order; the file is about as large as they are in memory
+  // features, labels and so on are held twice while the nodes are put in order; the file is about as large as they are
+  // in memory
   double data = stat(a->graph, &info) == 0 ? (double)info.st_size - 4.0 * (double)header.n_edges : 0;
   if (data > 0) bytes += (size_t)(2 * data);
   printf("%s: %" PRId64 " nodes, %" PRId64 " edges in %d parts with %s: about %.1f MiB of memory and %.2g s\n",

@@ -10,8 +10,8 @@ typedef struct {
 } hg_command;
 
 /**
- * argp_parse for a command: --help goes to standard output and sets *helped (the command then returns HG_OK at once); a wrong option or
- * argument is HG_ERR_INPUT with argp's message, printed by nobody yet.
+ * argp_parse for a command: --help goes to standard output and sets *helped (the command then returns HG_OK at once); a
+ * wrong option or argument is HG_ERR_INPUT with argp's message, printed by nobody yet.
  */
 hg_status hg_command_parse(const struct argp *argp, int argc, char **argv, void *input, bool *helped);
 

@@ -4,17 +4,19 @@
 /**
  * The coordinator: a thread (of rank 0) with a ZeroMQ ROUTER that sends plans and takes reports.
  *
- * Plans of first_epoch and first_epoch + 1 go out when all workers are there; the plan of epoch t + 1 goes out when all reports of
- * epoch t - 1 are in, that is while epoch t runs. So nobody waits unless a worker is a whole epoch ahead of another.
+ * Plans of first_epoch and first_epoch + 1 go out when all workers are there; the plan of epoch t + 1 goes out when all
+ * reports of epoch t - 1 are in, that is while epoch t runs. So nobody waits unless a worker is a whole epoch ahead of
+ * another.
  *
- * Time-outs (coordinator.timeout_seconds). They bound what should be quick: the time from the first HELLO to the last, and the time
- * that hg_coordinator_stop waits for BYE. An epoch may take as long as it takes: reports and gradients are awaited for as long as the
- * worker's connection lives. ZeroMQ's heartbeats, answered by its own thread in each process, end the connection of a process
- * that is frozen or cut off for timeout_seconds; one that dies is noticed at once. The run then fails: the other workers get
- * HG_ERR_IO with a message that names the rank, and so does hg_coordinator_stop.
+ * Time-outs (coordinator.timeout_seconds). They bound what should be quick: the time from the first HELLO to the last,
+ * and the time that hg_coordinator_stop waits for BYE. An epoch may take as long as it takes: reports and gradients are
+ * awaited for as long as the worker's connection lives. ZeroMQ's heartbeats, answered by its own thread in each
+ * process, end the connection of a process that is frozen or cut off for timeout_seconds; one that dies is noticed at
+ * once. The run then fails: the other workers get HG_ERR_IO with a message that names the rank, and so does
+ * hg_coordinator_stop.
  *
- * Trust. An ipc socket lies in a folder of mode 0700; over tcp as well, the address ends with a random token that HELLO must repeat.
- * What strangers send is logged (ten times at most) and ignored.
+ * Trust. An ipc socket lies in a folder of mode 0700; over tcp as well, the address ends with a random token that HELLO
+ * must repeat. What strangers send is logged (ten times at most) and ignored.
  */
 typedef struct hg_coordinator hg_coordinator;
 
@@ -39,8 +41,8 @@ hg_status hg_coordinator_start(hg_coordinator **coordinator, const hg_coordinato
                                size_t size);
 
 /**
- * Waits until every worker that is there said BYE (or the time-out), stops the thread, removes socket, folder and address file.
- * Accepts NULL. Call it also after a failure of this rank, after hg_worker_bye.
+ * Waits until every worker that is there said BYE (or the time-out), stops the thread, removes socket, folder and
+ * address file. Accepts NULL. Call it also after a failure of this rank, after hg_worker_bye.
  * @return   what went wrong in the thread, when something did (a worker that is gone: names its rank)
  */
 hg_status hg_coordinator_stop(hg_coordinator **coordinator);

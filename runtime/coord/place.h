@@ -8,7 +8,10 @@ typedef struct {
   char token[HG_TOKEN_SIZE]; ///< random: who knows it was given the address
 } hg_place;
 
-/** Chooses transport and address, makes the ipc folder. HG_ERR_INPUT: ipc over several hosts, an unknown HALOGNN_INTERFACE. */
+/**
+ * Chooses transport and address, makes the ipc folder. HG_ERR_INPUT: ipc over several hosts, an unknown
+ * HALOGNN_INTERFACE.
+ */
 hg_status hg_place_make(hg_place *place, hg_transport transport, bool one_host);
 
 /** Removes the ipc folder and the socket in it. Accepts a zeroed place. */

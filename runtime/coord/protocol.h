@@ -61,14 +61,16 @@ const char *hg_message_name(hg_message_kind kind);
 const char *hg_message_status(hg_status status);
 
 /**
- * JSON text of a message: {"version": 1, "kind": "plan", "epoch": 3, ...}. Numbers keep all their bits; NaN and infinity become null.
+ * JSON text of a message: {"version": 1, "kind": "plan", "epoch": 3, ...}. Numbers keep all their bits; NaN and
+ * infinity become null.
  * @param text     [HG_MESSAGE_BYTES], NUL-ended
  * @param length   without the NUL
  */
 hg_status hg_message_encode(const hg_message *message, char *text, size_t *length);
 
 /**
- * Reads one. All the fields of its kind must be there with the right type and range, and no others; what other kinds use is zeroed.
+ * Reads one. All the fields of its kind must be there with the right type and range, and no others; what other kinds
+ * use is zeroed.
  * @param text   any bytes, from anybody
  * @return       HG_ERR_INPUT, and `*message` is as before
  */

@@ -4,7 +4,9 @@
 
 #include "runtime/coord/protocol.h"
 
-/** A ZeroMQ socket with its context and a monitor that tells of connections that end: what coordinator and worker share. */
+/**
+ * A ZeroMQ socket with its context and a monitor that tells of connections that end: what coordinator and worker share.
+ */
 typedef struct {
   void *context, *socket, *monitor;
   bool router;
@@ -49,7 +51,10 @@ hg_status hg_wire_send(hg_wire *wire, const hg_identity *to, const hg_message *m
 bool hg_wire_receive(hg_wire *wire, hg_frames *frames);
 void hg_frames_close(hg_frames *frames);
 
-/** Decodes the JSON frame and checks that a binary frame of the right size is there when, and only when, the kind has one. */
+/**
+ * Decodes the JSON frame and checks that a binary frame of the right size is there when, and only when, the kind has
+ * one.
+ */
 hg_status hg_frames_decode(hg_frames *frames, hg_message *message);
 
 /** Takes one end of a connection if there is one: true, and its `fd`. */

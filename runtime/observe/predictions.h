@@ -20,7 +20,7 @@ hg_status hg_predictions_sort(hg_predictions *predictions);
 hg_status hg_predictions_check_path(const char *path);
 
 /**
- * Writes them to `path`, whose suffix chooses: .npz (original_ids, predictions, probabilities or values, embeddings) or .csv (one line a
- * node). Appears only when complete. HG_ERR_INPUT for another suffix.
+ * Writes them to `path`, whose suffix chooses: .npz (original_ids, predictions, probabilities or values, embeddings) or
+ * .csv (one line a node). Appears only when complete. HG_ERR_INPUT for another suffix.
  */
 hg_status hg_predictions_write(const hg_predictions *predictions, const char *path);

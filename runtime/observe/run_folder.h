@@ -3,7 +3,10 @@
 
 #include "runtime/observe/record.h"
 
-/** The folder of a run, kept by rank 0: config.yaml, environment.json, metrics.jsonl, summary.json, log.txt, checkpoints/. */
+/**
+ * The folder of a run, kept by rank 0: config.yaml, environment.json, metrics.jsonl, summary.json, log.txt,
+ * checkpoints/.
+ */
 typedef struct {
   char path[HG_PATH_MAX];
   FILE *metrics, *log;
@@ -29,7 +32,9 @@ hg_status hg_run_folder_epoch(hg_run_folder *folder, const hg_epoch_record *reco
 /** Writes summary.json, under a temporary name first. */
 hg_status hg_run_folder_summary(hg_run_folder *folder, const hg_run_summary *summary);
 
-/** Writes environment.json: machine, libraries, ranks, threads, hosts (one name a rank, in rank order), command line. */
+/**
+ * Writes environment.json: machine, libraries, ranks, threads, hosts (one name a rank, in rank order), command line.
+ */
 hg_status hg_run_folder_environment(hg_run_folder *folder, int ranks, const char *const *hosts,
                                     const char *mpi_version);
 

@@ -2,7 +2,10 @@
 #include "core/graph/graph.h"
 #include "runtime/config/config.h"
 
-/** How good the outputs are on the nodes of one split; NaN where a score does not apply to the task or was not asked for. */
+/**
+ * How good the outputs are on the nodes of one split; NaN where a score does not apply to the task or was not asked
+ * for.
+ */
 typedef struct {
   double loss;
   double accuracy;           ///< single label: share of right classes; multi-label: share of right bits

@@ -4,8 +4,8 @@
 #include "runtime/observe/record.h"
 
 /**
- * All that a run needs to go on as if it had not stopped, and all that prediction needs. Weights are the same on every rank, so a
- * checkpoint knows nothing of parts: it can be resumed on another number of ranks.
+ * All that a run needs to go on as if it had not stopped, and all that prediction needs. Weights are the same on every
+ * rank, so a checkpoint knows nothing of parts: it can be resumed on another number of ranks.
  */
 typedef struct {
   int repeat; ///< from 0

@@ -17,8 +17,9 @@ typedef struct {
 } hg_dataset;
 
 /**
- * Finds the parts file for this number of ranks (config.partition.path, dataset.path itself, or the cache beside the graph), makes it on
- * rank 0 when it is missing, and loads each rank's part: features and targets are scaled as the config says.
+ * Finds the parts file for this number of ranks (config.partition.path, dataset.path itself, or the cache beside the
+ * graph), makes it on rank 0 when it is missing, and loads each rank's part: features and targets are scaled as the
+ * config says.
  * Collective.
  */
 hg_status hg_dataset_load(hg_dataset *dataset, hg_world *world, const hg_config *config);

@@ -23,7 +23,7 @@ hg_status hg_metrics_scores(hg_metrics *metrics, hg_world *world, const hg_datas
                             const hg_truth *truth, const hg_matrix *z, hg_scores *scores);
 
 /**
- * Area under the ROC curve of n (score, label) pairs, label 0 or 1: the share of (positive, negative) pairs in the right order, ties half.
- * Sorts the pairs. NaN when one kind is missing.
+ * Area under the ROC curve of n (score, label) pairs, label 0 or 1: the share of (positive, negative) pairs in the
+ * right order, ties half. Sorts the pairs. NaN when one kind is missing.
  */
 double hg_roc_auc(double *pairs, size_t n);

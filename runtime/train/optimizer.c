@@ -19,7 +19,8 @@ static void sgd_step(const hg_optimizer *o, hg_off first, hg_off n, double rate,
   }
 }
 
-// Kingma and Ba 2015, algorithm 1; `decay` joins the gradient, `decoupled` shrinks the weight (Loshchilov and Hutter 2019)
+// Kingma and Ba 2015, algorithm 1; `decay` joins the gradient, `decoupled` shrinks the weight (Loshchilov and Hutter
+// 2019)
 static void adam(const hg_optimizer *o, hg_off first, hg_off n, double rate, double decay, double decoupled, int t)
 {
   double b1 = o->config->train.beta1, b2 = o->config->train.beta2, epsilon = o->config->train.epsilon;

@@ -2,8 +2,8 @@
 #include "runtime/config/config.h"
 
 /**
- * An optimiser: the parameters' new values from their gradients. Every rank does the same step on the same numbers, so the weights stay
- * equal without being sent.
+ * An optimiser: the parameters' new values from their gradients. Every rank does the same step on the same numbers, so
+ * the weights stay equal without being sent.
  */
 typedef struct hg_optimizer hg_optimizer;
 
@@ -27,7 +27,10 @@ struct hg_optimizer {
 /** By kind: [HG_OPTIMIZER_SGD], ... */
 extern const hg_optimizer_type hg_optimizer_sgd, hg_optimizer_adam, hg_optimizer_adamw;
 
-/** @param n_first   parameters of the first layer, which alone decay with weight_decay_layers: first (Kipf and Welling 2017) */
+/**
+ * @param n_first   parameters of the first layer, which alone decay with weight_decay_layers: first (Kipf and Welling
+ *   2017)
+ */
 hg_status hg_optimizer_create(hg_optimizer *o, const hg_config *config, hg_real *parameters, const hg_real *gradients,
                               hg_off n, hg_off n_first);
 void hg_optimizer_free(hg_optimizer *o);

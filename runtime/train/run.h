@@ -10,7 +10,8 @@ typedef struct {
 } hg_run_options;
 
 /**
- * A whole run: loads, trains every repeat under the coordinator, writes the run's folder, prints the closing table on rank 0.
+ * A whole run: loads, trains every repeat under the coordinator, writes the run's folder, prints the closing table on
+ * rank 0.
  * @return   HG_STOPPED when a signal ended it after a checkpoint
  * Collective.
  */

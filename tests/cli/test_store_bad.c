@@ -12,7 +12,10 @@
 #include "tests/support/run.h"
 #include "tests/support/sample_graph.h"
 
-/* Damaged files: each case spoils a good one, and every command that reads it must say what is wrong in one line and end with status 2. */
+/**
+ * Damaged files: each case spoils a good one, and every command that reads it must say what is wrong in one line and
+ * end with status 2.
+ */
 
 static char *folder;
 

@@ -12,7 +12,9 @@ typedef struct {
   uint64_t seed;
 } train_graph;
 
-/** 90 nodes of degree 4, seven dense features, three classes, every fourth label unknown, a split; some nodes isolated. */
+/**
+ * 90 nodes of degree 4, seven dense features, three classes, every fourth label unknown, a split; some nodes isolated.
+ */
 train_graph train_graph_default(void);
 
 /** Writes it on rank 0 to a file of its own in the temporary folder. Collective. Remove with train_graph_remove. */

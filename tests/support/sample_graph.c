@@ -151,7 +151,8 @@ const char *graph_difference(const hg_graph *a, const hg_graph *b)
   return features_difference(&x->features, &y->features, n);
 }
 
-// The halo of part p: columns of its rows that it does not own, ascending; returns how many and writes them when `ids` is there.
+// The halo of part p: columns of its rows that it does not own, ascending; returns how many and writes them when `ids`
+// is there.
 static hg_off halo_of(const hg_graph *graph, const hg_parts_index *index, int p, hg_gid *ids)
 {
   hg_off count = 0, n = graph->nodes.n, from = index->offsets[p], to = index->offsets[p + 1];

@@ -13,10 +13,15 @@ typedef struct {
   bool split;
 } sample;
 
-/** 60 nodes, symmetric, five dense features, four classes with some labels unknown, a split and positions in the plane. */
+/**
+ * 60 nodes, symmetric, five dense features, four classes with some labels unknown, a split and positions in the plane.
+ */
 sample sample_default(uint64_t seed);
 
-/** Makes it by throwing a coin for each pair of nodes; fails the Criterion test when memory is short. Free with hg_graph_free. */
+/**
+ * Makes it by throwing a coin for each pair of nodes; fails the Criterion test when memory is short. Free with
+ * hg_graph_free.
+ */
 hg_graph sample_graph(sample what);
 
 /** Whether all arrays are equal, bit by bit; otherwise the name of the first that differs, NULL when equal. */

@@ -156,7 +156,8 @@ Test(generate, geometric_joins_exactly_the_pairs_within_the_radius)
   }
 }
 
-// Among all others, fewer than k are strictly nearer than a neighbour of whom one of the two must have chosen the other.
+// Among all others, fewer than k are strictly nearer than a neighbour of whom one of the two must have chosen the
+// other.
 static int nearer(const hg_graph *graph, hg_off i, hg_off j)
 {
   int count = 0;

@@ -222,7 +222,8 @@ Test(store, the_same_graph_makes_the_same_file)
   hg_graph_free(&graph);
 }
 
-// Data, checksums and metadata: whatever byte is flipped, the graph that is read is the one that was written, or there is an error.
+// Data, checksums and metadata: whatever byte is flipped, the graph that is read is the one that was written, or there
+// is an error.
 Test(store, no_flipped_byte_goes_unnoticed)
 {
   const char *path = path_in(folder, "graph.hg");

@@ -16,7 +16,10 @@ typedef enum {
 
 extern const char *const graph_kind_names[GRAPH_KINDS];
 
-/** A graph of `n` nodes with dense features (width 2: number, draw), 3 classes, a random split and original ids 1000 + i. */
+/**
+ * A graph of `n` nodes with dense features (width 2: number, draw), 3 classes, a random split and original ids 1000 +
+ * i.
+ */
 void make_graph(hg_graph *graph, graph_kind kind, hg_lid n, uint64_t seed);
 
 /** Whether j -> i is an edge. */
