@@ -18,11 +18,10 @@ typedef struct {
   hg_gid first;    ///< global id of local node 0
   hg_lid n_owned, n_interior, n_halo;
   hg_csr a; ///< n_owned x (n_owned + n_halo), local ids; entries in the order of global ids' owners: owned, then halo
-  hg_gid *halo_ids; ///< [n_halo] global ids, ascending
-  hg_lid *
-      halo_offsets; ///< [n_parts + 1] part q owns halo nodes halo_offsets[q] .. [q+1]-1 (add n_owned for local ids)
-  hg_gid *owner_first; ///< [n_parts + 1] first global id of each part
-  hg_nodes nodes;      ///< data of the owned nodes
+  hg_gid *halo_ids;     ///< [n_halo] global ids, ascending
+  hg_lid *halo_offsets; ///< [n_parts + 1] part q owns halo nodes halo_offsets[q] .. [q+1]-1 (add n_owned for local ids)
+  hg_gid *owner_first;  ///< [n_parts + 1] first global id of each part
+  hg_nodes nodes;       ///< data of the owned nodes
 } hg_part;
 
 /** Reads part `part` of a parts file. Not collective; memory: the part. */
