@@ -81,8 +81,10 @@ static hg_status run_workers(const char *address, int ranks, double work_s, doub
   pthread_barrier_t together;
   hg_status rc = HG_OK;
   for (int r = 0; r < ranks; r++)
-    workers[r] = (worker_thread){
-        address, r, ranks, &together, work_s, samples + (size_t)r * EPOCHS, HG_ERR_INTERNAL, "no thread for each worker"};
+    workers[r] = (worker_thread){address,         r,
+                                 ranks,           &together,
+                                 work_s,          samples + (size_t)r * EPOCHS,
+                                 HG_ERR_INTERNAL, "no thread for each worker"};
   pthread_barrier_init(&together, NULL, (unsigned)ranks);
 #pragma omp parallel num_threads(ranks) default(none) shared(workers, ranks)
   if (omp_get_num_threads() == ranks) run_worker(&workers[omp_get_thread_num()]);
