@@ -155,7 +155,10 @@ Test(coordinator, early_stopping_ends_all_workers_at_the_same_epoch)
 
 enum { SUM_MAX = 5000 };
 
-/** Every third number is large in ranks 0 and 1 and cancels there, so that another order of additions loses the small ones. */
+/**
+ * Every third number is large in ranks 0 and 1 and cancels there, so that another order of additions loses the small
+ * ones.
+ */
 static hg_real contribution(int rank, int epoch, hg_off i)
 {
   const hg_rng rng = {.seed = 3, .stream = HG_STREAM_TEST};
