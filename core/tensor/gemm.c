@@ -4,12 +4,14 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "core/base/cpu.h"
 #include "core/base/threads.h"
+#include "core/tensor/panel.h"
 #include "core/tensor/row_blocks.h"
 
 // OpenBLAS's own threads are slow on tall and narrow matrices: each of our threads calls it on blocks of rows instead.
 // The size of a block is a function of the shape alone, so the bits do not depend on the number of threads.
-enum { ROWS_PER_CALL = 1024, FEW_ROWS_PER_CALL = 256, ROWS_PER_PARTIAL = 1024 };
+enum { ROWS_PER_CALL = 384, ROWS_PER_PARTIAL = 1024 };
 
 static void use_one_blas_thread(void) { openblas_set_num_threads(1); }
 
@@ -51,40 +53,63 @@ static void blas(const call *g)
 #endif
 }
 
-// c = a op(b) + beta c, rows of a and c in blocks
-static void by_rows(const hg_matrix *a, const hg_matrix *b, CBLAS_TRANSPOSE trans_b, hg_real beta, hg_matrix *c)
+// Our own kernel packs b once, here, on the stack of the calling thread; a larger b goes to OpenBLAS.
+enum { PANEL_SPACE = 1 << 18, PANEL_FEWEST_ROWS = 64 };
+
+static bool panels_fit(const hg_matrix *a, const hg_matrix *c)
+{
+  return hg_simd_level() == HG_SIMD_AVX512 && a->rows >= PANEL_FEWEST_ROWS &&
+         hg_panel_space(a->cols, c->cols) <= PANEL_SPACE;
+}
+
+static void by_panels(const hg_matrix *a, const hg_matrix *b, bool transposed, hg_real beta, hg_matrix *c)
+{
+  _Alignas(64) hg_real packed[PANEL_SPACE];
+  hg_panel_pack(b->data, transposed, a->cols, c->cols, packed);
+  const hg_panel_task task = {a->data, packed, c->data, a->cols, c->cols, beta};
+  hg_off blocks = (a->rows + ROWS_PER_CALL - 1) / ROWS_PER_CALL, rows = a->rows;
+#pragma omp parallel for schedule(static) default(none) shared(task, blocks, rows) \
+    num_threads(hg_threads()) if (rows * task.k * task.m > 16 * HG_PARALLEL_FROM)
+  for (hg_off block = 0; block < blocks; block++) {
+    hg_off first = block * ROWS_PER_CALL, end = first + ROWS_PER_CALL;
+    hg_panel_rows_avx512(&task, first, end < rows ? end : rows);
+  }
+}
+
+static void by_blas(const hg_matrix *a, const hg_matrix *b, CBLAS_TRANSPOSE trans_b, hg_real beta, hg_matrix *c)
 {
   prepare();
-  int size = a->rows < 16 * ROWS_PER_CALL ? FEW_ROWS_PER_CALL : ROWS_PER_CALL;
-  hg_off blocks = (a->rows + size - 1) / size;
-#pragma omp parallel for schedule(static) default(none) shared(a, b, c, trans_b, beta, size, blocks) \
+  hg_off blocks = (a->rows + ROWS_PER_CALL - 1) / ROWS_PER_CALL;
+#pragma omp parallel for schedule(static) default(none) shared(a, b, c, trans_b, beta, blocks) \
     num_threads(hg_threads()) if (a->rows * a->cols * c->cols > 16 * HG_PARALLEL_FROM)
   for (hg_off block = 0; block < blocks; block++) {
-    hg_off first = block * size, rows = a->rows - first < size ? a->rows - first : size;
-    const call g = {CblasNoTrans,
-                    trans_b,
-                    (int)rows,
-                    c->cols,
-                    a->cols,
-                    a->data + first * a->cols,
-                    b->data,
-                    a->cols,
-                    b->cols,
-                    beta,
-                    c->data + first * c->cols};
+    hg_off first = block * ROWS_PER_CALL, rows = a->rows - first < ROWS_PER_CALL ? a->rows - first : ROWS_PER_CALL;
+    const call g = {.trans_a = CblasNoTrans,
+                    .trans_b = trans_b,
+                    .rows = (int)rows,
+                    .cols = c->cols,
+                    .inner = a->cols,
+                    .a = a->data + first * a->cols,
+                    .b = b->data,
+                    .lda = a->cols,
+                    .ldb = b->cols,
+                    .beta = beta,
+                    .c = c->data + first * c->cols};
     blas(&g);
   }
 }
 
-void hg_gemm(const hg_matrix *a, const hg_matrix *b, hg_real beta, hg_matrix *c)
+static void multiply(const hg_matrix *a, const hg_matrix *b, bool transposed, hg_real beta, hg_matrix *c)
 {
-  by_rows(a, b, CblasNoTrans, beta, c);
+  if (panels_fit(a, c))
+    by_panels(a, b, transposed, beta, c);
+  else
+    by_blas(a, b, transposed ? CblasTrans : CblasNoTrans, beta, c);
 }
 
-void hg_gemm_bt(const hg_matrix *a, const hg_matrix *b, hg_real beta, hg_matrix *c)
-{
-  by_rows(a, b, CblasTrans, beta, c);
-}
+void hg_gemm(const hg_matrix *a, const hg_matrix *b, hg_real beta, hg_matrix *c) { multiply(a, b, false, beta, c); }
+
+void hg_gemm_bt(const hg_matrix *a, const hg_matrix *b, hg_real beta, hg_matrix *c) { multiply(a, b, true, beta, c); }
 
 static int partial_count(hg_off n)
 {
@@ -98,17 +123,17 @@ static void partial_product(const hg_matrix *a, const hg_matrix *b, int parts, i
 {
   hg_off first, end;
   hg_block(a->rows, parts, part, &first, &end);
-  const call g = {CblasTrans,
-                  CblasNoTrans,
-                  a->cols,
-                  b->cols,
-                  (int)(end - first),
-                  a->data + first * a->cols,
-                  b->data + first * b->cols,
-                  a->cols,
-                  b->cols,
-                  0,
-                  product};
+  const call g = {.trans_a = CblasTrans,
+                  .trans_b = CblasNoTrans,
+                  .rows = a->cols,
+                  .cols = b->cols,
+                  .inner = (int)(end - first),
+                  .a = a->data + first * a->cols,
+                  .b = b->data + first * b->cols,
+                  .lda = a->cols,
+                  .ldb = b->cols,
+                  .beta = 0,
+                  .c = product};
   blas(&g);
 }
 

@@ -1,7 +1,10 @@
 #pragma once
 #include "core/tensor/matrix.h"
 
-/** c = a b + beta c.  a [n x k], b [k x m], c [n x m]; blocks of rows over threads, one BLAS call each. */
+/**
+ * c = a b + beta c.  a [n x k], b [k x m], c [n x m]. Blocks of rows over threads; the bits do not depend on their
+ * number. With AVX-512 and k m <= 2^18 a kernel of our own (core/tensor/panel.h), else OpenBLAS, one call a block.
+ */
 void hg_gemm(const hg_matrix *a, const hg_matrix *b, hg_real beta, hg_matrix *c);
 
 /** c = a b' + beta c.  a [n x k], b [m x k], c [n x m]: the gradient of a layer's input. */

@@ -1,5 +1,6 @@
 #include <criterion/criterion.h>
 #include <math.h>
+#include <stdlib.h>
 
 #include "core/base/threads.h"
 #include "core/tensor/gemm.h"
@@ -11,12 +12,13 @@ typedef struct {
   int k, m;
 } shape;
 
-static const shape shapes[] = {{1, 1, 1},    {7, 3, 5},     {300, 33, 7}, {2100, 16, 3},
-                               {513, 1, 40}, {64, 300, 17}, {5, 0, 4},    {0, 4, 3}};
+static const shape shapes[] = {{1, 1, 1}, {7, 3, 5}, {300, 33, 7},   {2100, 16, 3}, {513, 1, 40}, {64, 300, 17},
+                               {5, 0, 4}, {0, 4, 3}, {400, 65, 128}, {97, 0, 6},    {999, 31, 65}};
 enum { N_SHAPES = sizeof shapes / sizeof *shapes };
 
-Test(gemm, agrees_with_the_naive_loop)
+static void agrees_with_naive(const char *simd)
 {
+  setenv("HALOGNN_SIMD", simd, 1);
   for (int s = 0; s < N_SHAPES; s++) {
     shape h = shapes[s];
     for (int beta = 0; beta < 3; beta++) {
@@ -31,8 +33,9 @@ Test(gemm, agrees_with_the_naive_loop)
   }
 }
 
-Test(gemm, with_b_transposed_agrees_with_the_naive_loop)
+static void transposed_agrees_with_naive(const char *simd)
 {
+  setenv("HALOGNN_SIMD", simd, 1);
   for (int s = 0; s < N_SHAPES; s++) {
     shape h = shapes[s];
     hg_matrix a = random_matrix(h.n, h.k, 1), b = random_matrix(h.m, h.k, 2), c = random_matrix(h.n, h.m, 3);
@@ -43,6 +46,11 @@ Test(gemm, with_b_transposed_agrees_with_the_naive_loop)
     hg_matrix_free(&a), hg_matrix_free(&b), hg_matrix_free(&c), hg_matrix_free(&expected);
   }
 }
+
+Test(gemm, agrees_with_the_naive_loop_base) { agrees_with_naive("base"); }
+Test(gemm, agrees_with_the_naive_loop_avx512) { agrees_with_naive("avx512"); }
+Test(gemm, with_b_transposed_agrees_with_the_naive_loop_base) { transposed_agrees_with_naive("base"); }
+Test(gemm, with_b_transposed_agrees_with_the_naive_loop_avx512) { transposed_agrees_with_naive("avx512"); }
 
 Test(gemm, with_a_transposed_agrees_with_the_naive_loop)
 {
