@@ -8,6 +8,7 @@
 #include "comm/wire.h"
 #include "core/base/alloc.h"
 #include "core/base/rng.h"
+#include "core/base/threads.h"
 #include "tests/mpi/random_part.h"
 #include "tests/support/mpi_case.h"
 
@@ -164,6 +165,31 @@ static void add_of(hg_world *world, fixture *f)
   }
 }
 static void add_sums_all_halo_rows(hg_world *world) { on_all_kinds(world, add_of); }
+
+// Rows wide enough for loops that share their work among threads.
+static void threads_of(hg_world *world, fixture *f)
+{
+  hg_lid n = f->part.n_owned, all = n + f->part.n_halo;
+  hg_matrix x = make(f, 3000);
+  hg_exchange *fill = NULL, *add = NULL;
+  hg_threads_set(3);
+  f->unit = 0.37;
+  check_ok(hg_exchange_create(&fill, world, &f->links, HG_FILL_HALO, &x, 0));
+  check_ok(hg_exchange_create(&add, world, &f->links, HG_ADD_HALO, &x, 1));
+  set_rows(f, &x, 0, n, 5);
+  hg_exchange_begin(fill);
+  hg_exchange_end(fill);
+  check_rows(f, &x, n, all, 5);
+  set_rows(f, &x, n, all, 5 + hg_world_rank(world) + 1);
+  hg_exchange_begin(add);
+  hg_exchange_end(add);
+  check_sums(f, &x, 5);
+  hg_exchange_free(&fill);
+  hg_exchange_free(&add);
+  hg_matrix_free(&x);
+  hg_threads_set(1);
+}
+static void threads_change_nothing(hg_world *world) { on_all_kinds(world, threads_of); }
 
 static double dot(const hg_matrix *x, const hg_matrix *y, hg_lid first, hg_lid last)
 {
@@ -322,6 +348,7 @@ const mpi_case exchange_cases[] = {
     {"exchange/links_mirror_the_halos", links_mirror_the_halos, "1 2 3 4 7"},
     {"exchange/fill_copies_owners_rows", fill_copies_owners_rows, "1 2 3 4 7"},
     {"exchange/add_sums_all_halo_rows", add_sums_all_halo_rows, "1 2 3 4 7"},
+    {"exchange/threads_change_nothing", threads_change_nothing, "2 3"},
     {"exchange/transposed_is_adjoint", transposed_is_adjoint, "1 2 3 4 7"},
     {"exchange/sums_repeat_their_bits", sums_repeat_their_bits, "2 3 7"},
     {"exchange/several_at_once", several_at_once, "1 2 3 4 7"},
