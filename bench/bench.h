@@ -61,6 +61,8 @@ hg_status hg_bench_kernels(const hg_bench_options *options, hg_bench_report *rep
 hg_status hg_bench_coordinator(const hg_bench_options *options, hg_bench_report *report);
 /** Starts MPI and ends it; on one rank it adds no rows. Collective. */
 hg_status hg_bench_exchange(const hg_bench_options *options, hg_bench_report *report);
+/** Starts MPI and ends it; trains on options->graph or on a generated graph of the size of ogbn-arxiv. Collective. */
+hg_status hg_bench_epoch(const hg_bench_options *options, hg_bench_report *report);
 
 /**
  * Times the cases in turns (A B C A B C ...), so that a disturbance hits all of them alike, after one call of each for

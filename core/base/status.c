@@ -20,13 +20,14 @@ hg_status hg_fail(hg_status code, const char *fmt, ...)
 hg_status hg_context(hg_status code, const char *fmt, ...)
 {
   if (code == HG_OK) return code;
-  char old[sizeof text];
+  char old[sizeof text], whole[2 * sizeof text + 2];
   memcpy(old, text, sizeof text);
   va_list ap;
   va_start(ap, fmt);
-  int n = vsnprintf(text, sizeof text, fmt, ap);
+  vsnprintf(text, sizeof text, fmt, ap);
   va_end(ap);
-  if (n >= 0 && (size_t)n < sizeof text) snprintf(text + n, sizeof text - (size_t)n, ": %s", old);
+  snprintf(whole, sizeof whole, "%s: %s", text, old);
+  memcpy(text, whole, sizeof text - 1); // cut, if need be; the last byte stays 0
   return code;
 }
 

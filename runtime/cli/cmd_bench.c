@@ -11,6 +11,7 @@ static const hg_bench_suite suites[] = {
     {"kernels", "SpMM, GEMM, dropout, norms and losses, each beside its floor", hg_bench_kernels},
     {"coordinator", "what the coordinator adds to an epoch", hg_bench_coordinator},
     {"exchange", "halo exchange between the ranks of mpirun, beside bare messages", hg_bench_exchange},
+    {"epoch", "whole training epochs by phase, on the ranks of mpirun", hg_bench_epoch},
     {0},
 };
 
