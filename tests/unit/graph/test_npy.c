@@ -152,7 +152,7 @@ Test(npy, files_that_are_no_arrays_are_refused)
   expect_refused("", 0, "found 0 bytes, expected a .npy array");
   expect_refused("\x93NUMPY\x01", 7, "found 7 bytes, expected a .npy array");
   expect_refused("PK\x03\x04 is a zip archive", 20, "not a .npy array: the magic bytes are wrong");
-  expect_refused("\x93NUMPY\x04\x00\x10\x00 some header", 24, "found .npy version 4, expected 1, 2 or 3");
+  expect_refused("\x93NUMPY\x04\x00\x10\x00 some header", 22, "found .npy version 4, expected 1, 2 or 3");
   expect_refused("\x93NUMPY\x02\x00\x10\x00", 10, "broken .npy header: it is cut short");
   expect_refused("\x93NUMPY\x01\x00\xff\xff{", 11, "broken .npy header: its length is beyond the end of the array");
   expect_refused("\x93NUMPY\x01\x00\x05\x00none ", 15, "broken .npy header: found no {");
