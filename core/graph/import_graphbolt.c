@@ -110,9 +110,7 @@ static hg_status only_type(metadata *m, const yaml_node_t *list, const char *wha
   int n = items_of(list);
   *item = NULL;
   if (n != 1) {
-    snprintf(text, sizeof text,
-             n == 0 ? "found no %s" : "found %2$d types of %1$s, expected one: heterogeneous graphs are not supported",
-             what, n);
+    snprintf(text, sizeof text, "found %d types of %s, expected one: heterogeneous graphs are not supported", n, what);
     return fail_at(m, list, text);
   }
   *item = item_of(m, list, 0);
@@ -228,7 +226,7 @@ done:
   return rc;
 }
 
-// A matrix of numbers; `rows` < 0 takes what is there. One dimension is one column.
+// A matrix of `rows` rows. One dimension is one column.
 static hg_status read_matrix(const array_file *file, hg_off rows, float **values, hg_off *columns)
 {
   hg_status rc = HG_OK;
@@ -268,7 +266,7 @@ static hg_status read_features(metadata *m, hg_nodes *nodes)
 {
   hg_status rc = HG_OK;
   yaml_node_t *list = value_of(m, yaml_document_get_root_node(&m->document), "feature_data"), *chosen = NULL;
-  array_file file;
+  array_file file = {0};
   float *values = NULL;
   hg_off width;
   int found = 0;
@@ -323,7 +321,7 @@ static hg_status read_set(metadata *m, const yaml_node_t *set, hg_nodes *nodes, 
 {
   hg_status rc = HG_OK;
   yaml_node_t *typed, *data, *labels = NULL, *seeds = NULL;
-  array_file file;
+  array_file file = {0};
   int64_t *ids = NULL;
   hg_off count;
   HG_TRY(only_type(m, set, "nodes in the set", &typed));

@@ -64,7 +64,7 @@ static hg_status look_at_weights(hg_npz *npz, hg_off entries, bool *ignored)
 {
   hg_status rc = HG_OK;
   float chunk[4096];
-  hg_npy a;
+  hg_npy a = {0};
   HG_TRY(hg_npz_begin(npz, "adj_data", &a));
   HG_TRY(expect_count(npz, "adj_data", a.count, entries, "as adj_indices"));
   for (hg_off at = 0; at < entries;) {
@@ -167,7 +167,7 @@ static hg_status read_labels(hg_npz *npz, hg_nodes *nodes, hg_task task)
   int64_t *labels = NULL;
   float *values = NULL;
   hg_off width;
-  hg_npy a;
+  hg_npy a = {0};
   char name[300];
   snprintf(name, sizeof name, "%.200s: labels", hg_npz_path(npz));
   HG_TRY(hg_npz_begin(npz, "labels", &a));

@@ -121,7 +121,7 @@ static hg_status read_splits(hg_nodes *nodes, const hg_id_map *map, const char *
   HG_TRY(hg_text_open(&text, path));
   for (;;) {
     hg_gid node;
-    hg_split split;
+    hg_split split = HG_SPLIT_NONE;
     HG_TRY(hg_text_data_line(&text, &line));
     if (!line) break;
     HG_TRY(new_node(&text, &line, map, seen, &node));

@@ -180,7 +180,7 @@ hg_status hg_npz_end(hg_npz *npz)
 hg_status hg_npz_i64(hg_npz *npz, const char *key, int64_t **out, hg_off *count)
 {
   hg_status rc = HG_OK;
-  hg_npy a;
+  hg_npy a = {0};
   *out = NULL;
   HG_TRY(hg_npz_begin(npz, key, &a));
   HG_TRY(HG_ALLOC(*out, a.count, key));
@@ -195,7 +195,7 @@ done:
 hg_status hg_npz_i32(hg_npz *npz, const char *key, int32_t **out, hg_off *count)
 {
   hg_status rc = HG_OK;
-  hg_npy a;
+  hg_npy a = {0};
   *out = NULL;
   HG_TRY(hg_npz_begin(npz, key, &a));
   HG_TRY(HG_ALLOC(*out, a.count, key));
@@ -210,7 +210,7 @@ done:
 hg_status hg_npz_f32(hg_npz *npz, const char *key, float **out, hg_off shape[2])
 {
   hg_status rc = HG_OK;
-  hg_npy a;
+  hg_npy a = {0};
   *out = NULL;
   HG_TRY(hg_npz_begin(npz, key, &a));
   if (a.n_dims < 1 || a.n_dims > 2)

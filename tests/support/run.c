@@ -40,8 +40,8 @@ static void child(const char *folder, const char *const *argv, int out, int err)
   size_t n = 0;
   for (; argv[n] && n < MAX_ARGUMENTS; n++) copy[n] = strdup(argv[n]);
   copy[n] = NULL;
-  execvp(copy[0], copy);
-  fprintf(stderr, "cannot run %s: %s\n", copy[0], strerror(errno));
+  if (n > 0) execvp(copy[0], copy);
+  fprintf(stderr, "cannot run %s: %s\n", n > 0 ? copy[0] : "nothing", strerror(errno));
   _exit(127);
 }
 

@@ -37,8 +37,8 @@ const char *path_in(const char *folder, const char *name);
 /** Writes `size` bytes to the file; fails the Criterion test when it cannot. */
 void write_file(const char *path, const void *data, unsigned long size);
 
-/** Writes the text, without its NUL. */
-void write_text(const char *path, const char *text);
+/** Writes the text `content`, without its NUL. */
+void write_text(const char *path, const char *content);
 
 /** $SHARED_DATA/name when it is there; otherwise skips the Criterion test and says why. */
 const char *shared_data(const char *name);
