@@ -14,7 +14,7 @@ enum {
   RECURSIVE_MAX_PARTS = 8,
   MIN_NODES_PER_PART =
       3, // below, METIS leaves parts empty and complains on standard output ("cannot bisect ... 0 vertices")
-  CHEAP_ENTRIES = 8000000, // up to this many a run takes seconds: several ways are tried and the best is kept
+  CHEAP_ENTRIES = 32000000, // up to this many entries several ways are tried and the best is kept
 };
 
 // What METIS gets: an undirected graph in its own integers.

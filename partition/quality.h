@@ -1,5 +1,6 @@
 #pragma once
 #include "core/graph/store.h"
+#include "partition/partitioner.h"
 
 /** Figures of a partition, counted by us. `volume` = halo nodes of all parts: each is received once an exchange. */
 typedef struct {
@@ -23,8 +24,9 @@ hg_status hg_quality_json(const hg_quality *quality, char **json);
 hg_status hg_quality_parse(const char *json, hg_quality *quality);
 
 /**
- * Predicted peak bytes and seconds of partitioning n nodes and m edges in k parts, before doing it (`--dry-run`): the
- * graph's adjacency, its permuted copy, and METIS's own; features not counted. Constants fitted to METIS 5.1.0 on
- * generated graphs (docs/partitioning.md); a factor of two is usual.
+ * Predicted peak bytes of the process and seconds of partitioning, before doing it (`--dry-run`). Memory is within a
+ * factor of two; the time of METIS depends on how well the graph can be cut: from a tenth to twice of what is said.
+ * @param data_bytes   features, labels and so on: held twice while the nodes are put in order
  */
-void hg_partition_predict(hg_off n, hg_off m, int k, const char *method, size_t *bytes, double *seconds);
+void hg_partition_predict(hg_off n, hg_off m, hg_off data_bytes, int k, const hg_partition_options *options,
+                          size_t *bytes, double *seconds);

@@ -145,11 +145,10 @@ static hg_status predict(const arguments *a)
   double seconds;
   HG_TRY(hg_store_read_header(a->graph, &header));
   HG_TRY(hg_partitioner_find(a->partition.method, &method));
-  hg_partition_predict(header.n_nodes, header.n_edges, a->k, method->name, &bytes, &seconds);
-  // features, labels and so on are held twice while the nodes are put in order; the file is about as large as they are
-  // in memory
-  double data = stat(a->graph, &info) == 0 ? (double)info.st_size - 4.0 * (double)header.n_edges : 0;
-  if (data > 0) bytes += (size_t)(2 * data);
+  // the file is about as large as its arrays in memory
+  hg_off adjacency = 8 * header.n_nodes + 4 * header.n_edges;
+  hg_off data = stat(a->graph, &info) == 0 && info.st_size > adjacency ? info.st_size - adjacency : 0;
+  hg_partition_predict(header.n_nodes, header.n_edges, data, a->k, &a->partition, &bytes, &seconds);
   printf("%s: %" PRId64 " nodes, %" PRId64 " edges in %d parts with %s: about %.1f MiB of memory and %.2g s\n",
          a->graph, header.n_nodes, header.n_edges, a->k, method->name, mib((double)bytes), seconds);
 done:

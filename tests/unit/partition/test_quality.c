@@ -129,11 +129,15 @@ Test(prediction, grows_with_the_graph_and_metis_needs_most)
 {
   size_t small, large, random;
   double small_s, large_s, random_s;
-  hg_partition_predict(1000, 10000, 4, "metis", &small, &small_s);
-  hg_partition_predict(100000, 1000000, 4, "metis", &large, &large_s);
-  hg_partition_predict(100000, 1000000, 4, "random", &random, &random_s);
+  hg_partition_options metis = hg_partition_options_default(), by_chance = metis;
+  by_chance.method = "random";
+  hg_partition_predict(1000, 10000, 0, 4, &metis, &small, &small_s);
+  hg_partition_predict(100000, 1000000, 0, 4, &metis, &large, &large_s);
+  hg_partition_predict(100000, 1000000, 0, 4, &by_chance, &random, &random_s);
   cr_expect(small < large && small_s < large_s);
   cr_expect(random < large && random_s < large_s);
-  hg_partition_predict((hg_off)1 << 31, (hg_off)1 << 40, 1024, "metis", &large, &large_s);
+  hg_partition_predict(100000, 1000000, 500000000, 4, &metis, &small, &small_s);
+  cr_expect(small > 1000000000, "features are held twice");
+  hg_partition_predict((hg_off)1 << 31, (hg_off)1 << 40, 0, 1024, &metis, &large, &large_s);
   cr_expect(large > (size_t)1 << 43 && isfinite(large_s));
 }
