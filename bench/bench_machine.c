@@ -39,21 +39,28 @@ static void triad(void *context)
   for (hg_off i = 0; i < REALS; i++) a[i] = m->b[i] + (hg_real)0.5 * m->c[i];
 }
 
-// Sums whole rows at random places: what SpMM would do without indices, weights and a result.
+enum { LANES = 8 };
+
+static void add_row(const hg_real *restrict row, int width, hg_real *restrict sum)
+{
+  for (int k = 0; k < width; k += LANES)
+    for (int lane = 0; lane < LANES; lane++) sum[lane] += row[k + lane];
+}
+
+// Sums whole rows at random places: what SpMM would do without indices, weights and a result. REALS, GATHER_ROWS and the
+// width are powers of two.
 static void gather(void *context)
 {
   const machine *m = context;
   hg_off rows = REALS / m->width < GATHER_ROWS ? REALS / m->width : GATHER_ROWS;
-  hg_real total = 0;
-#pragma omp parallel for schedule(static) default(none) shared(m, rows) reduction(+ : total) num_threads(hg_threads())
-  for (hg_off r = 0; r < rows; r++) {
-    const hg_real *row = m->b + (hg_off)(m->order[r] % rows) * m->width;
-    hg_real sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (int k = 0; k < m->width; k++) sum += row[k];
-    total += sum;
+#pragma omp parallel default(none) shared(m, rows) num_threads(hg_threads())
+  {
+    hg_off first, end;
+    hg_real sum[LANES] = {0};
+    hg_block(rows, omp_get_num_threads(), omp_get_thread_num(), &first, &end);
+    for (hg_off r = first; r < end; r++) add_row(m->b + (m->order[r] & (rows - 1)) * m->width, m->width, sum);
+    m->a[LANES * omp_get_thread_num()] = sum[0];
   }
-  m->c[0] = total;
 }
 
 static void multiply_add(void *context)
