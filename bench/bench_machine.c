@@ -47,8 +47,8 @@ static void add_row(const hg_real *restrict row, int width, hg_real *restrict su
     for (int lane = 0; lane < LANES; lane++) sum[lane] += row[k + lane];
 }
 
-// Sums whole rows at random places: what SpMM would do without indices, weights and a result. REALS, GATHER_ROWS and the
-// width are powers of two.
+// Sums whole rows at random places: what SpMM would do without indices, weights and a result. REALS, GATHER_ROWS and
+// the width are powers of two.
 static void gather(void *context)
 {
   const machine *m = context;
