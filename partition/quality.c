@@ -94,10 +94,10 @@ hg_status hg_quality_parse(const char *json, hg_quality *quality)
   return HG_OK;
 }
 
-// Fitted to METIS 5.1.0 (CPU time of one core, growth of the resident set) on 169,343 nodes: csbm of 2.3 M edges and rmat
-// of 2.6 M, and a grid of 10^6 nodes. Memory: 62 to 68 bytes an edge on the first two, whose coarse graphs stay large, 43 on
-// the grid. The volume refinement costs about edges x k where parts are hard to tell apart (csbm: 2.0 s, 8.8 s, 20.7 s for
-// k = 2, 8, 16) and little on a grid.
+// Fitted to METIS 5.1.0 (CPU time of one core, growth of the resident set) on csbm of 2.3 M edges and rmat of 2.6 M,
+// both of 169,343 nodes, and a grid of 10^6 nodes. Memory: 62 to 68 bytes an edge on the first two, whose coarse graphs
+// stay large, and 43 on the grid. The volume refinement costs about edges x k where parts are hard to tell apart (csbm:
+// 2.0 s, 8.8 s, 20.7 s for k = 2, 8, 16) and little on a grid.
 void hg_partition_predict(hg_off n, hg_off m, hg_off data_bytes, int k, const hg_partition_options *options,
                           size_t *bytes, double *seconds)
 {
