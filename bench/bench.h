@@ -54,6 +54,7 @@ typedef struct {
 typedef struct {
   const char *name, *help;
   hg_status (*run)(const hg_bench_options *options, hg_bench_report *report);
+  bool on_ranks; ///< starts MPI itself, so it runs by name alone, and takes threads = 0 as a fair share
 } hg_bench_suite;
 
 hg_status hg_bench_machine(const hg_bench_options *options, hg_bench_report *report);

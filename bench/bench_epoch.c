@@ -190,8 +190,10 @@ hg_status hg_bench_epoch(const hg_bench_options *options, hg_bench_report *repor
   char folder[HG_PATH_MAX] = "";
   HG_TRY(hg_world_open(&world, NULL, NULL));
   report->silent = hg_world_rank(world) != 0;
-  hg_threads_set(options->threads);
-  rc = measure_all(world, options, folder, report);
+  hg_world_set_threads(world, options->threads);
+  hg_bench_options here = *options;
+  here.threads = hg_threads();
+  rc = measure_all(world, &here, folder, report);
   remove_graph(world, folder);
 done:
   return hg_world_close(&world, rc);

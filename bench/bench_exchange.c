@@ -190,9 +190,11 @@ hg_status hg_bench_exchange(const hg_bench_options *options, hg_bench_report *re
   hg_world *world = NULL;
   HG_TRY(hg_world_open(&world, NULL, NULL));
   report->silent = hg_world_rank(world) != 0;
-  hg_threads_set(options->threads);
+  hg_world_set_threads(world, options->threads);
+  hg_bench_options here = *options;
+  here.threads = hg_threads();
   if (hg_world_size(world) > 1)
-    rc = measure_all(world, options, report);
+    rc = measure_all(world, &here, report);
   else
     hg_log(HG_LOG_WARN, "one rank has nobody to exchange with: mpirun -n 2 halognn bench exchange");
 done:

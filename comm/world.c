@@ -8,6 +8,7 @@
 #include "comm/world_mpi.h"
 #include "core/base/alloc.h"
 #include "core/base/log.h"
+#include "core/base/threads.h"
 
 enum { TEXT_SIZE = 1024 }; // of an agreed message
 
@@ -15,6 +16,7 @@ struct hg_world {
   MPI_Comm comm;
   int rank, size;
   bool one_host;
+  int fair_threads;
   bool failed;    // the ranks have agreed on a failure; the same on every rank
   char phase[96]; // what this rank does, for messages
 };
@@ -47,14 +49,22 @@ static void install_error_handler(hg_world *world)
   MPI_Errhandler_free(&handler);
 }
 
-static bool all_on_one_host(const hg_world *world)
+// what this rank shares with the others of its host
+static void look_around(hg_world *world)
 {
   MPI_Comm host;
-  int here;
+  int here, sharing = 0;
+  uint64_t mine = hg_processors_key();
   MPI_Comm_split_type(world->comm, MPI_COMM_TYPE_SHARED, world->rank, MPI_INFO_NULL, &host);
   MPI_Comm_size(host, &here);
+  for (int r = 0; r < here; r++) { // one by one: no memory is needed
+    uint64_t key = mine;
+    MPI_Bcast(&key, 1, MPI_UINT64_T, r, host);
+    sharing += key == mine;
+  }
   MPI_Comm_free(&host);
-  return here == world->size;
+  world->one_host = here == world->size;
+  world->fair_threads = hg_processors() / sharing > 1 ? hg_processors() / sharing : 1;
 }
 
 hg_status hg_world_open(hg_world **world, int *argc, char ***argv)
@@ -73,7 +83,7 @@ hg_status hg_world_open(hg_world **world, int *argc, char ***argv)
   MPI_Comm_rank(w->comm, &w->rank);
   MPI_Comm_size(w->comm, &w->size);
   hg_world_phase(w, "start");
-  w->one_host = all_on_one_host(w);
+  look_around(w);
   *world = w;
   hg_status rc = HG_OK;
   if (provided < MPI_THREAD_FUNNELED)
@@ -204,6 +214,7 @@ hg_status hg_world_self_create(hg_world **self, const hg_world *world)
   MPI_Errhandler_free(&handler);
   (*self)->size = 1;
   (*self)->one_host = true;
+  (*self)->fair_threads = hg_processors();
   hg_world_phase(*self, "start");
   return HG_OK;
 }
@@ -212,4 +223,9 @@ void hg_world_self_free(hg_world **self)
 {
   if (*self) MPI_Comm_free(&(*self)->comm);
   hg_free(self);
+}
+
+void hg_world_set_threads(const hg_world *world, int asked)
+{
+  hg_threads_set(asked > 0 || hg_threads_given() ? asked : world->fair_threads);
 }

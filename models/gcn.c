@@ -11,7 +11,7 @@
 #include "core/tensor/gemm.h"
 #include "models/layer.h"
 
-static bool is_sparse(const hg_layer *layer) { return layer->input && !layer->input->dense.data; }
+static bool is_sparse(const hg_layer *layer) { return layer->input && !layer->input->is_dense; }
 
 static void plan(hg_layer *layer)
 {
@@ -39,7 +39,7 @@ static hg_status create_alone(hg_layer *layer)
 {
   const hg_local_graph *g = layer->graph;
   hg_status rc = HG_OK;
-  if (layer->input && layer->input->dense.data && !layer->cached)
+  if (layer->input && layer->input->is_dense && !layer->cached)
     HG_TRY(hg_matrix_create(&layer->x, g->n_local, layer->f_in, "features under dropout"));
   if (layer->aggregate_first) HG_TRY(hg_matrix_create(&layer->s, g->n_owned, layer->f_in, "aggregated inputs"));
 done:
@@ -55,6 +55,7 @@ static hg_status create(hg_layer *layer)
     hg_phases unused;
     hg_phases_start(&unused);
     hg_aggregate(g, NULL, &layer->input->dense, &layer->s, &unused);
+    hg_matrix_free(&layer->input->dense); // only its aggregate is ever needed
   }
   if (layer->input) goto done;
   hg_matrix forward = layer->x,

@@ -63,11 +63,12 @@ hg_status hg_input_create(hg_input *input, const hg_local_graph *graph)
   memset(input, 0, sizeof *input);
   const hg_features *features = &graph->part->nodes.features;
   input->width = features->width;
+  input->is_dense = !features->indptr;
   hg_status rc = HG_OK;
   if (features->width < 1)
     return hg_agree(graph->world, hg_fail(HG_ERR_INPUT, "the graph has no node features, a model needs some"),
                     "loading features");
-  rc = features->indptr ? create_sparse(input, graph) : create_dense(input, graph);
+  rc = input->is_dense ? create_dense(input, graph) : create_sparse(input, graph);
   if (rc != HG_OK) hg_input_free(input);
   return rc;
 }

@@ -7,7 +7,8 @@
  */
 typedef struct {
   int width;
-  hg_matrix dense;   ///< [n_local x width], or no data: then they are sparse
+  bool is_dense;
+  hg_matrix dense;   ///< [n_local x width] when is_dense; a first layer that keeps their aggregate frees them
   hg_csr sparse;     ///< n_local x width with values
   hg_csr transposed; ///< width x n_local, of `sparse`; its values are refilled by hg_input_drop
   hg_off *order;     ///< [entries] entry e of `transposed` is entry order[e] of `sparse`

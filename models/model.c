@@ -62,7 +62,7 @@ static hg_status allocate_workspace(hg_model *model)
     product = max_int(product, l->aggregate_first ? (l->index ? l->f_in : 0) : l->f_out);
     widest = max_int(widest, max_int(l->f_out, l->index ? l->f_in : 0));
     hg_off need = hg_gemm_at_scratch(n, l->f_in, l->f_out);
-    if (!(l->input && !l->input->dense.data) && need > scratch) scratch = need;
+    if (!(l->input && !l->input->is_dense) && need > scratch) scratch = need;
   }
   hg_status rc = HG_OK;
   HG_TRY(HG_ALLOC(w->product, n * product, "products"));

@@ -20,7 +20,7 @@ typedef struct {
 } hg_model;
 
 /**
- * @param input       borrowed
+ * @param input       borrowed; for this model alone: it frees the dense features when their aggregate replaces them
  * @param n_outputs   width of the logits
  * @return            HG_ERR_INPUT for an unknown model.type
  * Collective.

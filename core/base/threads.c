@@ -12,9 +12,21 @@ int hg_processors(void)
   return sched_getaffinity(0, sizeof mask, &mask) == 0 ? CPU_COUNT(&mask) : 1;
 }
 
+uint64_t hg_processors_key(void)
+{
+  cpu_set_t mask;
+  uint64_t key = 14695981039346656037u; // FNV-1a
+  if (sched_getaffinity(0, sizeof mask, &mask) != 0) return 0;
+  for (size_t k = 0; k < CPU_SETSIZE; k++)
+    if (CPU_ISSET(k, &mask)) key = (key ^ k) * 1099511628211u;
+  return key;
+}
+
+bool hg_threads_given(void) { return getenv("OMP_NUM_THREADS") != NULL; }
+
 void hg_threads_set(int n)
 {
-  if (n <= 0) n = getenv("OMP_NUM_THREADS") ? omp_get_max_threads() : hg_processors();
+  if (n <= 0) n = hg_threads_given() ? omp_get_max_threads() : hg_processors();
   threads = n;
   omp_set_num_threads(n);
 }

@@ -5,12 +5,17 @@
 
 #include "core/base/alloc.h"
 
+void hg_features_free(hg_features *features)
+{
+  hg_free(&features->dense);
+  hg_free(&features->indptr);
+  hg_free(&features->indices);
+  hg_free(&features->values);
+}
+
 void hg_nodes_free(hg_nodes *nodes)
 {
-  hg_free(&nodes->features.dense);
-  hg_free(&nodes->features.indptr);
-  hg_free(&nodes->features.indices);
-  hg_free(&nodes->features.values);
+  hg_features_free(&nodes->features);
   hg_free(&nodes->labels);
   hg_free(&nodes->label_bits);
   hg_free(&nodes->targets);

@@ -43,6 +43,7 @@ typedef struct {
   bool symmetric; ///< j -> i whenever i -> j
 } hg_graph;
 
+void hg_features_free(hg_features *features); ///< the arrays; the width stays
 void hg_nodes_free(hg_nodes *nodes);
 void hg_graph_free(hg_graph *graph);
 

@@ -7,11 +7,11 @@
 #include "runtime/cli/command.h"
 
 static const hg_bench_suite suites[] = {
-    {"machine", "bandwidth and peak of multiply-add, on one thread and on all", hg_bench_machine},
-    {"kernels", "SpMM, GEMM, dropout, norms and losses, each beside its floor", hg_bench_kernels},
-    {"coordinator", "what the coordinator adds to an epoch", hg_bench_coordinator},
-    {"exchange", "halo exchange between the ranks of mpirun, beside bare messages", hg_bench_exchange},
-    {"epoch", "whole training epochs by phase, on the ranks of mpirun", hg_bench_epoch},
+    {"machine", "bandwidth and peak of multiply-add, on one thread and on all", hg_bench_machine, false},
+    {"kernels", "SpMM, GEMM, dropout, norms and losses, each beside its floor", hg_bench_kernels, false},
+    {"coordinator", "what the coordinator adds to an epoch", hg_bench_coordinator, false},
+    {"exchange", "halo exchange between the ranks of mpirun, beside bare messages", hg_bench_exchange, true},
+    {"epoch", "whole training epochs by phase, on the ranks of mpirun", hg_bench_epoch, true},
     {0},
 };
 
@@ -24,7 +24,7 @@ typedef struct {
 enum { KEY_JSON = 256, KEY_GRAPH, KEY_SECONDS };
 
 static const struct argp_option options[] = {
-    {"threads", 't', "T", 0, "threads of each measured loop (default: all processors)", 0},
+    {"threads", 't', "T", 0, "threads of each measured loop (default: all processors; under mpirun a fair share)", 0},
     {"graph", KEY_GRAPH, "FILE.hg", 0, "measure on this graph (default: random, 169,343 nodes and 2.3 million edges)",
      0},
     {"seconds", KEY_SECONDS, "S", 0, "time for each line (default: 0.5)", 0},
@@ -88,7 +88,8 @@ static hg_status unknown(const char *word)
 static void describe(char *text, size_t size)
 {
   size_t used = (size_t)snprintf(
-      text, size, "Measures this machine and the program's kernels on it.\vBenchmarks (default: all):\n");
+      text, size,
+      "Measures this machine and the program's kernels on it.\vBenchmarks (default: those that need no mpirun):\n");
   for (const hg_bench_suite *s = suites; s->name && used < size; s++)
     used += (size_t)snprintf(text + used, size - used, "  %-12s %s\n", s->name, s->help);
 }
@@ -99,14 +100,19 @@ hg_status hg_cmd_bench(int argc, char **argv)
   char doc[1024];
   describe(doc, sizeof doc);
   const struct argp argp = {options, on_option, "[BENCHMARK]", doc, NULL, NULL, NULL};
-  arguments a = {.options = {.threads = hg_threads(), .seconds = 0.5}};
+  arguments a = {.options = {.seconds = 0.5}};
   hg_bench_report report = {.count = 0};
   bool helped = false, found = false;
   HG_TRY(hg_command_parse(&argp, argc, argv, &a, &helped));
   if (helped) return HG_OK;
   for (const hg_bench_suite *s = suites; s->name; s++) {
     if (a.suite && strcmp(a.suite, s->name) != 0) continue;
+    if (!a.suite && s->on_ranks) continue;
     found = true;
+    if (!s->on_ranks) {
+      hg_threads_set(a.options.threads);
+      a.options.threads = hg_threads();
+    }
     HG_TRY(s->run(&a.options, &report));
   }
   if (!found) return unknown(a.suite);

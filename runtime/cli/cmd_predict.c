@@ -4,7 +4,6 @@
 
 #include "comm/reduce.h"
 #include "core/base/alloc.h"
-#include "core/base/threads.h"
 #include "runtime/cli/command.h"
 #include "runtime/cli/run_config.h"
 #include "runtime/train/predict.h"
@@ -89,7 +88,7 @@ hg_status hg_cmd_predict(int argc, char **argv)
   HG_TRY_ALL(world, "reading the config", HG_ALLOC(config, 1, "config"));
   HG_TRY_ALL(world, "reading the config", chief ? load(&a, config) : HG_OK);
   hg_broadcast(world, config, sizeof *config, 0);
-  hg_threads_set(a.threads > 0 ? a.threads : config->threads);
+  hg_world_set_threads(world, a.threads > 0 ? a.threads : config->threads);
   HG_TRY(hg_predict(world, config, a.repeat, &predictions));
   HG_TRY_ALL(world, "writing predictions", chief ? write(&a, &predictions) : HG_OK);
 done:

@@ -14,22 +14,20 @@ static size_t csr_bytes(hg_off rows, hg_off entries, size_t value)
 static size_t graph_bytes(const hg_dataset *d)
 {
   const hg_part *p = &d->part;
-  const hg_features *f = &p->nodes.features;
   hg_off edges = p->a.indptr[p->n_owned], n_local = (hg_off)p->n_owned + p->n_halo;
   size_t bytes = csr_bytes(p->n_owned, edges, 0) + csr_bytes(n_local, edges, 0);
   bytes += (size_t)n_local * (sizeof(hg_gid) + 2 * sizeof(hg_real)) + (size_t)p->n_halo * sizeof(hg_gid);
   bytes += (size_t)p->n_owned * (HG_SPLIT_COUNT * sizeof(hg_lid) + sizeof(int32_t) + sizeof(int64_t) + 1);
-  bytes += f->dense ? (size_t)p->n_owned * (size_t)f->width * sizeof(float) : 0;
-  bytes += f->indptr ? csr_bytes(p->n_owned, f->indptr[p->n_owned], sizeof(float)) : 0;
   return bytes + (size_t)p->n_owned * (size_t)p->nodes.n_dims * sizeof(float);
 }
 
 // halo rows are assumed to be as full as owned ones: their entries are not known yet
-static size_t feature_bytes(const hg_dataset *d)
+static size_t feature_bytes(const hg_config *config, const hg_dataset *d)
 {
   const hg_part *p = &d->part;
   const hg_features *f = &p->nodes.features;
   hg_off n_local = (hg_off)p->n_owned + p->n_halo;
+  if (f->dense && config->model.input_dropout <= 0) return 0; // their aggregate replaces them
   if (f->dense) return (size_t)n_local * (size_t)f->width * sizeof(hg_real);
   hg_off owned = f->indptr ? f->indptr[p->n_owned] : 0;
   hg_off entries = p->n_owned ? (hg_off)((double)owned * (double)n_local / (double)p->n_owned) : 0;
@@ -89,7 +87,7 @@ hg_memory hg_memory_plan(const hg_config *config, const hg_dataset *dataset)
 {
   hg_memory m = {0};
   m.graph = graph_bytes(dataset);
-  m.features = feature_bytes(dataset);
+  m.features = feature_bytes(config, dataset);
   m.workspace = workspace_bytes(config, dataset);
   m.halo = (size_t)dataset->links.send_offsets[dataset->links.n_peers_send] * sizeof(hg_lid);
   for (int l = 0; l < config->model.layers; l++) add_layer(&m, config, dataset, l);

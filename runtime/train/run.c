@@ -11,7 +11,6 @@
 #include "core/base/log.h"
 #include "core/base/threads.h"
 #include "core/base/timer.h"
-#include "runtime/train/memory_plan.h"
 #include "runtime/train/run_state.h"
 #include "runtime/train/signals.h"
 
@@ -117,7 +116,7 @@ static double median_epoch(hg_run *run)
 static hg_run_summary summarize(hg_run *run, hg_status outcome, double load_seconds, double total_seconds)
 {
   const hg_trainer *t = &run->trainer;
-  double maxima[] = {(double)hg_peak_rss_bytes(), (double)t->planned_bytes, (double)hg_alloc_peak_bytes(),
+  double maxima[] = {(double)hg_peak_rss_bytes(), (double)t->planned.total, (double)hg_alloc_bytes(),
                      run->coordinator_seconds};
   hg_max_doubles(run->world, maxima, 4);
   hg_run_summary s = {.status = outcome == HG_OK ? "finished" : "stopped",
@@ -147,7 +146,7 @@ static hg_run_summary summarize(hg_run *run, hg_status outcome, double load_seco
 // what a run will need, before it runs: largest rank
 static void print_plan(hg_run *run)
 {
-  hg_memory m = hg_memory_plan(run->config, &run->trainer.dataset);
+  const hg_memory m = run->trainer.planned;
   const hg_part *p = &run->trainer.dataset.part;
   double maxima[] = {(double)m.graph,   (double)m.features,           (double)m.activations, (double)m.workspace,
                      (double)m.halo,    (double)m.parameters,         (double)m.total,       (double)p->n_owned,

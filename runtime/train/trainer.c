@@ -6,7 +6,6 @@
 
 #include "comm/reduce.h"
 #include "core/base/alloc.h"
-#include "runtime/train/memory_plan.h"
 
 static hg_status check_loss_and_metric(const hg_trainer *t)
 {
@@ -88,10 +87,11 @@ hg_status hg_trainer_create(hg_trainer *trainer, hg_world *world, const hg_confi
   hg_status rc = HG_OK;
   HG_TRY(hg_dataset_load(&t->dataset, world, config));
   HG_TRY(prepare_loss(t));
-  t->planned_bytes = hg_memory_plan(config, &t->dataset).total;
+  t->planned = hg_memory_plan(config, &t->dataset);
   HG_TRY(hg_local_graph_create(&t->graph, world, &t->dataset.part, &t->dataset.links, config->model.normalization,
                                config->model.self_loops));
   HG_TRY(hg_input_create(&t->input, &t->graph));
+  hg_features_free(&t->dataset.part.nodes.features); // the input has them now
   HG_TRY(hg_model_create(&t->model, &config->model, &t->graph, &t->input, t->dataset.part.nodes.n_classes));
   HG_TRY_ALL(world, "allocating the optimiser", create_optimizer(t));
   HG_TRY_ALL(world, "allocating gradient sums", hg_sums_create(&t->sums, world));

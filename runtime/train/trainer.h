@@ -3,6 +3,7 @@
 #include "runtime/coord/worker.h"
 #include "runtime/train/checkpoint.h"
 #include "runtime/train/dataset.h"
+#include "runtime/train/memory_plan.h"
 #include "runtime/train/metrics.h"
 #include "runtime/train/optimizer.h"
 
@@ -22,7 +23,7 @@ typedef struct {
   hg_loss loss;
   hg_real *class_weights; ///< [n_classes] or NULL
   double train_weight;    ///< of all ranks' training nodes: what the loss is divided by
-  size_t planned_bytes;   ///< of arrays on this rank, predicted before they were allocated
+  hg_memory planned;      ///< of this rank, predicted before it was allocated
 } hg_trainer;
 
 /** Loads the data, plans the memory, allocates everything. Collective. */

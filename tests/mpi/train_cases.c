@@ -231,7 +231,7 @@ static void memory_is_as_planned(hg_world *world)
   configure(&config, OPTIONS("model.hidden=48", "model.norm=layer", "model.layers=3", "partition.method=block"));
   hg_trainer t;
   if (check_ok(hg_trainer_create(&t, world, &config))) {
-    double planned = (double)t.planned_bytes, used = (double)hg_alloc_bytes();
+    double planned = (double)t.planned.total, used = (double)hg_alloc_bytes();
     check(fabs(planned - used) <= 0.1 * used, "planned %.0f bytes, used %.0f", planned, used);
     hg_trainer_free(&t);
   }
