@@ -7,7 +7,7 @@
 
 #include "core/base/alloc.h"
 
-enum { CHUNK_ELEMENTS = 1 << 16 };
+enum { CHUNK_ELEMENTS = 1 << 16, CAUSE_ROOM = 160 };
 
 static const hsize_t largest_chunk_bytes = 64 << 20;
 static const hsize_t best_deflate_ratio = 1032; // zlib's limit: 258 bytes from two bits
@@ -50,16 +50,20 @@ static const char *type_name(hg_h5_type type)
   return names[type];
 }
 
-// The innermost entry of HDF5's error stack is the cause; the rest is its way up.
+// The innermost entry of HDF5's error stack is the cause; the rest is its way up. Where the system refused, its own
+// words lie between quotes in a text of several lines.
 static herr_t keep_cause(unsigned depth, const H5E_error2_t *error, void *cause)
 {
-  if (depth == 0 && error->desc) snprintf(cause, 160, "%s", error->desc);
+  const char *start = error->desc, *mark = "error message = '";
+  if (depth != 0 || !start) return 0;
+  if (strstr(start, mark)) start = strstr(start, mark) + strlen(mark);
+  snprintf(cause, CAUSE_ROOM, "%.*s", (int)strcspn(start, start == error->desc ? "\n" : "'\n"), start);
   return 0;
 }
 
 static hg_status fail_h5(hg_status code, const hg_h5 *file, const char *name, const char *doing)
 {
-  char cause[160] = "no reason given";
+  char cause[CAUSE_ROOM] = "no reason given";
   H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_cause, cause);
   return hg_fail(code, "%s: %s: %s: %s", file->path, name, doing, cause);
 }
@@ -135,21 +139,14 @@ void hg_h5_drop(hg_h5 *file)
   *file = (hg_h5){0};
 }
 
-hg_status hg_h5_make_group(hg_h5 *group, const hg_h5 *file, const char *name)
+hg_status hg_h5_make_group(const hg_h5 *file, const char *name)
 {
   hid_t options = H5Pcreate(H5P_GROUP_CREATE);
   H5Pset_obj_track_times(options, false);
-  *group = (hg_h5){H5Gcreate2(file->id, name, H5P_DEFAULT, options, H5P_DEFAULT), file->path};
+  hid_t group = H5Gcreate2(file->id, name, H5P_DEFAULT, options, H5P_DEFAULT);
   H5Pclose(options);
-  if (group->id >= 0) return HG_OK;
-  *group = (hg_h5){0};
-  return fail_h5(HG_ERR_IO, file, name, "cannot be written");
-}
-
-void hg_h5_close_group(hg_h5 *group)
-{
-  if (group->id > 0) H5Gclose(group->id);
-  *group = (hg_h5){0};
+  if (group < 0 || H5Gclose(group) < 0) return fail_h5(HG_ERR_IO, file, name, "cannot be written");
+  return HG_OK;
 }
 
 bool hg_h5_exists(const hg_h5 *file, const char *name)

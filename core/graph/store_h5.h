@@ -10,7 +10,7 @@
  * anybody allocates.
  */
 
-/** An open file, or a group of it, and the path for messages. Borrowed path. */
+/** An open file and the path for messages, which is borrowed. */
 typedef struct {
   hid_t id;
   const char *path;
@@ -40,9 +40,7 @@ hg_status hg_h5_close(hg_h5 *file);
 /** Closes without a word: after reading, or after a failure whose message shall stay. */
 void hg_h5_drop(hg_h5 *file);
 
-/** Makes the group `name` and writes through it; close with hg_h5_close_group. */
-hg_status hg_h5_make_group(hg_h5 *group, const hg_h5 *file, const char *name);
-void hg_h5_close_group(hg_h5 *group);
+hg_status hg_h5_make_group(const hg_h5 *file, const char *name);
 
 /** Whether `name` ("/csr/indptr") is there, with all the groups above it. */
 bool hg_h5_exists(const hg_h5 *file, const char *name);

@@ -10,14 +10,12 @@ static hg_status put_features(const hg_h5 *file, const hg_features *x, hg_off n)
   if (x->width == 0) return HG_OK;
   if (x->dense) return hg_h5_write(file, "/features", HG_H5_F32, n, x->width, x->dense);
   hg_status rc = HG_OK;
-  hg_h5 group = {0};
-  HG_TRY(hg_h5_make_group(&group, file, "/features"));
+  HG_TRY(hg_h5_make_group(file, "/features"));
   HG_TRY(hg_h5_write_number(file, "/features", "width", x->width));
-  HG_TRY(hg_h5_write(&group, "indptr", HG_H5_I64, n + 1, 0, x->indptr));
-  HG_TRY(hg_h5_write(&group, "indices", HG_H5_I32, x->indptr[n], 0, x->indices));
-  HG_TRY(hg_h5_write(&group, "values", HG_H5_F32, x->indptr[n], 0, x->values));
+  HG_TRY(hg_h5_write(file, "/features/indptr", HG_H5_I64, n + 1, 0, x->indptr));
+  HG_TRY(hg_h5_write(file, "/features/indices", HG_H5_I32, x->indptr[n], 0, x->indices));
+  HG_TRY(hg_h5_write(file, "/features/values", HG_H5_F32, x->indptr[n], 0, x->values));
 done:
-  hg_h5_close_group(&group);
   return rc;
 }
 
@@ -46,35 +44,31 @@ done:
 
 static hg_status put_split(const hg_h5 *file, const hg_nodes *nodes)
 {
-  static const char *const names[] = {"", "train", "val", "test"};
+  static const char *const names[] = {"", "/split/train", "/split/val", "/split/test"};
   if (!nodes->split) return HG_OK;
   hg_status rc = HG_OK;
   int64_t *list = NULL;
-  hg_h5 group = {0};
-  HG_TRY(hg_h5_make_group(&group, file, "/split"));
+  HG_TRY(hg_h5_make_group(file, "/split"));
   HG_TRY(HG_ALLOC(list, nodes->n, "split list"));
   for (int which = HG_SPLIT_TRAIN; which < HG_SPLIT_COUNT; which++) {
     hg_off count = 0;
     for (hg_off i = 0; i < nodes->n; i++) {
       if (nodes->split[i] == which) list[count++] = i;
     }
-    HG_TRY(hg_h5_write(&group, names[which], HG_H5_I64, count, 0, list));
+    HG_TRY(hg_h5_write(file, names[which], HG_H5_I64, count, 0, list));
   }
 done:
   hg_free(&list);
-  hg_h5_close_group(&group);
   return rc;
 }
 
 static hg_status put_adjacency(const hg_h5 *file, const hg_csr *a)
 {
   hg_status rc = HG_OK;
-  hg_h5 group = {0};
-  HG_TRY(hg_h5_make_group(&group, file, "/csr"));
-  HG_TRY(hg_h5_write(&group, "indptr", HG_H5_I64, a->n_rows + 1, 0, a->indptr));
-  HG_TRY(hg_h5_write(&group, "indices", HG_H5_I32, a->indptr[a->n_rows], 0, a->indices));
+  HG_TRY(hg_h5_make_group(file, "/csr"));
+  HG_TRY(hg_h5_write(file, "/csr/indptr", HG_H5_I64, a->n_rows + 1, 0, a->indptr));
+  HG_TRY(hg_h5_write(file, "/csr/indices", HG_H5_I32, a->indptr[a->n_rows], 0, a->indices));
 done:
-  hg_h5_close_group(&group);
   return rc;
 }
 
@@ -117,18 +111,16 @@ done:
 static hg_status put_index(const hg_h5 *file, const hg_parts_index *index)
 {
   hg_status rc = HG_OK;
-  hg_h5 group = {0};
   hg_off parts = index->n_parts;
-  HG_TRY(hg_h5_make_group(&group, file, "/parts"));
-  HG_TRY(hg_h5_write(&group, "offsets", HG_H5_I64, parts + 1, 0, index->offsets));
-  HG_TRY(hg_h5_write(&group, "n_interior", HG_H5_I64, parts, 0, index->n_interior));
-  HG_TRY(hg_h5_write(&group, "halo_offsets", HG_H5_I64, parts + 1, 0, index->halo_offsets));
-  HG_TRY(hg_h5_write(&group, "halo_ids", HG_H5_I64, index->halo_offsets[parts], 0, index->halo_ids));
+  HG_TRY(hg_h5_make_group(file, "/parts"));
+  HG_TRY(hg_h5_write(file, "/parts/offsets", HG_H5_I64, parts + 1, 0, index->offsets));
+  HG_TRY(hg_h5_write(file, "/parts/n_interior", HG_H5_I64, parts, 0, index->n_interior));
+  HG_TRY(hg_h5_write(file, "/parts/halo_offsets", HG_H5_I64, parts + 1, 0, index->halo_offsets));
+  HG_TRY(hg_h5_write(file, "/parts/halo_ids", HG_H5_I64, index->halo_offsets[parts], 0, index->halo_ids));
   HG_TRY(hg_h5_write_text(file, "/parts", "quality", index->quality_json ? index->quality_json : "{}"));
   HG_TRY(hg_h5_write_text(file, "/parts", "recipe", index->recipe));
   HG_TRY(hg_h5_write_u64(file, "/parts", "fingerprint", index->fingerprint));
 done:
-  hg_h5_close_group(&group);
   return rc;
 }
 

@@ -167,13 +167,11 @@ void hg_checkpoint_free(hg_checkpoint *checkpoint)
 
 static hg_status write_arrays(const hg_h5 *file, const hg_checkpoint *c)
 {
-  hg_h5 best = {0};
   hg_status rc = HG_OK;
   HG_TRY(hg_h5_write(file, "/parameters", real_type, c->n_parameters, 0, c->parameters));
   HG_TRY(hg_h5_write(file, "/state", real_type, c->n_state, 0, c->state));
   HG_TRY(hg_h5_write(file, "/moments", real_type, c->n_moments, 0, c->moments));
-  HG_TRY(hg_h5_make_group(&best, file, "/best"));
-  hg_h5_close_group(&best);
+  HG_TRY(hg_h5_make_group(file, "/best"));
   HG_TRY(hg_h5_write(file, "/best/parameters", real_type, c->n_parameters, 0, c->best_parameters));
   HG_TRY(hg_h5_write(file, "/best/state", real_type, c->n_state, 0, c->best_state));
 done:
