@@ -1,4 +1,5 @@
 #include <criterion/criterion.h>
+#include <hdf5.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
@@ -144,6 +145,31 @@ Test(info, a_person_gets_aligned_lines)
   for (size_t k = 0; k < sizeof lines / sizeof *lines; k++)
     cr_expect(strstr(result.out, lines[k]), "no line '%s' in\n%s", lines[k], result.out);
   cr_expect_str_eq(result.err, "");
+  run_free(&result);
+}
+
+Test(info, a_checkpoint_shows_its_attributes_and_shapes)
+{
+  const char *path = path_in(folder, "checkpoint.hg");
+  hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), type = H5Tcopy(H5T_C_S1),
+        scalar = H5Screate(H5S_SCALAR);
+  H5Tset_size(type, H5T_VARIABLE); // as h5py writes text
+  const char *format = "checkpoint";
+  hid_t text_id = H5Acreate2(file, "halognn_format", type, scalar, H5P_DEFAULT, H5P_DEFAULT);
+  cr_assert_geq(H5Awrite(text_id, type, &format), 0);
+  hid_t epoch = H5Acreate2(file, "epoch", H5T_NATIVE_INT, scalar, H5P_DEFAULT, H5P_DEFAULT);
+  cr_assert_geq(H5Awrite(epoch, H5T_NATIVE_INT, &(int){42}), 0);
+  hid_t space = H5Screate_simple(2, (hsize_t[]){16, 7}, NULL);
+  hid_t set = H5Dcreate2(file, "weights", H5T_NATIVE_FLOAT, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+  H5Dclose(set), H5Sclose(space), H5Aclose(epoch), H5Aclose(text_id), H5Sclose(scalar), H5Tclose(type), H5Fclose(file);
+  json_t *object = info_json(path);
+  cr_expect_str_eq(text(object, "kind"), "checkpoint");
+  cr_expect_str_eq(text(json_object_get(object, "attributes"), "/ epoch"), "42");
+  cr_expect_str_eq(text(json_object_get(object, "datasets"), "/weights"), "float32 16 x 7");
+  json_decref(object);
+  run_result result = run_program(20, HALOGNN, "info", path, NULL);
+  cr_expect_eq(result.status, 0, "%s", result.err);
+  cr_expect(strstr(result.out, "/weights             float32 16 x 7\n"), "%s", result.out);
   run_free(&result);
 }
 

@@ -12,7 +12,8 @@
 
 const char *__lsan_default_suppressions(void);
 
-// HDF5 1.10 forgets an object header of its own when it refuses a damaged one; handles that we forget are counted below.
+// HDF5 1.10 forgets an object header of its own when it refuses a damaged one; handles that we forget are counted
+// below.
 const char *__lsan_default_suppressions(void) { return "leak:libhdf5_serial"; }
 
 static char *folder;
