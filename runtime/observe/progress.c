@@ -89,7 +89,7 @@ void hg_summary_print(const hg_run_summary *s, const char *folder, FILE *to)
   fprintf(to, "%-21s %s\n", "status", s->status);
   fprintf(to, "%-21s %d x %d threads\n", "ranks", s->ranks, s->threads);
   print_result(s, to);
-  fprintf(to, "%-21s %.4g s median\n", "epoch", s->epoch_seconds_median);
+  if (!isnan(s->epoch_seconds_median)) fprintf(to, "%-21s %.4g s median\n", "epoch", s->epoch_seconds_median);
   fprintf(to, "%-21s %.4g MiB an epoch in %lld messages (edge cut %lld, halo nodes %lld)\n", "halo exchange",
           (double)s->halo_bytes_per_epoch / mib, (long long)s->halo_messages_per_epoch, (long long)s->edge_cut,
           (long long)s->halo_nodes);

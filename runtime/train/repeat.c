@@ -171,7 +171,9 @@ static hg_status epoch(hg_run *run, hg_worker *worker, const hg_plan *plan, hg_p
   hg_phases_lap(phases, HG_PHASE_COORDINATOR);
   HG_TRY_ALL(run->world, "writing metrics", record_epoch(run, &record));
   *stopped = agreed.signal;
-  if (plan->checkpoint || agreed.signal) HG_TRY_ALL(run->world, "writing a checkpoint", write_checkpoint(run));
+  run->saved = plan->checkpoint || agreed.signal;
+  if (run->saved && plan->sync == HG_SYNC_LOCAL && !plan->average) hg_trainer_average(&run->trainer);
+  if (run->saved) HG_TRY_ALL(run->world, "writing a checkpoint", write_checkpoint(run));
   hg_phases_lap(phases, HG_PHASE_CHECKPOINT);
 done:
   return rc;
@@ -192,6 +194,10 @@ static hg_status train_epochs(hg_run *run, hg_worker *worker)
   }
   if (stopped) return HG_STOPPED;
   hg_checkpoint *c = &run->checkpoint;
+  if (!run->saved) { // early stopping: nobody knew that this epoch was the last
+    if (run->config->train.sync == HG_SYNC_LOCAL) hg_trainer_average(&run->trainer);
+    HG_TRY_ALL(run->world, "writing a checkpoint", write_checkpoint(run));
+  }
   c->results[c->n_results++] = (hg_repeat_result){.seed = c->seed,
                                                   .epochs = c->epoch,
                                                   .best_epoch = c->schedule.best_epoch,

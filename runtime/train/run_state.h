@@ -20,6 +20,7 @@ typedef struct {
   hg_off n_epochs;
   double phases[HG_PHASE_COUNT];     ///< totals, max over ranks, of the repeat under way
   int64_t halo_bytes, halo_messages; ///< of the last epoch, all ranks
+  bool saved;                        ///< the last epoch has its checkpoint
   double coordinator_seconds;        ///< on the critical path of this rank
 } hg_run;
 

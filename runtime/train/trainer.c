@@ -118,14 +118,14 @@ void hg_trainer_start(hg_trainer *trainer, uint64_t seed)
   hg_optimizer_reset(&trainer->optimizer);
 }
 
-// sync local: weights and moments become their means over ranks
-static void average_weights(hg_trainer *t)
+void hg_trainer_average(hg_trainer *trainer)
 {
-  hg_real share = (hg_real)(1.0 / hg_world_size(t->world));
-  hg_real *arrays[] = {t->model.parameters, t->optimizer.moments};
-  hg_off sizes[] = {t->model.n_parameters, t->optimizer.type->n_moments * t->model.n_parameters};
+  hg_real share = (hg_real)(1.0 / hg_world_size(trainer->world));
+  hg_off n = trainer->model.n_parameters;
+  hg_real *arrays[] = {trainer->model.parameters, trainer->optimizer.moments};
+  hg_off sizes[] = {n, trainer->optimizer.type->n_moments * n};
   for (int a = 0; a < 2; a++) {
-    hg_sum_reals(t->world, arrays[a], sizes[a]);
+    hg_sum_reals(trainer->world, arrays[a], sizes[a]);
     for (hg_off k = 0; k < sizes[a]; k++) arrays[a][k] *= share;
   }
 }
@@ -148,7 +148,7 @@ hg_step hg_trainer_step(hg_trainer *trainer, uint64_t seed, const hg_plan *plan,
   if (plan->sync == HG_SYNC_COORDINATOR) step.status = hg_worker_sum(worker, t->model.gradients, t->model.n_parameters);
   hg_phases_lap(phases, HG_PHASE_GRADIENT_SUM);
   hg_optimizer_step(&t->optimizer, plan->learning_rate, plan->epoch);
-  if (plan->sync == HG_SYNC_LOCAL && plan->average) average_weights(t);
+  if (plan->sync == HG_SYNC_LOCAL && plan->average) hg_trainer_average(t);
   hg_phases_lap(phases, HG_PHASE_OPTIMIZER);
   return step;
 }

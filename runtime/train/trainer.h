@@ -46,6 +46,9 @@ typedef struct {
  */
 hg_step hg_trainer_step(hg_trainer *trainer, uint64_t seed, const hg_plan *plan, hg_worker *worker, hg_phases *phases);
 
+/** sync local: weights and moments become their means over ranks. Collective. */
+void hg_trainer_average(hg_trainer *trainer);
+
 /** Scores of every split with dropout off. Collective. @param scores [HG_SPLIT_COUNT] */
 hg_status hg_trainer_evaluate(hg_trainer *trainer, hg_scores *scores);
 
