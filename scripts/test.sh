@@ -121,13 +121,13 @@ stage_readme() {
   tests/scripts/test_readme.sh
 }
 
-# counts: the sums of what Criterion and the scripts' tests reported in the logs of this run
+# counts: the sums of what Criterion (in ctest's logs) and the other tests (in the stages' logs) reported
 counts() {
-  cat "$logs"/ctest-*.log "$logs"/stage-*.log 2>/dev/null | sed 's/\x1b\[[0-9;]*m//g' | awk '
-    /Tested: *[0-9]+ *\| *Passing/ { split($0, f, /[^0-9]+/); k = 0; delete v
-      for (i = 1; i in f; i++) if (f[i] != "") v[++k] = f[i]
-      tested = v[1]; passing = v[2]; passed += passing; failed += tested - passing }
-    /^[a-z_.]+: [0-9]+ passed, [0-9]+ failed$/ { passed += $2; failed += $4 }
+  local strip='s/\x1b\[[0-9;]*m//g'
+  {
+    sed "$strip" "$logs"/ctest-*.log 2>/dev/null | grep -oE 'Tested: *[0-9]+ *\| *Passing: *[0-9]+' | tr -d ':|' || true
+    sed "$strip" "$logs"/stage-*.log 2>/dev/null | grep -E '^[a-z_.]+: [0-9]+ passed, [0-9]+ failed$' || true
+  } | awk '/^Tested/ { passed += $4; failed += $2 - $4 } / passed, / { passed += $2; failed += $4 }
     END { printf "%d passed, %d failed\n", passed, failed }'
 }
 
