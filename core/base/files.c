@@ -13,8 +13,9 @@ bool hg_file_exists(const char *path) { return access(path, F_OK) == 0; }
 hg_status hg_make_directories(const char *path)
 {
   char part[4096];
+  if (path[0] == '\0') return hg_fail(HG_ERR_INPUT, "found an empty path, expected a folder");
   if (snprintf(part, sizeof part, "%s", path) >= (int)sizeof part)
-    return hg_fail(HG_ERR_INPUT, "%s: the path is too long", path);
+    return hg_fail(HG_ERR_INPUT, "%.100s...: the path is too long", path);
   for (char *p = part + 1;; p++) {
     char was = *p;
     if (was != '/' && was != '\0') continue;
@@ -33,14 +34,17 @@ hg_status hg_make_directories(const char *path)
 hg_status hg_new_file_begin(hg_new_file *file, const char *path)
 {
   memset(file, 0, sizeof *file);
+  if (path[0] == '\0') return hg_fail(HG_ERR_INPUT, "found an empty path, expected a file name");
   if (snprintf(file->path, sizeof file->path, "%s", path) >= (int)sizeof file->path)
-    return hg_fail(HG_ERR_INPUT, "%s: the path is too long", path);
+    return hg_fail(HG_ERR_INPUT, "%.100s...: the path is too long", path);
   struct stat info;
   if (stat(path, &info) == 0 && S_ISDIR(info.st_mode))
     return hg_fail(HG_ERR_INPUT, "%s: cannot write: found a folder, expected a file name", path);
   char copy[sizeof file->path];
   memcpy(copy, file->path, sizeof copy);
   const char *folder = dirname(copy);
+  if (stat(folder, &info) == 0 && !S_ISDIR(info.st_mode))
+    return hg_fail(HG_ERR_INPUT, "%s: cannot write: %s is a file, expected a folder", path, folder);
   if (access(folder, W_OK | X_OK) != 0)
     return hg_fail(HG_ERR_INPUT, "%s: cannot write in the folder %s: %s", path, folder, strerror(errno));
   snprintf(file->temporary, sizeof file->temporary, "%s.tmp%ld", file->path, (long)getpid());

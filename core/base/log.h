@@ -5,8 +5,8 @@ typedef enum { HG_LOG_ERROR, HG_LOG_WARN, HG_LOG_INFO, HG_LOG_DEBUG } hg_log_lev
 
 /**
  * Where this process's log lines go. Until called: warnings and errors to standard error.
- * @param level   lines above it are dropped
- * @param file    also written there with a time stamp; borrowed, NULL for none
+ * @param level   lines above it are kept from standard error
+ * @param file    takes every line, with a time stamp; borrowed, NULL for none
  */
 void hg_log_set(hg_log_level level, FILE *file);
 

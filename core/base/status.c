@@ -20,13 +20,12 @@ hg_status hg_fail(hg_status code, const char *fmt, ...)
 hg_status hg_context(hg_status code, const char *fmt, ...)
 {
   if (code == HG_OK) return code;
-  char old[sizeof text], whole[2 * sizeof text + 2];
-  memcpy(old, text, sizeof text);
+  char context[sizeof text], whole[2 * sizeof text + 2]; // apart: an argument may be the old text itself
   va_list ap;
   va_start(ap, fmt);
-  vsnprintf(text, sizeof text, fmt, ap);
+  vsnprintf(context, sizeof context, fmt, ap);
   va_end(ap);
-  snprintf(whole, sizeof whole, "%s: %s", text, old);
+  snprintf(whole, sizeof whole, "%s: %s", context, text);
   memcpy(text, whole, sizeof text - 1); // cut, if need be; the last byte stays 0
   return code;
 }

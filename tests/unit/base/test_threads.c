@@ -1,0 +1,47 @@
+#include <criterion/criterion.h>
+#include <omp.h>
+#include <stdlib.h>
+
+#include "core/base/threads.h"
+
+TestSuite(threads);
+
+Test(threads, blocks_cover_the_range_once_and_evenly)
+{
+  for (hg_off n = 0; n <= 40; n++) {
+    for (int parts = 1; parts <= 12; parts++) {
+      hg_off reached = 0;
+      for (int k = 0; k < parts; k++) {
+        hg_off first, end;
+        hg_block(n, parts, k, &first, &end);
+        cr_assert_eq(first, reached, "n %lld, part %d of %d", (long long)n, k, parts);
+        cr_assert(end - first == n / parts || end - first == n / parts + 1);
+        reached = end;
+      }
+      cr_assert_eq(reached, n);
+    }
+  }
+}
+
+Test(threads, blocks_of_huge_ranges_do_not_overflow)
+{
+  hg_off first, end, n = INT64_MAX;
+  hg_block(n, 7, 6, &first, &end);
+  cr_expect_eq(end, n);
+  cr_expect_eq(first, n - n / 7);
+}
+
+Test(threads, as_many_as_asked_for)
+{
+  hg_threads_set(3);
+  cr_expect_eq(hg_threads(), 3);
+  cr_expect_eq(omp_get_max_threads(), 3);
+}
+
+Test(threads, without_a_wish_the_environment_or_the_processors_decide)
+{
+  cr_expect_geq(hg_processors(), 1);
+  unsetenv("OMP_NUM_THREADS");
+  hg_threads_set(0);
+  cr_expect_eq(hg_threads(), hg_processors());
+}
