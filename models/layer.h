@@ -33,7 +33,6 @@ typedef struct {
   const hg_layer_type *type;
   int index;       ///< 0 is the first
   int f_in, f_out; ///< widths
-  bool last;       ///< no norm, no activation
   bool bias, residual;
   bool aggregate_first; ///< (A x) W instead of A (x W): the narrower side is aggregated and exchanged
   bool cached;          ///< first layer, dense features without dropout: A x never changes

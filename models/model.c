@@ -21,7 +21,6 @@ static void describe(hg_layer *layer, const hg_model_options *o, int index, int 
   layer->index = index;
   layer->f_in = f_in;
   layer->f_out = width_out(o, index, n_outputs);
-  layer->last = last;
   layer->bias = o->bias;
   layer->residual = o->residual && index > 0 && !last && f_in == layer->f_out;
   layer->dropout = index == 0 ? o->input_dropout : o->dropout;

@@ -50,9 +50,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 static hg_status load(const arguments *a, hg_config *config)
 {
-  hg_status rc = hg_run_config_load(config, a->run);
-  if (rc == HG_OK && a->dataset && snprintf(config->dataset.path, HG_PATH_MAX, "%s", a->dataset) >= HG_PATH_MAX)
-    rc = hg_fail(HG_ERR_INPUT, "--dataset: the path is too long");
+  hg_status rc = hg_run_config_load(config, a->run, a->dataset);
+  config->partition.path[0] = '\0'; // was for the run's number of ranks, and for its graph
   if (rc == HG_OK && a->output) rc = hg_predictions_check_path(a->output);
   return rc;
 }

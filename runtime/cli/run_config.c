@@ -4,7 +4,7 @@
 
 #include "core/base/files.h"
 
-hg_status hg_run_config_load(hg_config *config, const char *run_folder)
+hg_status hg_run_config_load(hg_config *config, const char *run_folder, const char *dataset)
 {
   char path[HG_PATH_MAX];
   if (snprintf(path, sizeof path, "%s/config.yaml", run_folder) >= (int)sizeof path)
@@ -16,6 +16,8 @@ hg_status hg_run_config_load(hg_config *config, const char *run_folder)
   *config = hg_config_default();
   HG_TRY(hg_config_load(config, path));
   snprintf(config->output, sizeof config->output, "%.*s", HG_PATH_MAX - 1, run_folder);
+  if (dataset && snprintf(config->dataset.path, HG_PATH_MAX, "%s", dataset) >= HG_PATH_MAX)
+    HG_TRY(hg_fail(HG_ERR_INPUT, "%.100s...: the path is too long", dataset));
   HG_TRY(hg_config_resolve(config));
   HG_TRY(hg_config_find_dataset(config, path));
 done:

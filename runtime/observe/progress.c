@@ -77,6 +77,8 @@ static void print_result(const hg_run_summary *s, FILE *to)
   if (s->n_repeats > 1)
     fprintf(to, "test %-16s %.4f +- %.4f over %d seeds, at the best validation epoch\n", metric, mean, deviation,
             s->n_repeats);
+  else if (last->best_epoch == 0) // no validation score ever chose one
+    fprintf(to, "test %-16s %.4f after the last evaluation: no validation score to choose by\n", metric, mean);
   else
     fprintf(to, "test %-16s %.4f at epoch %d, the best on validation (%.4f)\n", metric, mean, last->best_epoch,
             hg_scores_get(&last->val, s->metric));

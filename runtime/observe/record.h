@@ -27,7 +27,6 @@ typedef struct {
 /** What is told of a whole run: summary.json. */
 typedef struct {
   const char *status; ///< "finished", "stopped", "failed"
-  hg_task task;
   hg_metric metric;
   int ranks, threads, n_repeats;
   const hg_repeat_result *repeats; ///< [n_repeats] finished ones, borrowed

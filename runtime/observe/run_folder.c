@@ -14,7 +14,7 @@
 hg_status hg_run_folder_file(const hg_run_folder *folder, const char *name, char path[HG_PATH_MAX])
 {
   if (snprintf(path, HG_PATH_MAX, "%s/%s", folder->path, name) >= HG_PATH_MAX)
-    return hg_fail(HG_ERR_INPUT, "%s/%s: the path is too long", folder->path, name);
+    return hg_fail(HG_ERR_INPUT, "%.100s.../%s: the path is too long", folder->path, name);
   return HG_OK;
 }
 
@@ -46,7 +46,8 @@ static void remove_checkpoints(const char *path)
   for (struct dirent *entry = readdir(folder); entry; entry = readdir(folder)) {
     char file[HG_PATH_MAX + 256];
     size_t length = strlen(entry->d_name);
-    if (length < 4 || strcmp(entry->d_name + length - 3, ".h5") != 0) continue;
+    bool whole = length > 3 && strcmp(entry->d_name + length - 3, ".h5") == 0;
+    if (!whole && !strstr(entry->d_name, ".h5.tmp")) continue; // .tmp: of a run that was killed
     snprintf(file, sizeof file, "%s/%s", path, entry->d_name);
     unlink(file);
   }
@@ -96,9 +97,10 @@ void hg_run_folder_close(hg_run_folder *folder)
 static bool line_is_kept(const char *line, int repeat, int epoch)
 {
   json_t *object = json_loads(line, 0, NULL);
-  json_int_t r = json_integer_value(json_object_get(object, "repeat")),
-             e = json_integer_value(json_object_get(object, "epoch"));
-  bool kept = object && (r < repeat || (r == repeat && e <= epoch));
+  const json_t *in_repeat = json_object_get(object, "repeat"), *in_epoch = json_object_get(object, "epoch");
+  json_int_t r = json_integer_value(in_repeat), e = json_integer_value(in_epoch);
+  bool known = json_is_integer(in_repeat) && json_is_integer(in_epoch);
+  bool kept = known && (r < repeat || (r == repeat && e <= epoch));
   json_decref(object);
   return kept;
 }
@@ -117,7 +119,7 @@ hg_status hg_run_folder_rewind(hg_run_folder *folder, int repeat, int epoch)
   if (!in || !out) HG_TRY(hg_fail(HG_ERR_IO, "%s: cannot rewrite: %s", path, strerror(errno)));
   while (getline(&line, &size, in) > 0)
     if (line_is_kept(line, repeat, epoch)) fputs(line, out);
-  bool written = fflush(out) == 0;
+  bool written = fflush(out) == 0 && !ferror(out);
   fclose(out);
   out = NULL;
   if (!written) HG_TRY(hg_fail(HG_ERR_IO, "%s: cannot rewrite: %s", path, strerror(errno)));

@@ -1,6 +1,7 @@
 #include "runtime/train/checkpoint.h"
 
 #include <jansson.h>
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include "core/graph/store_h5.h"
 
 static const char format[] = "checkpoint";
+static const int64_t version = 1;
 static const hg_h5_type real_type = sizeof(hg_real) == sizeof(double) ? HG_H5_F64 : HG_H5_F32;
 static const hg_off most_parameters = (hg_off)1 << 40; // more is a damaged file
 
@@ -51,12 +53,20 @@ static json_t *result_json(const hg_repeat_result *r)
   return object;
 }
 
+// a whole number from 0 to INT_MAX, or -1: no sound checkpoint has that anywhere
+static int count_from(const json_t *object, const char *key)
+{
+  const json_t *value = json_object_get(object, key);
+  json_int_t n = json_is_integer(value) ? json_integer_value(value) : -1;
+  return n >= 0 && n <= INT_MAX ? (int)n : -1;
+}
+
 static hg_repeat_result result_from(const json_t *object)
 {
   return (hg_repeat_result){
       .seed = (uint64_t)json_integer_value(json_object_get(object, "seed")),
-      .epochs = (int)json_integer_value(json_object_get(object, "epochs")),
-      .best_epoch = (int)json_integer_value(json_object_get(object, "best_epoch")),
+      .epochs = count_from(object, "epochs"),
+      .best_epoch = count_from(object, "best_epoch"),
       .train_loss = number(object, "train_loss"),
       .best_metric = number(object, "best_metric"),
       .val = scores_from(json_object_get(object, "val")),
@@ -85,26 +95,48 @@ static char *progress_text(const hg_checkpoint *c)
   return text;
 }
 
+static bool results_are_sound(const hg_checkpoint *c)
+{
+  for (int k = 0; k < c->n_results; k++)
+    if (c->results[k].epochs < 0 || c->results[k].best_epoch < 0) return false;
+  return true;
+}
+
+// what a resumed run counts with: a wrong number would send it out of its arrays
+static hg_status check_progress(const hg_checkpoint *c, const char *path)
+{
+  const hg_schedule_state *s = &c->schedule;
+  if (c->repeat < 0 || c->epoch < 0 || s->best_epoch < 0 || s->without_gain < 0 || s->stop_epoch < 0 ||
+      !results_are_sound(c))
+    return hg_fail(HG_ERR_INPUT, "%s: attribute progress: a count is missing, negative or too large", path);
+  if (c->n_results != c->repeat && c->n_results != c->repeat + 1)
+    return hg_fail(HG_ERR_INPUT, "%s: attribute progress: found %d results in repeat %d, expected one each before it",
+                   path, c->n_results, c->repeat);
+  return HG_OK;
+}
+
 static hg_status progress_from(hg_checkpoint *c, const char *text, const char *path)
 {
   json_t *object = json_loads(text, 0, NULL);
   const json_t *results = json_object_get(object, "results");
   hg_status rc = HG_OK;
-  if (!json_is_integer(json_object_get(object, "epoch")) || !json_is_array(results))
+  if (!json_is_integer(json_object_get(object, "epoch")) || !json_is_array(results) ||
+      json_array_size(results) >= INT_MAX)
     HG_TRY(hg_fail(HG_ERR_INPUT, "%s: attribute progress: found no JSON of a checkpoint", path));
-  c->repeat = (int)json_integer_value(json_object_get(object, "repeat"));
+  c->repeat = count_from(object, "repeat");
   c->seed = (uint64_t)json_integer_value(json_object_get(object, "seed"));
-  c->epoch = (int)json_integer_value(json_object_get(object, "epoch"));
+  c->epoch = count_from(object, "epoch");
   c->train_loss = number(object, "train_loss");
-  c->schedule.best_epoch = (int)json_integer_value(json_object_get(object, "best_epoch"));
+  c->schedule.best_epoch = count_from(object, "best_epoch");
   c->schedule.best_metric = number(object, "best_metric");
-  c->schedule.without_gain = (int)json_integer_value(json_object_get(object, "without_gain"));
-  c->schedule.stop_epoch = (int)json_integer_value(json_object_get(object, "stop_epoch"));
+  c->schedule.without_gain = count_from(object, "without_gain");
+  c->schedule.stop_epoch = count_from(object, "stop_epoch");
   c->best_val = scores_from(json_object_get(object, "best_val"));
   c->best_test = scores_from(json_object_get(object, "best_test"));
   c->n_results = (int)json_array_size(results);
   HG_TRY(HG_ALLOC(c->results, c->n_results + 1, "results"));
   for (int k = 0; k < c->n_results; k++) c->results[k] = result_from(json_array_get(results, (size_t)k));
+  HG_TRY(check_progress(c, path));
 done:
   json_decref(object);
   return rc;
@@ -188,7 +220,7 @@ hg_status hg_checkpoint_write(const hg_checkpoint *checkpoint, const char *path)
   HG_TRY(hg_new_file_begin(&new, path));
   HG_TRY(hg_h5_create(&file, new.temporary, path));
   HG_TRY(hg_h5_write_text(&file, "/", "halognn_format", format));
-  HG_TRY(hg_h5_write_number(&file, "/", "halognn_version", 1));
+  HG_TRY(hg_h5_write_number(&file, "/", "halognn_version", version));
   HG_TRY(hg_h5_write_text(&file, "/", "model", checkpoint->model));
   HG_TRY(hg_h5_write_text(&file, "/", "progress", progress));
   HG_TRY(write_arrays(&file, checkpoint));
@@ -237,11 +269,13 @@ hg_status hg_checkpoint_read(hg_checkpoint *checkpoint, const char *path)
   memset(checkpoint, 0, sizeof *checkpoint);
   hg_h5 file = {0};
   char found[64], *progress = NULL;
+  int64_t found_version;
   hg_status rc = HG_OK;
   HG_TRY(hg_h5_open(&file, path));
   HG_TRY(hg_h5_read_text(&file, "/", "halognn_format", found, sizeof found));
   if (strcmp(found, format) != 0)
     HG_TRY(hg_fail(HG_ERR_INPUT, "%s: found a file of kind '%s', expected a %s", path, found, format));
+  HG_TRY(hg_h5_read_number(&file, "/", "halognn_version", version, version, &found_version));
   HG_TRY(hg_h5_read_long_text(&file, "/", "model", &checkpoint->model));
   HG_TRY(hg_h5_read_long_text(&file, "/", "progress", &progress));
   HG_TRY(progress_from(checkpoint, progress, path));

@@ -10,6 +10,14 @@
 
 enum { ALIGNMENT = 8 }; // the data begins at a multiple of it; the header is padded with spaces
 
+// all but the weight matrices are, as PyTorch has them: biases, and the weights and biases of norms
+static bool is_vector(const char *name)
+{
+  static const char bias[] = ".bias", norm[] = ".norm.weight";
+  size_t n = strlen(name), n_bias = sizeof bias - 1, n_norm = sizeof norm - 1;
+  return (n > n_bias && strcmp(name + n - n_bias, bias) == 0) || (n > n_norm && strcmp(name + n - n_norm, norm) == 0);
+}
+
 // {"layers.0.weight": {"dtype": "F32", "shape": [16, 7], "data_offsets": [0, 448]}, ...}
 static json_t *describe(const json_t *parameters)
 {
@@ -22,8 +30,8 @@ static json_t *describe(const json_t *parameters)
     json_int_t rows = json_integer_value(json_object_get(parameter, "rows"));
     json_int_t cols = json_integer_value(json_object_get(parameter, "cols"));
     size_t end = offset + (size_t)(rows * cols) * sizeof(hg_real);
-    bool vector = rows == 1 && strstr(json_string_value(json_object_get(parameter, "name")), ".weight") == NULL;
-    json_t *shape = vector ? json_pack("[I]", cols) : json_pack("[I, I]", rows, cols);
+    json_t *shape = is_vector(json_string_value(json_object_get(parameter, "name"))) ? json_pack("[I]", cols)
+                                                                                     : json_pack("[I, I]", rows, cols);
     json_object_set_new(header, json_string_value(json_object_get(parameter, "name")),
                         json_pack("{s:s, s:o, s:[I, I]}", "dtype", dtype, "shape", shape, "data_offsets",
                                   (json_int_t)offset, (json_int_t)end));
@@ -42,7 +50,7 @@ static hg_status check_parameters(const json_t *parameters, hg_off expected, con
     json_int_t rows = json_integer_value(json_object_get(parameter, "rows"));
     json_int_t cols = json_integer_value(json_object_get(parameter, "cols"));
     if (!json_is_string(json_object_get(parameter, "name")) || rows < 1 || cols < 1 || rows > expected ||
-        cols > expected)
+        cols > expected / rows || (is_vector(json_string_value(json_object_get(parameter, "name"))) && rows != 1))
       return hg_fail(HG_ERR_INPUT, "%s: attribute model: parameter %zu has no name or no shape", path, k);
     found += rows * cols;
   }

@@ -135,6 +135,8 @@ static int by_score(const void *a, const void *b)
 
 double hg_roc_auc(double *pairs, size_t n)
 {
+  for (size_t k = 0; k < n; k++)
+    if (isnan(pairs[2 * k])) return NAN; // has no place in an order
   if (n == 0) return NAN;
   qsort(pairs, n, 2 * sizeof *pairs, by_score);
   double positives = 0, rank_sum = 0;

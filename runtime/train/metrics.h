@@ -24,6 +24,6 @@ hg_status hg_metrics_scores(hg_metrics *metrics, hg_world *world, const hg_datas
 
 /**
  * Area under the ROC curve of n (score, label) pairs, label 0 or 1: the share of (positive, negative) pairs in the
- * right order, ties half. Sorts the pairs. NaN when one kind is missing.
+ * right order, ties half. Sorts the pairs. NaN when one kind is missing or a score is NaN.
  */
 double hg_roc_auc(double *pairs, size_t n);

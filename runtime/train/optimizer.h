@@ -24,7 +24,7 @@ struct hg_optimizer {
   hg_off n_decayed;         ///< parameters [0, n_decayed) have weight decay
 };
 
-/** By kind: [HG_OPTIMIZER_SGD], ... */
+/** SGD with momentum, Adam (Kingma and Ba 2015) and AdamW (Loshchilov and Hutter 2019). */
 extern const hg_optimizer_type hg_optimizer_sgd, hg_optimizer_adam, hg_optimizer_adamw;
 
 /**

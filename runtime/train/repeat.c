@@ -164,6 +164,8 @@ static hg_status epoch(hg_run *run, hg_worker *worker, const hg_plan *plan, hg_p
   run->checkpoint.epoch = plan->epoch;
   run->checkpoint.train_loss = agreed.loss;
   measure_epoch(run, phases, before, &record); // before evaluation: its bytes are not an epoch's
+  memset(phases->seconds, 0, sizeof phases->seconds);
+  hg_phases_lap(phases, HG_PHASE_LOSS);
   if (plan->evaluate) HG_TRY(hg_trainer_evaluate(&run->trainer, record.scores));
   hg_phases_lap(phases, HG_PHASE_EVALUATE);
   HG_TRY_ALL(run->world, "reporting", tell(run, worker, &record, &report));
@@ -175,6 +177,7 @@ static hg_status epoch(hg_run *run, hg_worker *worker, const hg_plan *plan, hg_p
   if (run->saved && plan->sync == HG_SYNC_LOCAL && !plan->average) hg_trainer_average(&run->trainer);
   if (run->saved) HG_TRY_ALL(run->world, "writing a checkpoint", write_checkpoint(run));
   hg_phases_lap(phases, HG_PHASE_CHECKPOINT);
+  for (int k = 0; k < HG_PHASE_COUNT; k++) run->late_phases[k] += phases->seconds[k];
 done:
   return rc;
 }
@@ -216,6 +219,7 @@ hg_status hg_run_repeat(hg_run *run)
   hg_worker *worker = NULL;
   hg_status rc = HG_OK;
   memset(run->phases, 0, sizeof run->phases);
+  memset(run->late_phases, 0, sizeof run->late_phases);
   HG_TRY(connect_worker(run, &coordinator, &worker));
   rc = train_epochs(run, worker);
 done:

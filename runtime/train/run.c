@@ -38,7 +38,8 @@ done:
   return rc;
 }
 
-// --resume: every rank reads the newest checkpoint that rank 0 finds
+// --resume: every rank reads the newest checkpoint that rank 0 finds. Before anything is written: when it does not fit,
+// the folder stays as it was.
 static hg_status resume(hg_run *run)
 {
   char path[HG_PATH_MAX] = "";
@@ -61,8 +62,6 @@ static hg_status resume(hg_run *run)
   run->checkpoint.results = room;
   memset(&found, 0, sizeof found);
   hg_trainer_restore(&run->trainer, &run->checkpoint);
-  HG_TRY_ALL(run->world, "resuming",
-             run->chief ? hg_run_folder_rewind(&run->folder, run->checkpoint.repeat, run->checkpoint.epoch) : HG_OK);
 done:
   hg_checkpoint_free(&found);
   return rc;
@@ -84,7 +83,6 @@ static hg_status train_repeats(hg_run *run)
   hg_status rc = HG_OK;
   int first = 0;
   if (run->options.resume) {
-    HG_TRY(resume(run));
     first = run->checkpoint.repeat;
     if (run->checkpoint.n_results > first) first++; // that one was finished
   }
@@ -112,15 +110,15 @@ static double median_epoch(hg_run *run)
   return n % 2 ? times[n / 2] : (times[n / 2 - 1] + times[n / 2]) / 2;
 }
 
-// collective: memory and the coordinator's cost are maxima over ranks
+// collective: memory, the coordinator's cost and the late phases are maxima over ranks
 static hg_run_summary summarize(hg_run *run, hg_status outcome, double load_seconds, double total_seconds)
 {
   const hg_trainer *t = &run->trainer;
   double maxima[] = {(double)hg_peak_rss_bytes(), (double)t->planned.total, (double)hg_alloc_bytes(),
                      run->coordinator_seconds};
   hg_max_doubles(run->world, maxima, 4);
+  hg_max_doubles(run->world, run->late_phases, HG_PHASE_COUNT);
   hg_run_summary s = {.status = outcome == HG_OK ? "finished" : "stopped",
-                      .task = t->dataset.part.nodes.task,
                       .metric = t->metric,
                       .ranks = hg_world_size(run->world),
                       .threads = hg_threads(),
@@ -139,7 +137,7 @@ static hg_run_summary summarize(hg_run *run, hg_status outcome, double load_seco
                       .planned_bytes = (int64_t)maxima[1],
                       .used_bytes = (int64_t)maxima[2],
                       .n_parameters = t->model.n_parameters};
-  memcpy(s.phases, run->phases, sizeof s.phases);
+  for (int k = 0; k < HG_PHASE_COUNT; k++) s.phases[k] = run->phases[k] + run->late_phases[k];
   return s;
 }
 
@@ -152,9 +150,9 @@ static void print_plan(hg_run *run)
                      (double)m.halo,    (double)m.parameters,         (double)m.total,       (double)p->n_owned,
                      (double)p->n_halo, (double)hg_csr_entries(&p->a)};
   hg_max_doubles(run->world, maxima, 10);
-  if (!run->chief || run->options.quiet) return;
+  if (!run->chief || (run->options.quiet && !run->options.dry_run)) return;
   const double mib = 1024.0 * 1024.0;
-  FILE *to = stderr; // allow(print): what rank 0 shows before a run
+  FILE *to = run->options.dry_run ? stdout : stderr; // allow(print): a dry run's result; shown before another run
   fprintf(to, "largest rank: %.0f owned and %.0f halo nodes, %.0f edges, %lld parameters; %d threads a rank\n",
           maxima[7], maxima[8], maxima[9], (long long)run->trainer.model.n_parameters, hg_threads());
   fprintf(to,
@@ -162,6 +160,14 @@ static void print_plan(hg_run *run)
           "parameters %.4g\n",
           maxima[6] / mib, maxima[0] / mib, maxima[1] / mib, maxima[2] / mib, maxima[3] / mib, maxima[4] / mib,
           maxima[5] / mib);
+}
+
+static hg_status open_folder(hg_run *run)
+{
+  const hg_checkpoint *c = &run->checkpoint;
+  hg_status rc = hg_run_folder_open(&run->folder, run->config, run->options.resume);
+  if (rc == HG_OK && run->options.resume) rc = hg_run_folder_rewind(&run->folder, c->repeat, c->epoch);
+  return rc;
 }
 
 static hg_status prepare_alone(hg_run *run)
@@ -216,8 +222,8 @@ hg_status hg_run_train(hg_world *world, const hg_config *config, hg_run_options 
   HG_TRY_ALL(world, "allocating the run", prepare_alone(&run));
   print_plan(&run);
   if (options.dry_run) goto done;
-  HG_TRY_ALL(world, "opening the run's folder",
-             run.chief ? hg_run_folder_open(&run.folder, config, options.resume) : HG_OK);
+  if (options.resume) HG_TRY(resume(&run));
+  HG_TRY_ALL(world, "opening the run's folder", run.chief ? open_folder(&run) : HG_OK);
   HG_TRY(write_environment(&run));
   loaded = hg_now_s() - start;
   hg_signals_catch();

@@ -18,10 +18,11 @@ typedef struct {
   hg_progress progress;     ///< chief
   double *epoch_seconds;    ///< [repeat x epochs] of all epochs of this process
   hg_off n_epochs;
-  double phases[HG_PHASE_COUNT];     ///< totals, max over ranks, of the repeat under way
-  int64_t halo_bytes, halo_messages; ///< of the last epoch, all ranks
-  bool saved;                        ///< the last epoch has its checkpoint
-  double coordinator_seconds;        ///< on the critical path of this rank
+  double phases[HG_PHASE_COUNT];      ///< totals, max over ranks, of the repeat under way
+  double late_phases[HG_PHASE_COUNT]; ///< of this rank: what an epoch spends after its numbers are agreed on
+  int64_t halo_bytes, halo_messages;  ///< of the last epoch, all ranks
+  bool saved;                         ///< the last epoch has its checkpoint
+  double coordinator_seconds;         ///< on the critical path of this rank
 } hg_run;
 
 /**

@@ -33,13 +33,20 @@ static void sum_columns(const hg_dataset *d, double *sums)
   }
 }
 
-// sums become mean and 1 / deviation; a constant column keeps its size
+// 1 for what is constant but for rounding: it keeps its size
+static double deviation(double mean, double mean_square)
+{
+  double variance = mean_square - mean * mean;
+  return variance > 1e-12 * (mean * mean + 1e-30) ? sqrt(variance) : 1;
+}
+
+// sums become mean and 1 / deviation
 static void moments(double *sums, int f, double n)
 {
   for (int k = 0; k < f; k++) {
-    double mean = sums[k] / n, variance = sums[f + k] / n - mean * mean;
+    double mean = sums[k] / n;
+    sums[f + k] = 1 / deviation(mean, sums[f + k] / n);
     sums[k] = mean;
-    sums[f + k] = variance > 1e-12 * (mean * mean + 1e-30) ? 1 / sqrt(variance) : 1;
   }
 }
 
@@ -119,9 +126,9 @@ hg_status hg_scale_targets(hg_dataset *dataset, hg_world *world, hg_target_scali
   sum_targets(dataset, c, sums);
   hg_sum_doubles(world, sums, 3 * c);
   for (int k = 0; k < c; k++) {
-    double n = fmax(sums[2 * c + k], 1), mean = sums[k] / n, variance = sums[c + k] / n - mean * mean;
+    double n = fmax(sums[2 * c + k], 1), mean = sums[k] / n;
     dataset->target_mean[k] = mean;
-    dataset->target_scale[k] = variance > 0 ? sqrt(variance) : 1;
+    dataset->target_scale[k] = deviation(mean, sums[c + k] / n);
   }
   for (hg_off e = 0; e < nodes->n * c; e++) {
     int k = (int)(e % c);
