@@ -83,6 +83,7 @@ static hg_status read_alone(hg_dataset *d, int rank)
 {
   hg_parts_index index = {0};
   hg_status rc = HG_OK;
+  HG_TRY(hg_store_read_header(d->parts_path, &d->header));
   HG_TRY(hg_part_read(&d->part, d->parts_path, rank));
   HG_TRY(hg_store_read_parts_index(d->parts_path, rank, &index));
   json_t *quality = json_loads(index.quality_json ? index.quality_json : "{}", 0, NULL);

@@ -5,6 +5,7 @@
 
 /** The graph of an experiment as one rank sees it: its part, loaded, scaled and linked with its neighbours. */
 typedef struct {
+  hg_store_header header; ///< of the whole graph
   char parts_path[HG_PATH_MAX];
   hg_part part;
   hg_links links;
