@@ -21,12 +21,14 @@ static void describe(hg_layer *layer, const hg_model_options *o, int index, int 
   layer->index = index;
   layer->f_in = f_in;
   layer->f_out = width_out(o, index, n_outputs);
-  layer->bias = o->bias;
   layer->residual = o->residual && index > 0 && !last && f_in == layer->f_out;
   layer->dropout = index == 0 ? o->input_dropout : o->dropout;
   layer->next_dropout = last ? 0 : o->dropout;
   layer->activation = last ? HG_ACTIVATION_NONE : o->activation;
   layer->norm = last ? HG_LAYER_NORM_NONE : o->norm;
+  // Batch norm takes the mean away and adds a bias of its own: another before it would have no gradient but rounding
+  // errors, which Adam blows up to whole steps, other ones on every number of ranks.
+  layer->bias = o->bias && layer->norm != HG_LAYER_NORM_BATCH;
   layer->type->plan(layer);
 }
 

@@ -38,7 +38,7 @@ static size_t feature_bytes(const hg_config *config, const hg_dataset *d)
 // one layer's widths and how it computes, as models/gcn.c plans it
 typedef struct {
   hg_off f_in, f_out;
-  bool first, last, sparse, cached, aggregate_first, norm;
+  bool first, last, sparse, cached, aggregate_first, norm, batch;
 } layer_shape;
 
 static layer_shape shape_of(const hg_config *config, const hg_dataset *d, int layer)
@@ -51,6 +51,7 @@ static layer_shape shape_of(const hg_config *config, const hg_dataset *d, int la
   s.cached = s.first && !s.sparse && o->input_dropout <= 0;
   s.aggregate_first = s.cached || (!s.sparse && s.f_out >= s.f_in);
   s.norm = !s.last && o->norm != HG_LAYER_NORM_NONE;
+  s.batch = s.norm && o->norm == HG_LAYER_NORM_BATCH;
   return s;
 }
 
@@ -64,7 +65,7 @@ static void add_layer(hg_memory *m, const hg_config *config, const hg_dataset *d
   if (s.aggregate_first) m->activations += (size_t)(n * s.f_in) * sizeof(hg_real);
   if (s.first && !s.sparse && !s.cached) m->activations += (size_t)(n_local * s.f_in) * sizeof(hg_real);
   if (!s.first) m->halo += 2 * (size_t)(sent * (s.aggregate_first ? s.f_in : s.f_out)) * sizeof(hg_real);
-  hg_off n_parameters = s.f_in * s.f_out + config->model.bias * s.f_out + 2 * s.norm * s.f_out;
+  hg_off n_parameters = s.f_in * s.f_out + (config->model.bias && !s.batch) * s.f_out + 2 * s.norm * s.f_out;
   int copies =
       2 + 2 +
       (config->train.optimizer == HG_OPTIMIZER_SGD ? 2 : 4); // weights, gradients, moments; and in the checkpoint
