@@ -2,9 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "comm/reduce.h"
-#include "core/base/alloc.h"
-#include "runtime/cli/command.h"
+#include "runtime/cli/rank_command.h"
 #include "runtime/cli/run_config.h"
 #include "runtime/train/predict.h"
 
@@ -48,8 +46,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
   }
 }
 
-static hg_status load(const arguments *a, hg_config *config)
+static hg_status load(const void *parsed, hg_config *config)
 {
+  const arguments *a = parsed;
   hg_status rc = hg_run_config_load(config, a->run, a->dataset);
   config->partition.path[0] = '\0'; // was for the run's number of ranks, and for its graph
   if (rc == HG_OK && a->output) rc = hg_predictions_check_path(a->output);
@@ -66,33 +65,24 @@ static hg_status write(const arguments *a, const hg_predictions *predictions)
   return rc;
 }
 
-hg_status hg_cmd_predict(int argc, char **argv)
+static int threads(const void *parsed) { return ((const arguments *)parsed)->threads; }
+
+static hg_status run(hg_world *world, const hg_config *config, const void *parsed)
 {
-  const struct argp argp = {
-      options,   parse,
-      "RUN_DIR", "Writes predictions and embeddings of a trained run by original id; any number of ranks.",
-      NULL,      NULL,
-      NULL};
-  arguments a = {0};
-  bool helped = false;
-  hg_world *world = NULL;
-  hg_config *config = NULL;
+  const arguments *a = parsed;
   hg_predictions predictions = {0};
-  hg_status rc = HG_OK, opened = hg_world_open(&world, &argc, &argv);
-  if (opened != HG_OK) return opened;
-  bool chief = hg_world_rank(world) == 0;
-  if (!chief) hg_command_mute_help();
-  HG_TRY_ALL(world, "reading the command line", hg_command_parse(&argp, argc, argv, &a, &helped));
-  if (helped) goto done;
-  HG_TRY_ALL(world, "reading the config", HG_ALLOC(config, 1, "config"));
-  HG_TRY_ALL(world, "reading the config", chief ? load(&a, config) : HG_OK);
-  hg_broadcast(world, config, sizeof *config, 0);
-  hg_world_set_threads(world, a.threads > 0 ? a.threads : config->threads);
-  HG_TRY(hg_predict(world, config, a.repeat, &predictions));
-  HG_TRY_ALL(world, "writing predictions", chief ? write(&a, &predictions) : HG_OK);
+  hg_status rc = HG_OK;
+  HG_TRY(hg_predict(world, config, a->repeat, &predictions));
+  HG_TRY_ALL(world, "writing predictions", hg_world_rank(world) == 0 ? write(a, &predictions) : HG_OK);
 done:
   hg_predictions_free(&predictions);
-  hg_free(&config);
-  hg_world_close(&world, rc);
   return rc;
+}
+
+hg_status hg_cmd_predict(int argc, char **argv)
+{
+  static const char doc[] = "Writes predictions and embeddings of a trained run by original id; any number of ranks.";
+  const struct argp argp = {options, parse, "RUN_DIR", doc, NULL, NULL, NULL};
+  arguments a = {0};
+  return hg_rank_command_run(&(hg_rank_command){&argp, &a, load, threads, run}, argc, argv);
 }

@@ -2,9 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "comm/reduce.h"
-#include "core/base/alloc.h"
-#include "runtime/cli/command.h"
+#include "runtime/cli/rank_command.h"
 #include "runtime/train/run.h"
 
 enum { KEY_SET = 256, KEY_OUTPUT, KEY_RESUME, KEY_QUIET, KEY_THREADS, KEY_DRY_RUN, MOST_OVERRIDES = 64 };
@@ -61,8 +59,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
   }
 }
 
-static hg_status load(const arguments *a, hg_config *config)
+static hg_status load(const void *parsed, hg_config *config)
 {
+  const arguments *a = parsed;
   hg_status rc = HG_OK;
   *config = hg_config_default();
   HG_TRY(hg_config_load(config, a->config));
@@ -75,28 +74,17 @@ done:
   return rc;
 }
 
+static int threads(const void *parsed) { return ((const arguments *)parsed)->threads; }
+
+static hg_status run(hg_world *world, const hg_config *config, const void *parsed)
+{
+  return hg_run_train(world, config, ((const arguments *)parsed)->run);
+}
+
 hg_status hg_cmd_train(int argc, char **argv)
 {
-  const struct argp argp = {
-      options, parse, "CONFIG.yaml", "Trains the model of a config file; under mpirun or srun on every rank.",
-      NULL,    NULL,  NULL};
+  static const char doc[] = "Trains the model of a config file; under mpirun or srun on every rank.";
+  const struct argp argp = {options, parse, "CONFIG.yaml", doc, NULL, NULL, NULL};
   arguments a = {0};
-  bool helped = false;
-  hg_world *world = NULL;
-  hg_config *config = NULL;
-  hg_status rc = HG_OK, opened = hg_world_open(&world, &argc, &argv);
-  if (opened != HG_OK) return opened;
-  bool chief = hg_world_rank(world) == 0;
-  if (!chief) hg_command_mute_help();
-  HG_TRY_ALL(world, "reading the command line", hg_command_parse(&argp, argc, argv, &a, &helped));
-  if (helped) goto done;
-  HG_TRY_ALL(world, "reading the config", HG_ALLOC(config, 1, "config"));
-  HG_TRY_ALL(world, "reading the config", chief ? load(&a, config) : HG_OK);
-  hg_broadcast(world, config, sizeof *config, 0);
-  hg_world_set_threads(world, a.threads > 0 ? a.threads : config->threads);
-  rc = hg_run_train(world, config, a.run);
-done:
-  hg_free(&config);
-  hg_world_close(&world, rc);
-  return rc;
+  return hg_rank_command_run(&(hg_rank_command){&argp, &a, load, threads, run}, argc, argv);
 }
