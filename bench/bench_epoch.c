@@ -1,7 +1,8 @@
 /*
- * Whole training epochs by phase, of the GCN that OGB measures on arxiv (3 layers, 256 hidden, dropout 0.5), beside the floor of all of
- * an epoch's work: the flops of its products over the measured peak, or the bytes that it must read and write over the measured
- * bandwidth, whichever is more. Bytes count each matrix once a kernel that needs it, gathered rows once each.
+ * Whole training epochs by phase, of the GCN that OGB measures on arxiv (3 layers, 256 hidden, dropout 0.5), beside the
+ * floor of all of an epoch's work: the flops of its products over the measured peak, or the bytes that it must read and
+ * write over the measured bandwidth, whichever is more. Bytes count each matrix once a kernel that needs it, gathered
+ * rows once each.
  */
 #include <stdio.h>
 #include <stdlib.h>

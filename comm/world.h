@@ -16,8 +16,9 @@ int hg_world_rank(const hg_world *world);
 int hg_world_size(const hg_world *world);
 
 /**
- * Sets this rank's threads: `asked`, or for 0 OMP_NUM_THREADS, or its processors divided by the ranks of its host that may run on the same
- * ones. So ranks that the launcher has bound apart use all of their processors, and unbound ones do not get in each other's way.
+ * Sets this rank's threads: `asked`, or for 0 OMP_NUM_THREADS, or its processors divided by the ranks of its host that
+ * may run on the same ones. So ranks that the launcher has bound apart use all of their processors, and unbound ones do
+ * not get in each other's way.
  */
 void hg_world_set_threads(const hg_world *world, int asked);
 

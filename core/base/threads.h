@@ -12,7 +12,7 @@ bool hg_threads_given(void);
 
 int hg_threads(void);
 
-/** Processors that this process may run on (sched_getaffinity), and a number that tells one set of them from another. */
+/** Processors that this process may run on (sched_getaffinity), and a number that tells one set from another. */
 int hg_processors(void);
 uint64_t hg_processors_key(void);
 

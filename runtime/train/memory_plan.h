@@ -3,9 +3,8 @@
 
 /** Bytes of arrays that a rank will hold while it trains, by what they are for; known before they are allocated. */
 typedef struct {
-  size_t graph; ///< the part: adjacency, its transpose, scales, ids, labels
-  size_t
-      features; ///< input features in the layout of training, halo rows included; 0 when the first layer's aggregate replaces them
+  size_t graph;       ///< the part: adjacency, its transpose, scales, ids, labels
+  size_t features;    ///< input features as training has them, with halo rows; 0 when their aggregate replaces them
   size_t activations; ///< layer outputs and what backward keeps
   size_t workspace;   ///< shared products, gradients, weight-gradient blocks
   size_t halo;        ///< exchange buffers and send lists
