@@ -111,7 +111,7 @@ static void make_cases(machine *m, machine *narrow, machine *wide, hg_bench_case
   narrow->width = 64 / (int)sizeof(hg_real);
   wide->width = 1024 / (int)sizeof(hg_real);
   multiply_add(m);
-  const double word = sizeof(hg_real), wide_rows = REALS / wide->width;
+  const double word = sizeof(hg_real), wide_rows = (double)REALS / wide->width;
   const hg_bench_case all[CASES] = {{"copy", copy, m, 2 * word * REALS, 0},
                                     {"triad", triad, m, 3 * word * REALS, 0},
                                     {"multiply-add", multiply_add, m, 0, m->flops},

@@ -64,7 +64,8 @@ static void look_around(hg_world *world)
   }
   MPI_Comm_free(&host);
   world->one_host = here == world->size;
-  world->fair_threads = hg_processors() / sharing > 1 ? hg_processors() / sharing : 1;
+  int fair = sharing > 0 ? hg_processors() / sharing : 1;
+  world->fair_threads = fair > 1 ? fair : 1;
 }
 
 hg_status hg_world_open(hg_world **world, int *argc, char ***argv)

@@ -114,7 +114,9 @@ static void norm_gradient(hg_layer *layer, hg_matrix *d_h)
   double *sums = layer->work->sums;
   hg_batch_norm_gradient_sums(&layer->xhat, d_h, sums);
   for (int k = 0; k < f; k++) { // this rank's share: gradients are summed over ranks later
+    // NOLINTNEXTLINE(clang-analyzer-core.NullDereference): a layer with a norm has them
     d_beta.data[k] = (hg_real)sums[k];
+    // NOLINTNEXTLINE(clang-analyzer-core.NullDereference): a layer with a norm has them
     d_gamma.data[k] = (hg_real)sums[f + k];
   }
   hg_sum_doubles(layer->graph->world, sums, 2 * f);

@@ -76,6 +76,7 @@ hg_status hg_grow(void *ptr, hg_off *capacity, hg_off needed, size_t size, const
   memcpy(&old, ptr, sizeof old);
   hg_status rc = hg_alloc(&grown, room, size, what);
   if (rc != HG_OK) return rc;
+  // NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): hg_alloc gave it
   if (old) memcpy(grown, old, (size_t)*capacity * size);
   hg_free(ptr);
   memcpy(ptr, &grown, sizeof grown);

@@ -38,10 +38,10 @@ extern const hg_generator hg_generators[]; ///< ends with a NULL name
 /**
  * Makes a graph; a function of the options alone, whatever the number of threads. Undirected. Edges are streamed:
  * memory is the result's before duplicates are dropped and some 20 bytes a node.
- * @param kind     a name of hg_generators; HG_ERR_INPUT names them
+ * @param name     one of hg_generators; HG_ERR_INPUT names them
  * @return         HG_ERR_INPUT for options that make no sense, with the option's name
  */
-hg_status hg_generate(const char *kind, const hg_generate_options *options, hg_graph *graph, hg_build_counts *counts);
+hg_status hg_generate(const char *name, const hg_generate_options *options, hg_graph *graph, hg_build_counts *counts);
 
 /* The kinds. */
 

@@ -145,6 +145,7 @@ static void offer(space *s, hg_off i, hg_off j, int *found)
 static bool on_shell(const space *s, const float *point, const int place[3], int reach)
 {
   bool shell = reach == 0;
+  // NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): place has `dims` numbers
   for (int k = 0; k < s->dims; k++) shell |= abs(place[k] - cell_along(s, point[k])) == reach;
   return shell;
 }

@@ -68,6 +68,7 @@ hg_status hg_generate_grid(const hg_generate_options *options, hg_graph *graph, 
   for (hg_off i = 0; i < nodes->n; i++) {
     hg_off place[3];
     place_of(&grid, i, place);
+    // NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Assign): place_of fills `dims` of them
     for (int k = 0; k < dims; k++) nodes->positions[i * dims + k] = (float)place[k];
   }
   HG_TRY(hg_generate_regions(options, (double)grid.side, nodes));

@@ -81,7 +81,7 @@ static json_t *encode_text(const char *text)
   if (value) return value;
   char plain[HG_ERROR_SIZE]; // not UTF-8: a file's name can be any bytes
   size_t n = 0;
-  for (; text[n] && n < sizeof plain - 1; n++) plain[n] = (char)((unsigned char)text[n] < 128 ? text[n] : '?');
+  for (; n < sizeof plain - 1 && text[n]; n++) plain[n] = (char)((unsigned char)text[n] < 128 ? text[n] : '?');
   plain[n] = '\0';
   return json_string(plain);
 }

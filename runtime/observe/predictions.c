@@ -93,6 +93,7 @@ static void npy_header(const array *a, char header[HEADER])
   memset(header, ' ', HEADER);
   const unsigned char start[] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, HEADER - 10, 0};
   memcpy(header, start, sizeof start);
+  // NOLINTNEXTLINE(bugprone-not-null-terminated-result): a header has no terminator
   memcpy(header + sizeof start, text, strlen(text));
   header[HEADER - 1] = '\n';
 }

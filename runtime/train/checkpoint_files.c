@@ -27,6 +27,7 @@ static int list(const char *folder, int found[][2])
   int n = 0;
   for (struct dirent *entry = files ? readdir(files) : NULL; entry && n < MOST_FILES; entry = readdir(files)) {
     int repeat, epoch, end = 0;
+    // NOLINTNEXTLINE(cert-err34-c): a number too large is another name
     if (sscanf(entry->d_name, "repeat_%d_epoch_%d.h5%n", &repeat, &epoch, &end) != 2 || !end || entry->d_name[end])
       continue;
     found[n][0] = repeat;
