@@ -82,5 +82,13 @@ for command in $("$halognn" --help | awk '/^Commands:/ { on = 1; next } on && /^
     status=1
   }
 done
+# Links between pages lead somewhere.
+while IFS=: read -r page link; do
+  case "$link" in http*) continue ;; esac
+  [ -e "$(dirname "$page")/$link" ] || {
+    say "$page links to $link, which is not there"
+    status=1
+  }
+done < <(grep -oE '\]\([^)#]+' README.md docs/*.md | sed 's/\](//')
 [ "$status" -ne 0 ] || say "$blocks blocks agree with the program"
 exit "$status"
