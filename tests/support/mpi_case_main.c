@@ -10,14 +10,14 @@
 
 // A new file of cases is declared and listed here.
 extern const mpi_case world_cases[], reduce_cases[], exchange_cases[], setup_cases[], parts_cases[];
-extern const mpi_case gradient_cases[], train_cases[];
+extern const mpi_case gradient_cases[], train_cases[], score_cases[];
 static const mpi_case *const tables[] = {
-    world_cases, reduce_cases, exchange_cases, setup_cases, parts_cases, gradient_cases, train_cases,
+    world_cases, reduce_cases, exchange_cases, setup_cases, parts_cases, gradient_cases, train_cases, score_cases,
 };
-extern const mpi_death world_deaths[];
-static const mpi_death *const deaths = world_deaths;
+extern const mpi_death world_deaths[], train_deaths[];
+static const mpi_death *const deaths[] = {world_deaths, train_deaths};
 
-enum { N_TABLES = sizeof tables / sizeof *tables, MAX_PRINTED = 10 };
+enum { N_TABLES = sizeof tables / sizeof *tables, N_DEATHS = sizeof deaths / sizeof *deaths, MAX_PRINTED = 10 };
 
 static int rank;
 static int64_t failures;
@@ -47,8 +47,9 @@ static void list(void)
 {
   for (int t = 0; t < N_TABLES; t++)
     for (const mpi_case *c = tables[t]; c->name; c++) list_runs(c->name, c->ranks, 0, 60, "-");
-  for (const mpi_death *d = deaths; d->name; d++)
-    list_runs(d->name, d->ranks, d->status, d->seconds, *d->text ? d->text : "-");
+  for (int t = 0; t < N_DEATHS; t++)
+    for (const mpi_death *d = deaths[t]; d->name; d++)
+      list_runs(d->name, d->ranks, d->status, d->seconds, *d->text ? d->text : "-");
 }
 
 static const mpi_case *find_case(const char *name)
@@ -61,8 +62,9 @@ static const mpi_case *find_case(const char *name)
 
 static const mpi_death *find_death(const char *name)
 {
-  for (const mpi_death *d = deaths; d->name; d++)
-    if (strcmp(d->name, name) == 0) return d;
+  for (int t = 0; t < N_DEATHS; t++)
+    for (const mpi_death *d = deaths[t]; d->name; d++)
+      if (strcmp(d->name, name) == 0) return d;
   return NULL;
 }
 

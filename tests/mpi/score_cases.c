@@ -1,0 +1,231 @@
+// What is computed over all ranks' nodes is what one rank computes: scores, scaling, predictions.
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "comm/reduce.h"
+#include "core/base/alloc.h"
+#include "runtime/train/predict.h"
+#include "runtime/train/run.h"
+#include "runtime/train/trainer.h"
+#include "tests/mpi/train_graph.h"
+#include "tests/support/mpi_case.h"
+
+static const double tolerance = sizeof(hg_real) == sizeof(double) ? 1e-9 : 1e-4;
+
+#define OPTIONS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+static void configure(hg_config *config, const char *const *changes)
+{
+  for (; *changes; changes++) check_ok(hg_config_override(config, *changes));
+  check_ok(hg_config_resolve(config));
+}
+
+static void check_near(double found, double expected, const char *what, int where)
+{
+  check((isnan(found) && isnan(expected)) || fabs(found - expected) <= tolerance * fmax(1, fabs(expected)),
+        "%s, %d: found %.12g, expected %.12g", what, where, found, expected);
+}
+
+// scores after `epochs` steps
+static void score(hg_world *world, const hg_config *config, int epochs, hg_scores *scores)
+{
+  hg_trainer t;
+  hg_phases phases;
+  hg_phases_start(&phases);
+  if (!check_ok(hg_trainer_create(&t, world, config))) return;
+  hg_trainer_start(&t, config->seed);
+  for (int e = 1; e <= epochs; e++) {
+    const hg_plan plan = hg_schedule_plan(config, &(hg_schedule_state){0}, e);
+    (void)hg_trainer_step(&t, config->seed, &plan, NULL, &phases);
+  }
+  check_ok(hg_trainer_evaluate(&t, scores));
+  hg_trainer_free(&t);
+}
+
+static void check_scores(hg_world *world, const train_graph *g, const char *const *changes, const char *what)
+{
+  char path[HG_PATH_MAX];
+  hg_world *self = NULL;
+  check_ok(train_graph_write(world, g, path));
+  hg_config config = train_config(path);
+  configure(&config, changes);
+  check_ok(hg_world_self_create(&self, world));
+  for (int epochs = 0; epochs <= 12; epochs += 6) {
+    hg_scores found[HG_SPLIT_COUNT], expected[HG_SPLIT_COUNT];
+    score(world, &config, epochs, found);
+    if (hg_world_rank(world) == 0) score(self, &config, epochs, expected);
+    hg_broadcast(world, expected, sizeof expected, 0);
+    for (int s = HG_SPLIT_TRAIN; s < HG_SPLIT_COUNT; s++) {
+      check_near(found[s].loss, expected[s].loss, what, s);
+      check_near(found[s].accuracy, expected[s].accuracy, what, s);
+      check_near(found[s].micro_f1, expected[s].micro_f1, what, s);
+      check_near(found[s].macro_f1, expected[s].macro_f1, what, s);
+      check_near(found[s].roc_auc, expected[s].roc_auc, what, s);
+      check_near(found[s].rmse, expected[s].rmse, what, s);
+      bool rocs = g->task != HG_TASK_REGRESSION && config.train.metric == HG_METRIC_ROC_AUC;
+      if (g->n < 100) continue; // a split may have one kind of label alone
+      check(isnan(found[s].roc_auc) == !rocs, "%s, %d: ROC-AUC is %g", what, s, found[s].roc_auc);
+      check(isnan(found[s].rmse) == (g->task != HG_TASK_REGRESSION), "%s, %d: RMSE is %g", what, s, found[s].rmse);
+    }
+  }
+  hg_world_self_free(&self);
+  train_graph_remove(world, path);
+}
+
+static void scores_are_those_of_one_rank(hg_world *world)
+{
+  train_graph g = train_graph_default();
+  g.n = 300;
+  check_scores(world, &g, OPTIONS("model.dropout=0.5", "train.class_weights=balanced"), "classes");
+  check_scores(world, &g, OPTIONS("model.norm=batch", "model.layers=3", "model.dropout=0.3"), "batch norm");
+  g.n_classes = 2;
+  check_scores(world, &g, OPTIONS("train.metric=roc_auc", "partition.method=random"), "two classes");
+  g.task = HG_TASK_MULTILABEL;
+  g.n_classes = 11;
+  check_scores(world, &g, OPTIONS("train.metric=roc_auc", "model.norm=layer"), "many labels");
+  g.task = HG_TASK_REGRESSION;
+  g.n_classes = 2;
+  check_scores(world, &g, OPTIONS("dataset.normalize_targets=standardize", "dataset.normalize_features=standardize"),
+               "regression");
+}
+
+// parts so small that some have no node of a split
+static void scores_of_tiny_parts_are_those_of_one_rank(hg_world *world)
+{
+  train_graph g = train_graph_default();
+  g.n = 14;
+  g.n_classes = 2;
+  check_scores(world, &g, OPTIONS("train.metric=roc_auc", "partition.method=block"), "14 nodes");
+}
+
+typedef struct {
+  int64_t id;
+  double values[8];
+} row;
+
+static int by_id(const void *a, const void *b)
+{
+  const row *x = a, *y = b;
+  return (x->id > y->id) - (x->id < y->id);
+}
+
+// every node's features, then its targets, by original id; on rank 0
+static row *scaled_rows(hg_world *world, const hg_config *config, hg_off *n)
+{
+  hg_dataset d;
+  row *mine = NULL, *all = NULL;
+  size_t *offsets = NULL;
+  if (!check_ok(hg_dataset_load(&d, world, config))) return NULL;
+  const hg_nodes *nodes = &d.part.nodes;
+  const hg_features *f = &nodes->features;
+  check_ok(HG_ALLOC(mine, nodes->n + 1, "rows"));
+  for (hg_off i = 0; i < nodes->n; i++) {
+    mine[i].id = nodes->original_ids[i];
+    for (int k = 0; f->dense && k < f->width; k++) mine[i].values[k] = (double)f->dense[i * f->width + k];
+    for (hg_off e = f->dense ? 0 : f->indptr[i]; !f->dense && e < f->indptr[i + 1]; e++)
+      mine[i].values[f->indices[e]] = (double)f->values[e];
+    if (nodes->targets) mine[i].values[7] = (double)nodes->targets[i];
+  }
+  check_ok(hg_gather(world, mine, (size_t)nodes->n * sizeof *mine, (void **)&all, &offsets));
+  *n = d.part.n_global;
+  if (all) qsort(all, (size_t)*n, sizeof *all, by_id);
+  hg_free(&mine);
+  hg_free(&offsets);
+  hg_dataset_free(&d);
+  return all;
+}
+
+static void check_scaling(hg_world *world, const train_graph *g, const char *scaling)
+{
+  char path[HG_PATH_MAX];
+  hg_world *self = NULL;
+  hg_off n = 0, n_one = 0;
+  check_ok(train_graph_write(world, g, path));
+  hg_config config = train_config(path);
+  configure(&config, OPTIONS(scaling, "dataset.normalize_targets=standardize", "partition.method=random"));
+  check_ok(hg_world_self_create(&self, world));
+  row *found = scaled_rows(world, &config, &n), *expected = NULL;
+  if (hg_world_rank(world) == 0) expected = scaled_rows(self, &config, &n_one);
+  if (found && expected && check(n == n_one, "%lld nodes and %lld", (long long)n, (long long)n_one)) {
+    for (hg_off i = 0; i < n; i++) {
+      check(found[i].id == expected[i].id, "node %lld: ids differ", (long long)i);
+      for (int k = 0; k < 8; k++)
+        check(fabs(found[i].values[k] - expected[i].values[k]) <= 1e-6 * fmax(1, fabs(expected[i].values[k])),
+              "%s: node %lld, column %d: %.9g, expected %.9g", scaling, (long long)found[i].id, k, found[i].values[k],
+              expected[i].values[k]);
+    }
+  }
+  hg_free(&found);
+  hg_free(&expected);
+  hg_world_self_free(&self);
+  train_graph_remove(world, path);
+}
+
+static void scaling_is_that_of_one_rank(hg_world *world)
+{
+  train_graph g = train_graph_default();
+  g.task = HG_TASK_REGRESSION;
+  g.n_classes = 1;
+  check_scaling(world, &g, "dataset.normalize_features=row");
+  check_scaling(world, &g, "dataset.normalize_features=standardize");
+  g.sparse_features = true;
+  check_scaling(world, &g, "dataset.normalize_features=row");
+  check_scaling(world, &g, "dataset.normalize_features=standardize");
+}
+
+static void check_predictions(const hg_predictions *found, const hg_predictions *expected)
+{
+  if (!check(found->n == expected->n && found->n_classes == expected->n_classes, "other sizes")) return;
+  for (hg_off i = 0; i < found->n; i++) {
+    check(found->original_ids[i] == 1000 + 3 * i, "row %lld is of node %lld", (long long)i,
+          (long long)found->original_ids[i]);
+    for (int c = 0; c < found->n_classes; c++)
+      check_near((double)found->outputs[i * found->n_classes + c], (double)expected->outputs[i * found->n_classes + c],
+                 "output", (int)i);
+    for (int c = 0; c < found->n_embedding; c++)
+      check_near((double)found->embeddings[i * found->n_embedding + c],
+                 (double)expected->embeddings[i * found->n_embedding + c], "embedding", (int)i);
+  }
+}
+
+static void predict_both(hg_world *world, const train_graph *g, const char *const *changes)
+{
+  char path[HG_PATH_MAX];
+  hg_world *self = NULL;
+  hg_predictions found = {0}, expected = {0};
+  check_ok(train_graph_write(world, g, path));
+  hg_config config = train_config(path);
+  configure(&config, changes);
+  check_ok(hg_run_train(world, &config, (hg_run_options){.quiet = true}));
+  hg_barrier(world);
+  check_ok(hg_world_self_create(&self, world));
+  check_ok(hg_predict(world, &config, 1, &found));
+  if (hg_world_rank(world) == 0) {
+    check_ok(hg_predict(self, &config, 1, &expected));
+    check_predictions(&found, &expected);
+  } else {
+    check(!found.outputs && !found.original_ids, "rank 0 alone has them");
+  }
+  hg_predictions_free(&found);
+  hg_predictions_free(&expected);
+  hg_world_self_free(&self);
+  train_graph_remove(world, path);
+}
+
+static void predictions_are_those_of_one_rank(hg_world *world)
+{
+  train_graph g = train_graph_default();
+  predict_both(world, &g, OPTIONS("repeat=2", "model.norm=batch", "model.dropout=0.4"));
+  g.task = HG_TASK_REGRESSION;
+  g.n_classes = 2;
+  predict_both(world, &g, OPTIONS("repeat=2", "dataset.normalize_targets=standardize", "model.layers=1"));
+}
+
+const mpi_case score_cases[] = {
+    {"score/scores_are_those_of_one_rank", scores_are_those_of_one_rank, "1 2 3 7"},
+    {"score/scores_of_tiny_parts_are_those_of_one_rank", scores_of_tiny_parts_are_those_of_one_rank, "3 7"},
+    {"score/scaling_is_that_of_one_rank", scaling_is_that_of_one_rank, "2 3"},
+    {"score/predictions_are_those_of_one_rank", predictions_are_those_of_one_rank, "1 3"},
+    {0},
+};
