@@ -1,42 +1,11 @@
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "core/base/timer.h"
 #include "runtime/coord/coordinator_state.h"
 
-enum { BATCH = 256 };               // messages between two looks at deadlines
-static const double grace_s = 0.25; // for a BYE that is still in the queue when its connection has ended
-
-static bool is_served(const hg_peer *peer) { return peer->here && !peer->bye && !peer->gone; }
-
-void hg_coordinator_send(hg_coordinator *c, int rank, const hg_message *message, const void *data, size_t bytes)
-{
-  hg_peer *peer = &c->peers[rank];
-  if (!is_served(peer) || hg_wire_send(&c->wire, &peer->id, message, data, bytes) == HG_OK) return;
-  if (isinf(peer->lost_s)) peer->lost_s = hg_now_s();
-}
-
-static void tell_all(hg_coordinator *c, const char *text)
-{
-  hg_message message = {.kind = HG_MSG_ERROR};
-  snprintf(message.text, sizeof message.text, "%s", text);
-  for (int r = 0; r < c->ranks; r++) hg_coordinator_send(c, r, &message, NULL, 0);
-}
-
-void hg_coordinator_fail(hg_coordinator *c, const char *fmt, ...)
-{
-  if (c->status != HG_OK) return;
-  va_list ap;
-  va_start(ap, fmt);
-  vsnprintf(c->failure, sizeof c->failure, fmt, ap);
-  va_end(ap);
-  c->status = HG_ERR_IO;
-  c->hello_deadline = (double)INFINITY;
-  tell_all(c, c->failure);
-}
+enum { BATCH = 256 }; // messages between two looks at deadlines
 
 /** "2, 5, 7" of the ranks that are here or not, without those that left. */
 static void list_ranks(const hg_coordinator *c, bool here, char *list, size_t size)
@@ -44,51 +13,20 @@ static void list_ranks(const hg_coordinator *c, bool here, char *list, size_t si
   size_t used = 0;
   list[0] = '\0';
   for (int r = 0; r < c->ranks && used < size; r++)
-    if (here ? is_served(&c->peers[r]) : !c->peers[r].here)
+    if (here ? hg_peer_is_served(&c->peers[r]) : !c->peers[r].here)
       used += (size_t)snprintf(list + used, size - used, "%s%d", used ? ", " : "", r);
-}
-
-static void find_lost(hg_coordinator *c, int fd)
-{
-  for (int r = 0; r < c->ranks; r++) {
-    hg_peer *peer = &c->peers[r];
-    if (peer->fd != fd) continue;
-    peer->fd = -1;
-    if (isinf(peer->lost_s)) peer->lost_s = hg_now_s();
-  }
-}
-
-void hg_coordinator_look_for_lost(hg_coordinator *c)
-{
-  int fd;
-  while (hg_wire_lost(&c->wire, &fd))
-    if (fd >= 0) find_lost(c, fd);
-}
-
-static void give_up_lost(hg_coordinator *c, double now)
-{
-  for (int r = 0; r < c->ranks; r++) {
-    hg_peer *peer = &c->peers[r];
-    if (!is_served(peer) || now < peer->lost_s + grace_s) continue;
-    peer->gone = true;
-    hg_coordinator_fail(c, "rank %d is gone after epoch %d: it died, or was silent for %g s", r, peer->reported,
-                        c->config->coordinator.timeout_seconds);
-  }
 }
 
 static double next_deadline(const hg_coordinator *c)
 {
-  double next = fmin(c->hello_deadline, c->stop_deadline);
-  for (int r = 0; r < c->ranks; r++)
-    if (is_served(&c->peers[r])) next = fmin(next, c->peers[r].lost_s + grace_s);
-  return next;
+  return fmin(fmin(c->hello_deadline, c->stop_deadline), hg_coordinator_lost_deadline(c));
 }
 
 static void check_deadlines(hg_coordinator *c)
 {
   double now = hg_now_s(), timeout = c->config->coordinator.timeout_seconds;
   char list[HG_ERROR_SIZE / 2];
-  give_up_lost(c, now);
+  hg_coordinator_give_up_lost(c, now);
   if (now >= c->hello_deadline) {
     list_ranks(c, false, list, sizeof list);
     hg_coordinator_fail(c, "rank %s did not say HELLO within %g s of the first", list, timeout);
@@ -105,7 +43,7 @@ static void begin_stop(hg_coordinator *c)
   if (read(c->wake, &count, sizeof count) != (ssize_t)sizeof count) return;
   c->stop_deadline = hg_now_s() + c->config->coordinator.timeout_seconds;
   c->hello_deadline = (double)INFINITY;
-  if (c->n_here < c->ranks) tell_all(c, "the coordinator ended before all ranks were there");
+  if (c->n_here < c->ranks) hg_coordinator_tell_all(c, "the coordinator ended before all ranks were there");
 }
 
 static bool is_finished(const hg_coordinator *c)
@@ -113,7 +51,7 @@ static bool is_finished(const hg_coordinator *c)
   if (isinf(c->stop_deadline)) return false;
   if (hg_now_s() >= c->stop_deadline) return true;
   for (int r = 0; r < c->ranks; r++)
-    if (is_served(&c->peers[r])) return false;
+    if (hg_peer_is_served(&c->peers[r])) return false;
   return true;
 }
 
@@ -138,5 +76,5 @@ void hg_coordinator_serve(hg_coordinator *c)
     begin_stop(c);
     check_deadlines(c);
   }
-  tell_all(c, "the coordinator has ended");
+  hg_coordinator_tell_all(c, "the coordinator has ended");
 }

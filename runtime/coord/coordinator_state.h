@@ -41,17 +41,35 @@ struct hg_coordinator {
   char failure[HG_ERROR_SIZE];
 };
 
+/* coordinator_loop.c */
+
 /** The thread: serves until it is woken and all workers have left, or the time is up. */
 void hg_coordinator_serve(hg_coordinator *c);
 
-/** Ends the run: remembers the first failure and tells every worker that is there. */
-void hg_coordinator_fail(hg_coordinator *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-
-/** Sends to a worker that has not left; one that cannot be reached is lost. */
-void hg_coordinator_send(hg_coordinator *c, int rank, const hg_message *message, const void *data, size_t bytes);
+/* coordinator_take.c */
 
 /** What a worker's message does. */
 void hg_coordinator_take(hg_coordinator *c, hg_frames *frames);
 
+/* coordinator_peers.c */
+
+/** Whether it said HELLO, and neither said BYE nor was lost. */
+bool hg_peer_is_served(const hg_peer *peer);
+
+/** Sends to a worker that has not left; one that cannot be reached is lost. */
+void hg_coordinator_send(hg_coordinator *c, int rank, const hg_message *message, const void *data, size_t bytes);
+
+/** An ERROR to every worker that has not left. */
+void hg_coordinator_tell_all(hg_coordinator *c, const char *text);
+
+/** Ends the run: remembers the first failure and tells every worker that is there. */
+void hg_coordinator_fail(hg_coordinator *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
 /** Takes the ends of connections. Before a HELLO, too: its connection may have the number of one that has ended. */
 void hg_coordinator_look_for_lost(hg_coordinator *c);
+
+/** Ends the run when a lost worker's BYE has not come after a moment of grace. */
+void hg_coordinator_give_up_lost(hg_coordinator *c, double now);
+
+/** When the next of these moments ends; INFINITY when nobody is lost. */
+double hg_coordinator_lost_deadline(const hg_coordinator *c);
