@@ -217,17 +217,22 @@ hg_status hg_run_repeat(hg_run *run)
 {
   hg_coordinator *coordinator = NULL;
   hg_worker *worker = NULL;
+  char cause[1024];
   hg_status rc = HG_OK;
   memset(run->phases, 0, sizeof run->phases);
   memset(run->late_phases, 0, sizeof run->late_phases);
   HG_TRY(connect_worker(run, &coordinator, &worker));
   rc = train_epochs(run, worker);
 done:
+  snprintf(cause, sizeof cause, "%s", hg_error_text()); // the coordinator's own end has another message
   if (worker) run->coordinator_seconds += hg_worker_seconds(worker);
   hg_worker_bye(&worker, rc);
   if (coordinator) {
     hg_status ended = hg_coordinator_stop(&coordinator);
-    if (rc == HG_OK) rc = ended;
+    if (rc != HG_OK)
+      (void)hg_fail(rc, "%s", cause);
+    else
+      rc = ended;
   }
   return rc == HG_STOPPED ? rc : hg_agree(run->world, rc, "ending the coordinator");
 }
