@@ -90,10 +90,17 @@ static hid_t access_list(void)
   return list;
 }
 
+// No messages of its own; and no clean-up at exit, which crashes over a file that could not be closed on a full disk
+static void start_library(void)
+{
+  (void)H5dont_atexit();
+  H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+}
+
 hg_status hg_h5_open(hg_h5 *file, const char *path)
 {
   *file = (hg_h5){0};
-  H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+  start_library();
   hg_status rc = check_openable(path);
   if (rc != HG_OK) return rc;
   if (H5Fis_hdf5(path) <= 0) return hg_fail(HG_ERR_INPUT, "%s: found no HDF5 file, expected an .hg file", path);
@@ -110,7 +117,7 @@ hg_status hg_h5_open(hg_h5 *file, const char *path)
 hg_status hg_h5_create(hg_h5 *file, const char *temporary, const char *path)
 {
   *file = (hg_h5){0};
-  H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+  start_library();
   hid_t list = access_list();
   hid_t options = H5Pcreate(H5P_FILE_CREATE);
   H5Pset_obj_track_times(options, false); // the same graph makes the same file

@@ -51,6 +51,8 @@ static hg_status load(const void *parsed, hg_config *config)
   const arguments *a = parsed;
   hg_status rc = hg_run_config_load(config, a->run, a->dataset);
   config->partition.path[0] = '\0'; // was for the run's number of ranks, and for its graph
+  if (rc == HG_OK && a->repeat >= config->repeat)
+    return hg_fail(HG_ERR_INPUT, "--repeat: found %d, but the run has %d, numbered from 0", a->repeat, config->repeat);
   if (rc == HG_OK && a->output) rc = hg_predictions_check_path(a->output);
   return rc;
 }

@@ -70,7 +70,7 @@ hg_status hg_run_folder_open(hg_run_folder *folder, const hg_config *config, boo
   char path[HG_PATH_MAX];
   hg_status rc = HG_OK;
   HG_TRY(hg_run_folder_file(folder, "checkpoints", path));
-  HG_TRY(hg_make_directories(path));
+  if (hg_make_directories(path) != HG_OK) HG_TRY(hg_fail(HG_ERR_INPUT, "output: %s", hg_error_text()));
   if (!resume) {
     remove_checkpoints(path);
     HG_TRY(hg_run_folder_file(folder, "summary.json", path));

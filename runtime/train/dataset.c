@@ -105,16 +105,17 @@ static bool truth_known(const hg_nodes *nodes, hg_off i)
   return false;
 }
 
-static hg_status list_rows(hg_dataset *d)
+static hg_status list_rows(hg_dataset *d, const char *path)
 {
   const hg_nodes *nodes = &d->part.nodes;
   hg_status rc = HG_OK;
+  if (nodes->features.width < 1) return hg_fail(HG_ERR_INPUT, "%s: found no node features, training needs some", path);
   if (nodes->task == HG_TASK_NONE)
-    return hg_fail(HG_ERR_INPUT, "%s: found no labels or targets, training needs some", d->parts_path);
+    return hg_fail(HG_ERR_INPUT, "%s: found no labels or targets, training needs some", path);
   if (!nodes->split)
     return hg_fail(HG_ERR_INPUT,
                    "%s: found no split, expected one: import it or make it with `halognn import --split planetoid`",
-                   d->parts_path);
+                   path);
   for (int s = 0; s < HG_SPLIT_COUNT; s++) HG_TRY(HG_ALLOC(d->rows[s], nodes->n, "rows of a split"));
   for (hg_lid i = 0; i < (hg_lid)nodes->n; i++) {
     int s = nodes->split[i];
@@ -143,7 +144,7 @@ hg_status hg_dataset_load(hg_dataset *dataset, hg_world *world, const hg_config 
   HG_TRY_ALL(world, "partitioning", found);
   hg_broadcast(world, dataset->parts_path, sizeof dataset->parts_path, 0);
   HG_TRY_ALL(world, "loading parts", read_alone(dataset, rank));
-  HG_TRY_ALL(world, "loading parts", list_rows(dataset));
+  HG_TRY_ALL(world, "loading parts", list_rows(dataset, config->dataset.path));
   HG_TRY_ALL(world, "loading parts", check_splits(dataset, world));
   HG_TRY(hg_links_create(&dataset->links, world, &dataset->part));
   HG_TRY_ALL(world, "scaling features", hg_scale_features(dataset, world, config->dataset.normalize_features));

@@ -1,0 +1,66 @@
+#include "tests/cli/program.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LIMIT_S = 90, MOST_WORDS = 48 };
+
+// What mpirun needs on a small machine, in a container, as root: as scripts/mpirun.sh has it.
+static void prepare_environment(void)
+{
+  static const char *const settings[][2] = {
+      {"OMPI_ALLOW_RUN_AS_ROOT", "1"},
+      {"OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"},
+      {"OMPI_MCA_rmaps_base_oversubscribe", "1"},
+      {"OMPI_MCA_hwloc_base_binding_policy", "none"},
+      {"OMPI_MCA_mpi_yield_when_idle", "1"},
+      {"OMPI_MCA_btl_vader_single_copy_mechanism", "none"},
+      {"OMP_NUM_THREADS", "1"},
+  };
+  for (size_t k = 0; k < sizeof settings / sizeof *settings; k++) setenv(settings[k][0], settings[k][1], 0);
+}
+
+static run_result start(const char *folder, int ranks, const char *words)
+{
+  char copy[2048], count[16], *rest = NULL;
+  const char *argv[MOST_WORDS + 8];
+  int n = 0;
+  prepare_environment();
+  snprintf(copy, sizeof copy, "%s", words);
+  if (ranks > 0) {
+    snprintf(count, sizeof count, "%d", ranks);
+    argv[n++] = "mpirun";
+    argv[n++] = "-q";
+    argv[n++] = "-n";
+    argv[n++] = count;
+  }
+  argv[n++] = HALOGNN;
+  for (char *word = strtok_r(copy, " ", &rest); word && n < MOST_WORDS; word = strtok_r(NULL, " ", &rest))
+    argv[n++] = word;
+  argv[n] = NULL;
+  return run_in(folder, LIMIT_S, argv);
+}
+
+run_result halognn(const char *folder, const char *words) { return start(folder, 0, words); }
+run_result halognn_on(const char *folder, int ranks, const char *words) { return start(folder, ranks, words); }
+
+run_result expect_status(const char *folder, int ranks, int status, const char *words)
+{
+  run_result r = start(folder, ranks, words);
+  cr_expect_eq(r.status, status, "halognn %s\non %d ranks ended with %d, expected %d\n%s%s", words, ranks, r.status,
+               status, r.out, r.err);
+  return r;
+}
+
+void expect_refusal(const char *folder, int ranks, int status, const char *words, const char *message)
+{
+  run_result r = expect_status(folder, ranks, status, words);
+  const char *end = strchr(r.err, '\n');
+  cr_expect(strncmp(r.err, "halognn: ", 9) == 0 && end && end[1] == '\0', "halognn %s\nexpected one line, found\n%s",
+            words, r.err);
+  cr_expect_not_null(strstr(r.err, message), "halognn %s\nexpected\n%s\nfound\n%s", words, message, r.err);
+  cr_expect_str_empty(r.out, "halognn %s\nprinted %s", words, r.out);
+  run_free(&r);
+}
