@@ -19,7 +19,8 @@ typedef struct {
 static const struct argp_option options[] = {
     {"set", KEY_SET, "KEY=VALUE", 0, "override a key of the config, as train.epochs=100; may be repeated", 0},
     {"output", KEY_OUTPUT, "DIR", 0, "folder of the run (default: runs/NAME)", 0},
-    {"resume", KEY_RESUME, NULL, 0, "go on from the newest checkpoint in the run's folder, on any number of ranks", 0},
+    {"resume", KEY_RESUME, NULL, 0,
+     "go on from the newest checkpoint in the run's folder, on any number of ranks; begin when there is none", 0},
     {"quiet", KEY_QUIET, NULL, 0, "no progress on standard error", 0},
     {"threads", KEY_THREADS, "T", 0, "threads of each rank (default: OMP_NUM_THREADS, or the rank's processors)", 0},
     {"dry-run", KEY_DRY_RUN, NULL, 0, "load, plan and print the memory needed, train nothing", 0},

@@ -38,15 +38,19 @@ done:
   return rc;
 }
 
-// --resume: every rank reads the newest checkpoint that rank 0 finds. Before anything is written: when it does not fit,
+// --resume: every rank reads the newest checkpoint that rank 0 finds; where there is none, the run begins, so that a batch
+// job can always be started with --resume. Before anything is written: when it does not fit,
 // the folder stays as it was.
 static hg_status resume(hg_run *run)
 {
   char path[HG_PATH_MAX] = "";
   hg_checkpoint found = {0};
   hg_status rc = HG_OK;
-  HG_TRY_ALL(run->world, "resuming", run->chief ? hg_checkpoint_find_last(run->config->output, path) : HG_OK);
+  if (run->chief && hg_checkpoint_find_last(run->config->output, path) != HG_OK)
+    hg_log(HG_LOG_WARN, "%s; starting from the beginning", hg_error_text());
   hg_broadcast(run->world, path, sizeof path, 0);
+  run->options.resume = path[0] != '\0';
+  if (!run->options.resume) return HG_OK;
   HG_TRY_ALL(run->world, "resuming", hg_checkpoint_read(&found, path));
   HG_TRY_ALL(run->world, "resuming", hg_checkpoint_match(&found, &run->checkpoint, path));
   if (found.n_results > run->config->repeat)

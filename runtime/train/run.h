@@ -4,7 +4,7 @@
 #include "runtime/observe/record.h"
 
 typedef struct {
-  bool resume;  ///< go on from the newest checkpoint of config->output
+  bool resume;  ///< go on from the newest checkpoint of config->output; begin where there is none
   bool quiet;   ///< no progress
   bool dry_run; ///< stop before the first epoch: print what is planned
 } hg_run_options;

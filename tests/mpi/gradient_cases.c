@@ -121,7 +121,7 @@ static void of_normalizations(hg_world *world)
 {
   train_graph g = train_graph_default();
   check_options(world, &g, OPTIONS("model.normalization=row"));
-  check_options(world, &g, OPTIONS("model.normalization=sum", "model.self_loops=false"));
+  check_options(world, &g, OPTIONS("model.normalization=sum", "model.self_loops=false", "model.activation=elu"));
   g.directed = true;
   check_options(world, &g, OPTIONS("model.normalization=symmetric", "model.layers=3"));
   check_options(world, &g, OPTIONS("model.normalization=row", "model.self_loops=false", "partition.method=random"));
