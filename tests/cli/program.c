@@ -7,9 +7,11 @@
 
 enum { LIMIT_S = 90, MOST_WORDS = 48 };
 
-// What mpirun needs on a small machine, in a container, as root: as scripts/mpirun.sh has it.
-static void prepare_environment(void)
+// What mpirun needs on a small machine, in a container, as root: as scripts/mpirun.sh has it. Tests run side by side, and
+// a process of Open MPI that ends removes the common folder of all when it is empty, perhaps just as another starts.
+static void prepare_environment(const char *folder)
 {
+  setenv("OMPI_MCA_orte_tmpdir_base", folder, 1);
   static const char *const settings[][2] = {
       {"OMPI_ALLOW_RUN_AS_ROOT", "1"},
       {"OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"},
@@ -27,7 +29,7 @@ static run_result start(const char *folder, int ranks, const char *words)
   char copy[2048], count[16], *rest = NULL;
   const char *argv[MOST_WORDS + 8];
   int n = 0;
-  prepare_environment();
+  prepare_environment(folder);
   snprintf(copy, sizeof copy, "%s", words);
   if (ranks > 0) {
     snprintf(count, sizeof count, "%d", ranks);
