@@ -57,10 +57,24 @@ static hg_status make_parts(const char *graph, int ranks, const hg_config *confi
   return hg_partition_file(graph, ranks, &options, path);
 }
 
+// what training needs of a graph; said of the file that the user named, and before a large graph is partitioned
+static hg_status check_contents(const hg_store_header *header, const char *path)
+{
+  if (header->feature_width < 1) return hg_fail(HG_ERR_INPUT, "%s: found no node features, training needs some", path);
+  if (header->task == HG_TASK_NONE)
+    return hg_fail(HG_ERR_INPUT, "%s: found no labels or targets, training needs some", path);
+  if (header->n_split[HG_SPLIT_TRAIN] + header->n_split[HG_SPLIT_VAL] + header->n_split[HG_SPLIT_TEST] == 0)
+    return hg_fail(HG_ERR_INPUT,
+                   "%s: found no split, expected one: import it or make it with `halognn import --split planetoid`",
+                   path);
+  return HG_OK;
+}
+
 static hg_status find_parts(const hg_config *config, int ranks, char *path)
 {
   const char *graph = config->dataset.path;
   hg_store_kind kind;
+  hg_store_header header;
   hg_status rc = HG_OK;
   if (config->partition.path[0]) {
     snprintf(path, HG_PATH_MAX, "%s", config->partition.path);
@@ -74,6 +88,8 @@ static hg_status find_parts(const hg_config *config, int ranks, char *path)
   if (kind != HG_STORE_GRAPH)
     return hg_fail(HG_ERR_INPUT, "%s: found no graph file, expected what `halognn import` or `halognn generate` writes",
                    graph);
+  HG_TRY(hg_store_read_header(graph, &header));
+  HG_TRY(check_contents(&header, graph));
   rc = make_parts(graph, ranks, config, path);
 done:
   return rc;
@@ -84,6 +100,7 @@ static hg_status read_alone(hg_dataset *d, int rank)
   hg_parts_index index = {0};
   hg_status rc = HG_OK;
   HG_TRY(hg_store_read_header(d->parts_path, &d->header));
+  HG_TRY(check_contents(&d->header, d->parts_path));
   HG_TRY(hg_part_read(&d->part, d->parts_path, rank));
   HG_TRY(hg_store_read_parts_index(d->parts_path, rank, &index));
   json_t *quality = json_loads(index.quality_json ? index.quality_json : "{}", 0, NULL);
@@ -105,17 +122,10 @@ static bool truth_known(const hg_nodes *nodes, hg_off i)
   return false;
 }
 
-static hg_status list_rows(hg_dataset *d, const char *path)
+static hg_status list_rows(hg_dataset *d)
 {
   const hg_nodes *nodes = &d->part.nodes;
   hg_status rc = HG_OK;
-  if (nodes->features.width < 1) return hg_fail(HG_ERR_INPUT, "%s: found no node features, training needs some", path);
-  if (nodes->task == HG_TASK_NONE)
-    return hg_fail(HG_ERR_INPUT, "%s: found no labels or targets, training needs some", path);
-  if (!nodes->split)
-    return hg_fail(HG_ERR_INPUT,
-                   "%s: found no split, expected one: import it or make it with `halognn import --split planetoid`",
-                   path);
   for (int s = 0; s < HG_SPLIT_COUNT; s++) HG_TRY(HG_ALLOC(d->rows[s], nodes->n, "rows of a split"));
   for (hg_lid i = 0; i < (hg_lid)nodes->n; i++) {
     int s = nodes->split[i];
@@ -144,7 +154,7 @@ hg_status hg_dataset_load(hg_dataset *dataset, hg_world *world, const hg_config 
   HG_TRY_ALL(world, "partitioning", found);
   hg_broadcast(world, dataset->parts_path, sizeof dataset->parts_path, 0);
   HG_TRY_ALL(world, "loading parts", read_alone(dataset, rank));
-  HG_TRY_ALL(world, "loading parts", list_rows(dataset, config->dataset.path));
+  HG_TRY_ALL(world, "loading parts", list_rows(dataset));
   HG_TRY_ALL(world, "loading parts", check_splits(dataset, world));
   HG_TRY(hg_links_create(&dataset->links, world, &dataset->part));
   HG_TRY_ALL(world, "scaling features", hg_scale_features(dataset, world, config->dataset.normalize_features));

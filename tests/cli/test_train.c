@@ -212,12 +212,18 @@ Test(cli_train, a_resumed_run_ends_as_one_that_was_not_stopped)
   cr_expect_eq(count_lines("r/metrics.jsonl"), 25);
 }
 
+Test(cli_train, where_there_is_no_checkpoint_a_resumed_run_begins)
+{
+  run_result r = expect_status(folder, 2, 0, "train c.yaml --quiet --output r --resume");
+  cr_expect_not_null(strstr(r.err, "r/checkpoints: found no checkpoint to go on from; starting from the beginning"),
+                     "%s", r.err);
+  run_free(&r);
+  cr_expect_eq(count_lines("r/metrics.jsonl"), 15);
+}
+
 Test(cli_train, what_cannot_be_resumed_stays_as_it_was)
 {
   runs(0, "train c.yaml --quiet --output r");
-  expect_refusal(folder, 0, 2, "train c.yaml --quiet --output never --resume",
-                 "never/checkpoints: found no checkpoint to go on from");
-  cr_expect_not(is_there("never"));
   expect_refusal(folder, 0, 2, "train c.yaml --quiet --output r --resume --set model.hidden=9",
                  "r/checkpoints/repeat_0_epoch_15.h5: found a checkpoint of another model");
   expect_refusal(folder, 0, 2, "train c.yaml --quiet --output r --resume --set train.optimizer=sgd",

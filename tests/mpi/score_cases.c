@@ -90,6 +90,84 @@ static void scores_are_those_of_one_rank(hg_world *world)
                "regression");
 }
 
+static bool truth_bit(const hg_truth *truth, hg_lid i, int c)
+{
+  if (truth->labels) return truth->labels[i] == c;
+  return truth->label_bits[i * hg_label_bytes(truth->classes) + c / 8] >> (c % 8) & 1;
+}
+
+static bool found_bit(const hg_truth *truth, const hg_real *z, int c)
+{
+  for (int k = 0; truth->labels && k < truth->classes; k++)
+    if (z[k] > z[c] || (z[k] == z[c] && k < c)) return false;
+  return truth->labels || z[c] > 0;
+}
+
+// the definitions, by counting class after class
+static hg_scores count_scores(const hg_trainer *t, const hg_matrix *z, int split)
+{
+  const hg_truth *truth = &t->truth;
+  hg_scores s = hg_scores_none();
+  double tp_all = 0, wrong_all = 0, right = 0, macro = 0, classes = 0, n = (double)t->dataset.n_rows[split];
+  for (int c = 0; c < truth->classes; c++) {
+    double tp = 0, fp = 0, fn = 0;
+    for (hg_off r = 0; r < t->dataset.n_rows[split]; r++) {
+      hg_lid i = t->dataset.rows[split][r];
+      bool expected = truth_bit(truth, i, c), found = found_bit(truth, z->data + (hg_off)i * z->cols, c);
+      tp += found && expected;
+      fp += found && !expected;
+      fn += !found && expected;
+    }
+    double precision = tp / (tp + fp), recall = tp / (tp + fn);
+    tp_all += tp;
+    wrong_all += fp + fn;
+    right += truth->labels ? tp : (n - fp - fn) / truth->classes;
+    if (tp + fp + fn <= 0) continue;
+    macro += tp > 0 ? 2 * precision * recall / (precision + recall) : 0;
+    classes++;
+  }
+  s.accuracy = right / n;
+  s.micro_f1 = tp_all / (tp_all + wrong_all / 2);
+  s.macro_f1 = macro / classes;
+  return s;
+}
+
+static void check_counted(hg_world *world, hg_task task, int n_classes)
+{
+  train_graph g = train_graph_default();
+  char path[HG_PATH_MAX];
+  hg_phases phases;
+  hg_trainer t;
+  hg_scores found[HG_SPLIT_COUNT];
+  g.n = 240;
+  g.task = task;
+  g.n_classes = n_classes;
+  check_ok(train_graph_write(world, &g, path));
+  hg_config config = train_config(path);
+  configure(&config, OPTIONS("model.hidden=6"));
+  if (!check_ok(hg_trainer_create(&t, world, &config))) return;
+  hg_trainer_start(&t, 3);
+  check_ok(hg_trainer_evaluate(&t, found));
+  hg_phases_start(&phases);
+  hg_matrix z = hg_model_forward(&t.model, &(hg_pass){.training = false, .phases = &phases});
+  for (int s = HG_SPLIT_TRAIN; s < HG_SPLIT_COUNT; s++) {
+    hg_scores expected = count_scores(&t, &z, s);
+    check_near(found[s].accuracy, expected.accuracy, "accuracy", s);
+    check_near(found[s].micro_f1, expected.micro_f1, "micro F1", s);
+    check_near(found[s].macro_f1, expected.macro_f1, "macro F1", s);
+  }
+  hg_trainer_free(&t);
+  train_graph_remove(world, path);
+}
+
+static void scores_are_what_counting_gives(hg_world *world)
+{
+  check_counted(world, HG_TASK_CLASSES, 2);
+  check_counted(world, HG_TASK_CLASSES, 9);
+  check_counted(world, HG_TASK_MULTILABEL, 1);
+  check_counted(world, HG_TASK_MULTILABEL, 13);
+}
+
 // parts so small that some have no node of a split
 static void scores_of_tiny_parts_are_those_of_one_rank(hg_world *world)
 {
@@ -224,6 +302,7 @@ static void predictions_are_those_of_one_rank(hg_world *world)
 
 const mpi_case score_cases[] = {
     {"score/scores_are_those_of_one_rank", scores_are_those_of_one_rank, "1 2 3 7"},
+    {"score/scores_are_what_counting_gives", scores_are_what_counting_gives, "1"},
     {"score/scores_of_tiny_parts_are_those_of_one_rank", scores_of_tiny_parts_are_those_of_one_rank, "3 7"},
     {"score/scaling_is_that_of_one_rank", scaling_is_that_of_one_rank, "2 3"},
     {"score/predictions_are_those_of_one_rank", predictions_are_those_of_one_rank, "1 3"},
