@@ -38,9 +38,9 @@ done:
   return rc;
 }
 
-// --resume: every rank reads the newest checkpoint that rank 0 finds; where there is none, the run begins, so that a batch
-// job can always be started with --resume. Before anything is written: when it does not fit,
-// the folder stays as it was.
+// --resume: every rank reads the newest checkpoint that rank 0 finds; where there is none, the run begins, so that a
+// batch job can always be started with --resume. Before anything is written: when it does not fit, the folder stays as
+// it was.
 static hg_status resume(hg_run *run)
 {
   char path[HG_PATH_MAX] = "";

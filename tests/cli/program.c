@@ -7,8 +7,9 @@
 
 enum { LIMIT_S = 90, MOST_WORDS = 48 };
 
-// What mpirun needs on a small machine, in a container, as root: as scripts/mpirun.sh has it. Tests run side by side, and
-// a process of Open MPI that ends removes the common folder of all when it is empty, perhaps just as another starts.
+// What mpirun needs on a small machine, in a container, as root: as scripts/mpirun.sh has it. Tests run side by side,
+// and a process of Open MPI that ends removes the common folder of all when it is empty, perhaps just as another
+// starts.
 static void prepare_environment(const char *folder)
 {
   setenv("OMPI_MCA_orte_tmpdir_base", folder, 1);

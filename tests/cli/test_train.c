@@ -391,7 +391,7 @@ Test(cli_train, outputs_that_cannot_be_are_refused)
   expect_refusal(folder, 2, 2, "predict r -o no/p.npz", "no/p.npz: cannot write in the folder no");
 }
 
-// files may not grow beyond some KiB, as on a disk that is nearly full: first the parts, then metrics.jsonl are too long
+// files may not grow beyond some KiB, as on a disk that is nearly full
 static void expect_disk_full(const char *limit, const char *words, const char *file)
 {
   char command[4096];
