@@ -31,6 +31,14 @@ hg_status hg_make_directories(const char *path)
   return HG_OK;
 }
 
+hg_status hg_files_apart(const char *input, const char *output)
+{
+  struct stat in, out;
+  if (stat(input, &in) != 0 || stat(output, &out) != 0) return HG_OK; // nothing to lose
+  if (in.st_dev != out.st_dev || in.st_ino != out.st_ino) return HG_OK;
+  return hg_fail(HG_ERR_INPUT, "%s: found the input %s under this name, expected another file to write", output, input);
+}
+
 hg_status hg_new_file_begin(hg_new_file *file, const char *path)
 {
   memset(file, 0, sizeof *file);
@@ -40,6 +48,8 @@ hg_status hg_new_file_begin(hg_new_file *file, const char *path)
   struct stat info;
   if (stat(path, &info) == 0 && S_ISDIR(info.st_mode))
     return hg_fail(HG_ERR_INPUT, "%s: cannot write: found a folder, expected a file name", path);
+  if (stat(path, &info) == 0 && !S_ISREG(info.st_mode)) // a rename would put a file in a device's place
+    return hg_fail(HG_ERR_INPUT, "%s: cannot write: found a device or pipe, expected a file name", path);
   char copy[sizeof file->path];
   memcpy(copy, file->path, sizeof copy);
   const char *folder = dirname(copy);

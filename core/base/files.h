@@ -9,13 +9,19 @@ hg_status hg_make_directories(const char *path);
 
 bool hg_file_exists(const char *path);
 
+/** HG_ERR_INPUT when `output` is the file `input`, also by a link: writing it would lose what was read. */
+hg_status hg_files_apart(const char *input, const char *output);
+
 /** A path that is written beside `path` and renamed to it at the end, so that nobody sees half a file. */
 typedef struct {
   char path[4096];      ///< where it shall be
   char temporary[4128]; ///< where it is written
 } hg_new_file;
 
-/** Chooses the temporary name (process id in it). HG_ERR_INPUT when the folder is missing or not writable. */
+/**
+ * Chooses the temporary name (process id in it). HG_ERR_INPUT when the folder is missing or not
+ * writable, or `path` is no regular file.
+ */
 hg_status hg_new_file_begin(hg_new_file *file, const char *path);
 
 /** Renames it into place after fsync. On failure the temporary file is gone. */

@@ -269,10 +269,15 @@ static hg_status split(hg_nodes *nodes, const arguments *a)
 }
 
 // Said before minutes of reading rather than after them.
-static hg_status check_output(const char *path)
+static hg_status check_output(const arguments *a)
 {
+  const char *const inputs[] = {a->input, a->import.features, a->import.labels, a->import.splits};
   hg_new_file file;
-  return hg_new_file_begin(&file, path);
+  for (size_t k = 0; k < sizeof inputs / sizeof *inputs; k++) {
+    hg_status rc = inputs[k] ? hg_files_apart(inputs[k], a->output) : HG_OK;
+    if (rc != HG_OK) return rc;
+  }
+  return hg_new_file_begin(&file, a->output);
 }
 
 hg_status hg_cmd_import(int argc, char **argv)
@@ -300,7 +305,7 @@ hg_status hg_cmd_import(int argc, char **argv)
     goto done;
   }
   HG_TRY(hg_import_find(a.format, &format));
-  HG_TRY(check_output(a.output));
+  HG_TRY(check_output(&a));
   HG_TRY(hg_import_read(&graph, format, a.input, &a.import, &report));
   HG_TRY(split(&graph.nodes, &a));
   snprintf(creator, sizeof creator, "import %s %.4096s%s", a.format, a.input,

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "core/base/files.h"
 #include "core/base/suggest.h"
 #include "core/graph/store.h"
 #include "partition/cache.h"
@@ -208,6 +209,7 @@ hg_status hg_cmd_partition(int argc, char **argv)
     HG_TRY(hg_parts_cache_path(a.graph, a.k, &a.partition, cache, sizeof cache));
     a.output = cache;
   }
+  HG_TRY(hg_files_apart(a.graph, a.output));
   HG_TRY(hg_partition_file(a.graph, a.k, &a.partition, a.output));
   HG_TRY(report(&a));
 done:
