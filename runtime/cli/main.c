@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,11 +60,20 @@ static hg_status run(int argc, char **argv)
   return unknown(argv[1]);
 }
 
+// results that nobody can read are no results
+static hg_status finish_output(void)
+{
+  errno = 0;
+  bool flushed = fflush(stdout) == 0;
+  if (flushed && !ferror(stdout)) return HG_OK;
+  return hg_fail(HG_ERR_IO, "standard output: cannot write%s%s", errno ? ": " : "", errno ? strerror(errno) : "");
+}
+
 int main(int argc, char **argv)
 {
   hg_status rc = run(argc, argv);
+  if (rc == HG_OK) rc = finish_output();
   if (rc != HG_OK && rc != HG_STOPPED && strcmp(hg_error_text(), "") != 0)
     fprintf(stderr, "halognn: %s\n", hg_error_text());
-  if (fflush(stdout) != 0 && rc == HG_OK) rc = HG_ERR_IO;
   return hg_exit_status(rc);
 }
