@@ -2,9 +2,11 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "core/base/alloc.h"
@@ -63,14 +65,26 @@ static hg_status open_file(const hg_run_folder *folder, const char *name, const 
   return *file ? HG_OK : hg_fail(HG_ERR_IO, "%s: cannot write: %s", path, strerror(errno));
 }
 
+// Two runs that write one folder would mix their lines. The lock goes with the process, however it ends; where the file
+// system has no locks there is none.
+static hg_status lock(hg_run_folder *folder)
+{
+  folder->lock = open(folder->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder->lock < 0 || flock(folder->lock, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return HG_OK;
+  return hg_fail(HG_ERR_INPUT, "%s: found another run that writes this folder, expected one of its own: --output=DIR",
+                 folder->path);
+}
+
 hg_status hg_run_folder_open(hg_run_folder *folder, const hg_config *config, bool resume)
 {
   memset(folder, 0, sizeof *folder);
+  folder->lock = -1;
   snprintf(folder->path, sizeof folder->path, "%s", config->output);
   char path[HG_PATH_MAX];
   hg_status rc = HG_OK;
   HG_TRY(hg_run_folder_file(folder, "checkpoints", path));
   if (hg_make_directories(path) != HG_OK) HG_TRY(hg_fail(HG_ERR_INPUT, "output: %s", hg_error_text()));
+  HG_TRY(lock(folder));
   if (!resume) {
     remove_checkpoints(path);
     HG_TRY(hg_run_folder_file(folder, "summary.json", path));
@@ -90,6 +104,8 @@ void hg_run_folder_close(hg_run_folder *folder)
   hg_log_set(HG_LOG_WARN, NULL);
   if (folder->metrics) fclose(folder->metrics);
   if (folder->log) fclose(folder->log);
+  if (folder->lock > 0) close(folder->lock); // 0: of a zeroed struct
+  folder->lock = -1;
   folder->metrics = folder->log = NULL;
 }
 

@@ -10,12 +10,13 @@
 typedef struct {
   char path[HG_PATH_MAX];
   FILE *metrics, *log;
+  int lock; ///< a file descriptor that keeps other runs out; -1: none
 } hg_run_folder;
 
 /**
  * Makes the folder (config->output) and writes config.yaml.
  * @param resume   keep metrics.jsonl and the checkpoints; otherwise those of an earlier run are removed
- * @return         HG_ERR_INPUT or HG_ERR_IO naming what cannot be written
+ * @return         HG_ERR_INPUT or HG_ERR_IO naming what cannot be written; HG_ERR_INPUT while another run writes there
  */
 hg_status hg_run_folder_open(hg_run_folder *folder, const hg_config *config, bool resume);
 void hg_run_folder_close(hg_run_folder *folder);
