@@ -287,12 +287,38 @@ done:
   return rc;
 }
 
+static void describe_parameter(const json_t *p, char *text, size_t size)
+{
+  const char *name = json_string_value(json_object_get(p, "name"));
+  if (name)
+    snprintf(text, size, "%.60s of %lld x %lld", name, (long long)json_integer_value(json_object_get(p, "rows")),
+             (long long)json_integer_value(json_object_get(p, "cols")));
+  else
+    snprintf(text, size, "no further parameter");
+}
+
+// the first thing in which two models differ: a line of them is too long to compare by eye
+static hg_status other_model(const char *path, const char *found, const char *expected)
+{
+  char a[128] = "another type of model", b[128] = "the config's";
+  json_t *f = json_loads(found, 0, NULL), *e = json_loads(expected, 0, NULL);
+  const json_t *fs = json_object_get(f, "parameters"), *es = json_object_get(e, "parameters");
+  for (size_t k = 0; k < json_array_size(fs) || k < json_array_size(es); k++) {
+    if (json_equal(json_array_get(fs, k), json_array_get(es, k))) continue;
+    describe_parameter(json_array_get(fs, k), a, sizeof a);
+    describe_parameter(json_array_get(es, k), b, sizeof b);
+    break;
+  }
+  json_decref(f);
+  json_decref(e);
+  return hg_fail(HG_ERR_INPUT, "%s: found a checkpoint of another model with %s, expected %s", path, a, b);
+}
+
 hg_status hg_checkpoint_match(const hg_checkpoint *found, const hg_checkpoint *expected, const char *path)
 {
   if (strcmp(found->model, expected->model) != 0 || found->n_parameters != expected->n_parameters ||
       found->n_state != expected->n_state)
-    return hg_fail(HG_ERR_INPUT, "%s: found a checkpoint of another model (%.200s), expected %.200s", path,
-                   found->model, expected->model);
+    return other_model(path, found->model, expected->model);
   if (found->n_moments != expected->n_moments)
     return hg_fail(HG_ERR_INPUT, "%s: found a checkpoint of another optimiser (%lld moments), expected %lld", path,
                    (long long)found->n_moments, (long long)expected->n_moments);

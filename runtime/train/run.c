@@ -53,6 +53,11 @@ static hg_status resume(hg_run *run)
   if (!run->options.resume) return HG_OK;
   HG_TRY_ALL(run->world, "resuming", hg_checkpoint_read(&found, path));
   HG_TRY_ALL(run->world, "resuming", hg_checkpoint_match(&found, &run->checkpoint, path));
+  if (found.seed != run->config->seed + (uint64_t)found.repeat)
+    HG_TRY_ALL(run->world, "resuming",
+               hg_fail(HG_ERR_INPUT, "%s: found a run of seed %llu, expected seed: %llu as in the config", path,
+                       (unsigned long long)(found.seed - (uint64_t)found.repeat),
+                       (unsigned long long)run->config->seed));
   if (found.n_results > run->config->repeat)
     HG_TRY_ALL(run->world, "resuming",
                hg_fail(HG_ERR_INPUT, "%s: found %d finished repeats, expected at most repeat: %d", path,

@@ -109,7 +109,8 @@ Test(checkpoint, of_another_model_does_not_match)
   other.layers[0].f_in = 30;
   other.layers[0].parameters[0].rows = 30;
   hg_checkpoint wide = sample_checkpoint(&other), deeper = saved, sgd = saved;
-  expect_mismatch(&wide, "c.h5: found a checkpoint of another model ({\"type\":\"gcn\",\"inputs\":30");
+  expect_mismatch(&wide, "c.h5: found a checkpoint of another model with layers.0.weight of 30 x 4, expected "
+                         "layers.0.weight of 3 x 4");
   deeper.n_state = 0;
   expect_mismatch(&deeper, "another model");
   sgd.n_moments = saved.n_parameters;
