@@ -25,8 +25,7 @@ static void count_bytes(size_t bytes)
   }
 }
 
-// what the machine has; asking for more would be granted and end the process when it is touched
-static size_t physical_bytes(void)
+size_t hg_physical_bytes(void)
 {
   long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
   return pages > 0 && size > 0 ? (size_t)pages * (size_t)size : SIZE_MAX;
@@ -46,7 +45,8 @@ hg_status hg_alloc(void *out, hg_off count, size_t size, const char *what)
   size_t bytes;
   if (count < 0 || __builtin_mul_overflow((size_t)count, size, &bytes) || bytes > SIZE_MAX / 2)
     return hg_fail(HG_ERR_MEMORY, "%s: cannot hold %" PRId64 " elements of %zu bytes", what, count, size);
-  unsigned char *block = bytes > physical_bytes() ? NULL : take_block(bytes + ALIGNMENT);
+  // asking for more than the machine has would be granted and end the process when it is touched
+  unsigned char *block = bytes > hg_physical_bytes() ? NULL : take_block(bytes + ALIGNMENT);
   if (!block) return hg_fail(HG_ERR_MEMORY, "out of memory: %zu bytes for %s", bytes, what);
   memcpy(block, &bytes, sizeof bytes);
   memset(block + ALIGNMENT, 0, bytes);

@@ -24,5 +24,8 @@ size_t hg_alloc_peak_bytes(void);
 /** hg_alloc for a typed pointer: HG_TRY(HG_ALLOC(indptr, n + 1, "row pointers")). */
 #define HG_ALLOC(ptr, count, what) hg_alloc(&(ptr), (hg_off)(count), sizeof *(ptr), (what))
 
+/** Memory of the machine in bytes; SIZE_MAX where the system does not tell. */
+size_t hg_physical_bytes(void);
+
 /** Peak resident set of this process in bytes (VmHWM), 0 where the system does not tell. */
 size_t hg_peak_rss_bytes(void);

@@ -37,7 +37,7 @@ hg_generate_options hg_generate_options_default(void)
 static hg_status check_range(const char *option, double value, double low, double high)
 {
   if (value >= low && value <= high) return HG_OK; // false for NaN
-  return hg_fail(HG_ERR_INPUT, "--%s is %g, expected %g to %g", option, value, low, high);
+  return hg_fail(HG_ERR_INPUT, "--%s is %.10g, expected %.10g to %.10g", option, value, low, high);
 }
 
 static hg_status check_options(const hg_generate_options *o)
@@ -63,6 +63,17 @@ static hg_status check_options(const hg_generate_options *o)
     rc = hg_fail(HG_ERR_INPUT, "--a, --b and --c are %g together, expected at most 1", o->a + o->b + o->c);
 done:
   return rc;
+}
+
+// The result's own memory, before hours are spent on it; each array alone may fit where all of them do not.
+static hg_status check_memory(const hg_generate_options *o, bool has_degree)
+{
+  double a_node = sizeof(hg_off) + sizeof(hg_gid) + sizeof(float) * (double)o->features;
+  if (has_degree) a_node += sizeof(hg_lid) * o->degree;
+  double bytes = a_node * (double)o->nodes, machine = (double)hg_physical_bytes(), gib = 1024.0 * 1024.0 * 1024.0;
+  if (bytes <= machine) return HG_OK;
+  return hg_fail(HG_ERR_MEMORY, "%lld nodes of degree %g with %d features need %.4g GiB, the machine has %.4g",
+                 (long long)o->nodes, o->degree, o->features, bytes / gib, machine / gib);
 }
 
 // features = signal x class mean + noise; where there are no classes, noise
@@ -126,6 +137,7 @@ hg_status hg_generate(const char *name, const hg_generate_options *options, hg_g
   hg_graph made = {.symmetric = true, .nodes.n = options->nodes};
   HG_TRY(find_kind(name, &kind));
   HG_TRY(check_options(options));
+  HG_TRY(check_memory(options, kind->run != hg_generate_grid));
   HG_TRY(kind->run(options, &made, counts));
   made.nodes.task = made.nodes.labels ? HG_TASK_CLASSES : HG_TASK_NONE;
   made.nodes.n_classes = made.nodes.labels ? options->classes : 0;

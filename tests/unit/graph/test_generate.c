@@ -252,8 +252,8 @@ Test(generate, options_without_sense_are_named)
     void (*spoil)(hg_generate_options *);
     const char *message;
   } cases[] = {
-      {no_nodes, "--nodes is 0, expected 1 to 2.14748e+09"},
-      {too_many_nodes, "--nodes is 2.14748e+09, expected 1 to 2.14748e+09"},
+      {no_nodes, "--nodes is 0, expected 1 to 2147483647"},
+      {too_many_nodes, "--nodes is 2147483648, expected 1 to 2147483647"},
       {degree_nan, "--degree is nan, expected 0 to 500"},
       {degree_too_large, "--degree is 501, expected 0 to 500"},
       {fractions, "--train and --val are 1.1 together, expected at most 1"},
