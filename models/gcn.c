@@ -16,7 +16,7 @@ static bool is_sparse(const hg_layer *layer) { return layer->input && !layer->in
 static void plan(hg_layer *layer)
 {
   layer->cached = layer->input && !is_sparse(layer) && layer->dropout <= 0;
-  layer->aggregate_first = layer->cached || (!is_sparse(layer) && layer->f_out >= layer->f_in);
+  layer->aggregate_first = layer->cached || (!is_sparse(layer) && layer->f_out > layer->f_in);
   hg_layer_plan_parameter(layer, "weight", layer->f_in, layer->f_out);
   if (layer->bias) hg_layer_plan_parameter(layer, "bias", 1, layer->f_out);
   if (layer->norm == HG_LAYER_NORM_NONE) return;

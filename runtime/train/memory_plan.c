@@ -49,7 +49,7 @@ static layer_shape shape_of(const hg_config *config, const hg_dataset *d, int la
   s.f_out = s.last ? d->part.nodes.n_classes : o->hidden;
   s.sparse = s.first && !d->part.nodes.features.dense;
   s.cached = s.first && !s.sparse && o->input_dropout <= 0;
-  s.aggregate_first = s.cached || (!s.sparse && s.f_out >= s.f_in);
+  s.aggregate_first = s.cached || (!s.sparse && s.f_out > s.f_in);
   s.norm = !s.last && o->norm != HG_LAYER_NORM_NONE;
   s.batch = s.norm && o->norm == HG_LAYER_NORM_BATCH;
   return s;
