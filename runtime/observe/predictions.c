@@ -10,6 +10,7 @@
 #include "core/base/files.h"
 
 enum { MOST_ARRAYS = 4, HEADER = 128 }; // bytes of an .npy header: magic, version, length, dictionary, padding
+static const zip_uint16_t first_of_1980 = 1 << 5 | 1; // as a date of DOS: the oldest that a zip archive can hold
 
 void hg_predictions_free(hg_predictions *predictions)
 {
@@ -110,8 +111,13 @@ static hg_status add_array(zip_t *zip, const array *a, char **buffer)
   snprintf(name, sizeof name, "%s.npy", a->name);
   zip_source_t *source = zip_source_buffer(zip, *buffer, bytes + HEADER, 0);
   if (!source) return hg_fail(HG_ERR_MEMORY, "out of memory: %s", zip_strerror(zip));
-  if (zip_file_add(zip, name, source, ZIP_FL_ENC_UTF_8) >= 0) return HG_OK;
-  zip_source_free(source);
+  zip_int64_t index = zip_file_add(zip, name, source, ZIP_FL_ENC_UTF_8);
+  if (index < 0) {
+    zip_source_free(source);
+    return hg_fail(HG_ERR_IO, "%s: %s", name, zip_strerror(zip));
+  }
+  // the same predictions make the same file, whenever it is written
+  if (zip_file_set_dostime(zip, (zip_uint64_t)index, 0, first_of_1980, 0) == 0) return HG_OK;
   return hg_fail(HG_ERR_IO, "%s: %s", name, zip_strerror(zip));
 }
 

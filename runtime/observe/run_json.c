@@ -16,6 +16,12 @@ enum { DIGITS = 9 }; // significant, of every real number
 
 static json_t *real(double x) { return isfinite(x) ? json_real(x) : json_null(); }
 
+// a seed beyond JSON's 64-bit integers is a text of its digits
+static json_t *seed_json(uint64_t seed)
+{
+  return seed <= INT64_MAX ? json_integer((json_int_t)seed) : json_sprintf("%llu", (unsigned long long)seed);
+}
+
 static void set_score(json_t *object, const char *split, hg_metric metric, const hg_scores *scores)
 {
   double score = hg_scores_get(scores, metric);
@@ -41,7 +47,7 @@ static json_t *epoch_json(const hg_epoch_record *r)
 {
   json_t *line = json_object();
   json_object_set_new(line, "repeat", json_integer(r->repeat));
-  json_object_set_new(line, "seed", json_integer((json_int_t)r->seed));
+  json_object_set_new(line, "seed", seed_json(r->seed));
   json_object_set_new(line, "epoch", json_integer(r->epoch));
   json_object_set_new(line, "learning_rate", real(r->learning_rate));
   json_object_set_new(line, "train_loss", real(r->train_loss));
@@ -86,7 +92,7 @@ static json_t *repeats_json(const hg_run_summary *s)
   for (int k = 0; k < s->n_repeats; k++) {
     const hg_repeat_result *r = &s->repeats[k];
     json_t *one = json_object();
-    json_object_set_new(one, "seed", json_integer((json_int_t)r->seed));
+    json_object_set_new(one, "seed", seed_json(r->seed));
     json_object_set_new(one, "epochs", json_integer(r->epochs));
     json_object_set_new(one, "best_epoch", json_integer(r->best_epoch));
     json_object_set_new(one, "train_loss", real(r->train_loss));

@@ -60,6 +60,18 @@ static int most_likely(int64_t id)
   return best;
 }
 
+// the time of the first member, which the date of writing must not get into
+static void expect_no_date(const char *path)
+{
+  unsigned char header[14] = {0};
+  static const unsigned char expected[] = {0, 0, 0x21, 0};
+  FILE *file = fopen(path, "rb");
+  cr_assert_not_null(file);
+  cr_expect_eq(fread(header, 1, sizeof header, file), sizeof header);
+  fclose(file);
+  cr_expect_eq(memcmp(header + 10, expected, sizeof expected), 0, "the file depends on when it was written");
+}
+
 static void expect_floats(hg_npz *npz, const char *key, const float *expected, hg_off rows, hg_off cols)
 {
   float *found = NULL;
@@ -79,6 +91,7 @@ static void check_npz(hg_task task, int width)
   int64_t *ids = NULL, *decisions = NULL;
   hg_off n = 0, n_decisions = 0;
   cr_assert_eq(hg_predictions_write(&p, path), HG_OK, "%s", hg_error_text());
+  expect_no_date(path);
   cr_assert_eq(hg_npz_open(&npz, path), HG_OK, "%s", hg_error_text());
   cr_assert_eq(hg_npz_i64(npz, "original_ids", &ids, &n), HG_OK, "%s", hg_error_text());
   cr_assert_eq(n, p.n);

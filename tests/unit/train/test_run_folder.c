@@ -111,6 +111,7 @@ Test(run_folder, an_epoch_is_a_line_of_json)
   cr_assert_not_null(fgets(line, sizeof line, file));
   json_t *second = json_loads(line, 0, NULL);
   cr_expect(json_is_null(json_object_get(second, "train_loss")), "JSON has no NaN");
+  cr_expect_str_eq(json_string_value(json_object_get(second, "seed")), "18446744073709551615", "never a negative one");
   cr_expect_eq(number(second, "val_loss"), 0.5);
   cr_expect_eq(number(second, "val_accuracy"), 0.75);
   cr_expect_null(json_object_get(second, "val_micro_f1"), "does not apply");
