@@ -1,6 +1,6 @@
 /*
  * Graph convolution (Kipf and Welling 2017, eq. 2): h = activation(norm(A x W + b [+ x])), A = D^-1/2 (I + adjacency)
- * D^-1/2. The narrower side is aggregated and exchanged (ALGORITHMS A.3): A (x W) when f_out < f_in, else (A x) W. In
+ * D^-1/2. The narrower side is aggregated and exchanged (ALGORITHMS A.3): A (x W) when f_out <= f_in, else (A x) W. In
  * the first layer the halo's features are here already, so it exchanges nothing, in neither direction: weight gradients
  * are sums over ranks anyway, so each rank keeps its share of its halo's rows. Bytes exchanged in a later layer: halo
  * nodes x min(f_in, f_out) reals, forward and backward.
