@@ -48,10 +48,18 @@ ParameterizedTestParameters(mpi, cases)
   return cr_make_param_array(run_plan, plans, n);
 }
 
+static char *folder; // of Open MPI alone: a run that ends beside this one may remove the folder that all share
+
+static void set_up(void) { folder = temporary_folder(); }
+static void tear_down(void) { temporary_folder_remove(&folder); }
+
+TestSuite(mpi, .init = set_up, .fini = tear_down);
+
 // What mpirun and the ranks need on a small machine, in a container, as root; sanitizers need to know Open MPI's own
 // leaks.
 static void prepare_environment(void)
 {
+  setenv("OMPI_MCA_orte_tmpdir_base", folder, 1);
   static const char *const settings[][2] = {
       {"OMPI_ALLOW_RUN_AS_ROOT", "1"},
       {"OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"},

@@ -167,6 +167,7 @@ static void remove_checkpoint(hg_world *world, const hg_config *config, int epoc
 {
   char path[HG_PATH_MAX];
   hg_checkpoint_path(config->output, 0, epoch, path);
+  hg_barrier(world); // the others have read it
   if (hg_world_rank(world) == 0) check(remove(path) == 0, "cannot remove %s", path);
   hg_barrier(world);
 }
