@@ -88,7 +88,8 @@ hg_status hg_coordinator_start(hg_coordinator **coordinator, const hg_coordinato
   c->state = options->state;
   c->wake = -1;
   c->planned = options->first_epoch - 1;
-  c->hello_deadline = c->stop_deadline = (double)INFINITY;
+  c->abandon = options->abandon;
+  c->hello_deadline = c->stop_deadline = c->abandon_deadline = (double)INFINITY;
   HG_TRY(HG_ALLOC(c->peers, c->ranks, "coordinator's workers"));
   for (int r = 0; r < c->ranks; r++) c->peers[r] = (hg_peer){.fd = -1, .reported = options->first_epoch - 1};
   HG_TRY(listen_for_workers(c, options->one_host, address, size));

@@ -13,7 +13,8 @@
  * awaited for as long as the worker's connection lives. ZeroMQ's heartbeats, answered by its own thread in each
  * process, end the connection of a process that is frozen or cut off for timeout_seconds; one that dies is noticed at
  * once. The run then fails: the other workers get HG_ERR_IO with a message that names the rank, and so does
- * hg_coordinator_stop.
+ * hg_coordinator_stop. They may be waiting in MPI for the lost worker, where no message reaches them: when this process
+ * does not call hg_coordinator_stop within seconds, `abandon` is called.
  *
  * Trust. An ipc socket lies in a folder of mode 0700; over tcp as well, the address ends with a random token that HELLO
  * must repeat. What strangers send is logged (ten times at most) and ignored.
@@ -25,10 +26,11 @@ enum { HG_ADDRESS_SIZE = 256 };
 typedef struct {
   const hg_config *config; ///< borrowed for the coordinator's life
   int ranks;
-  int first_epoch;          ///< 1, or one past the checkpoint's
-  hg_schedule_state state;  ///< zeroed, or the checkpoint's
-  const char *address_file; ///< where the address is written with mode 0600, or NULL
-  bool one_host;            ///< AUTO: ipc when true, tcp otherwise
+  int first_epoch;                  ///< 1, or one past the checkpoint's
+  hg_schedule_state state;          ///< zeroed, or the checkpoint's
+  const char *address_file;         ///< where the address is written with mode 0600, or NULL
+  bool one_host;                    ///< AUTO: ipc when true, tcp otherwise
+  void (*abandon)(const char *why); ///< ends the job, or NULL; by the coordinator's thread, so without MPI
 } hg_coordinator_options;
 
 /**

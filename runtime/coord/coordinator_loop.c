@@ -19,7 +19,17 @@ static void list_ranks(const hg_coordinator *c, bool here, char *list, size_t si
 
 static double next_deadline(const hg_coordinator *c)
 {
-  return fmin(fmin(c->hello_deadline, c->stop_deadline), hg_coordinator_lost_deadline(c));
+  double ends = fmin(c->hello_deadline, fmin(c->stop_deadline, c->abandon_deadline));
+  return fmin(ends, hg_coordinator_lost_deadline(c));
+}
+
+// nothing of it stays behind in the file system: the process ends
+static void abandon(hg_coordinator *c)
+{
+  c->abandon_deadline = (double)INFINITY;
+  hg_place_remove(&c->place);
+  if (c->address_file[0]) unlink(c->address_file);
+  c->abandon(c->failure);
 }
 
 static void check_deadlines(hg_coordinator *c)
@@ -35,6 +45,7 @@ static void check_deadlines(hg_coordinator *c)
     list_ranks(c, true, list, sizeof list);
     hg_coordinator_fail(c, "rank %s did not say BYE within %g s of the end", list, timeout);
   }
+  if (now >= c->abandon_deadline) abandon(c);
 }
 
 static void begin_stop(hg_coordinator *c)
@@ -42,7 +53,7 @@ static void begin_stop(hg_coordinator *c)
   uint64_t count;
   if (read(c->wake, &count, sizeof count) != (ssize_t)sizeof count) return;
   c->stop_deadline = hg_now_s() + c->config->coordinator.timeout_seconds;
-  c->hello_deadline = (double)INFINITY;
+  c->hello_deadline = c->abandon_deadline = (double)INFINITY;
   if (c->n_here < c->ranks) hg_coordinator_tell_all(c, "the coordinator ended before all ranks were there");
 }
 

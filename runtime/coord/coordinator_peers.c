@@ -7,6 +7,7 @@
 #include "runtime/coord/coordinator_state.h"
 
 static const double grace_s = 0.25; // for a BYE that is still in the queue when its connection has ended
+static const double abandon_s = 3;  // for the other ranks to leave by themselves
 
 bool hg_peer_is_served(const hg_peer *peer) { return peer->here && !peer->bye && !peer->gone; }
 
@@ -59,6 +60,7 @@ void hg_coordinator_give_up_lost(hg_coordinator *c, double now)
     hg_peer *peer = &c->peers[r];
     if (!hg_peer_is_served(peer) || now < peer->lost_s + grace_s) continue;
     peer->gone = true;
+    if (isinf(c->stop_deadline) && c->abandon) c->abandon_deadline = fmin(c->abandon_deadline, now + abandon_s);
     hg_coordinator_fail(c, "rank %d is gone after epoch %d: it died, or was silent for %g s", r, peer->reported,
                         c->config->coordinator.timeout_seconds);
   }

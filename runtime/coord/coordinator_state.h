@@ -35,6 +35,8 @@ struct hg_coordinator {
   int arrived[2];                       ///< reports of epochs, by epoch % 2
   hg_report reports[2];                 ///< rank 0's, by epoch % 2
   double hello_deadline, stop_deadline; ///< INFINITY: not now
+  double abandon_deadline;              ///< a worker is gone: when nobody waits any longer; INFINITY: not now
+  void (*abandon)(const char *why);
   hg_real *sum;
   hg_off sum_capacity;
   hg_status status; ///< of the run

@@ -1,9 +1,11 @@
 // One seed's epochs: the coordinator and its worker, steps, evaluations, the best weights, checkpoints.
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "comm/reduce.h"
 #include "core/base/alloc.h"
+#include "core/base/log.h"
 #include "core/base/timer.h"
 #include "runtime/train/run_state.h"
 #include "runtime/train/signals.h"
@@ -13,6 +15,13 @@ typedef struct {
   double loss;
   bool signal;
 } agreement;
+
+// The other ranks wait in MPI for one that is lost, where nobody can be told; and this is not the thread that may use MPI.
+static void abandon(const char *why)
+{
+  hg_log(HG_LOG_ERROR, "%s; ending the job", why);
+  _Exit(hg_exit_status(HG_ERR_IO));
+}
 
 static hg_status start_coordinator(hg_run *run, hg_coordinator **coordinator, char *address, size_t size)
 {
@@ -24,7 +33,8 @@ static hg_status start_coordinator(hg_run *run, hg_coordinator **coordinator, ch
                                     .first_epoch = run->checkpoint.epoch + 1,
                                     .state = run->checkpoint.schedule,
                                     .address_file = file,
-                                    .one_host = hg_world_one_host(run->world)};
+                                    .one_host = hg_world_one_host(run->world),
+                                    .abandon = abandon};
   return hg_coordinator_start(coordinator, &options, address, size);
 }
 
@@ -120,7 +130,8 @@ static void measure_epoch(hg_run *run, const hg_phases *phases, hg_traffic befor
   for (int k = 0; k < HG_PHASE_COUNT; k++) run->phases[k] += record->phases[k];
   run->halo_bytes = record->halo_bytes = traffic[0];
   run->halo_messages = record->halo_messages = traffic[1];
-  run->epoch_seconds[run->n_epochs++] = record->seconds;
+  if (run->n_epochs < run->n_times) run->epoch_seconds[run->n_epochs] = record->seconds;
+  run->n_epochs++;
 }
 
 static hg_status tell(hg_run *run, hg_worker *worker, const hg_epoch_record *record, hg_report *report)

@@ -113,3 +113,21 @@ Test(cli_careless, a_graph_that_no_machine_holds_is_refused_at_once)
   expect_refusal(folder, 0, 1, "generate csbm --nodes 2000000000 --degree 1000000 -o x.hg", "GiB, the machine has");
   expect_refusal(folder, 0, 1, "generate rmat --nodes 2000000000 --degree 1000000 -o x.hg", "GiB, the machine has");
 }
+
+// A frozen rank answers neither messages nor MPI: only the coordinator's thread can end the job.
+Test(cli_careless, a_frozen_rank_ends_the_job)
+{
+  char line[1024];
+  snprintf(line, sizeof line,
+           "unset OMPI_MCA_orte_tmpdir_base; mpirun -q -n 3 %s train c.yaml --quiet --output r --set "
+           "train.epochs=1000000000 "
+           "--set coordinator.timeout_seconds=1 & job=$!; sleep 3; rank=$(pgrep -P $job -x halognn | tail -n 1); "
+           "kill -STOP $rank; ( sleep 25; kill -KILL $job $rank ) & wait $job",
+           HALOGNN);
+  run_result r = expect_status(folder, 3, 0, "train c.yaml --quiet --output r"); // also sets mpirun's environment
+  run_free(&r);
+  r = run_in(folder, 60, (const char *const[]){"sh", "-c", line, NULL});
+  cr_expect_eq(r.status, 1, "status %d\n%s%s", r.status, r.out, r.err);
+  cr_expect_not_null(strstr(r.err, "it died, or was silent for 1 s; ending the job"), "%s", r.err);
+  run_free(&r);
+}
