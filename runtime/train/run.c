@@ -14,7 +14,11 @@
 #include "runtime/train/run_state.h"
 #include "runtime/train/signals.h"
 
-enum { HOST_NAME = 64, WARM_UP = 5 }; // epochs that the median leaves out, when there are more than twice as many
+enum {
+  HOST_NAME = 64,
+  MOST_TIMES = 1 << 20,
+  WARM_UP = 5
+}; // epochs that the median leaves out, when there are more than twice as many
 
 static hg_status write_environment(hg_run *run)
 {
@@ -112,7 +116,8 @@ static int ascending(const void *a, const void *b)
 
 static double median_epoch(hg_run *run)
 {
-  hg_off skip = run->n_epochs > 2 * WARM_UP ? WARM_UP : 0, n = run->n_epochs - skip;
+  hg_off kept = run->n_epochs < run->n_times ? run->n_epochs : run->n_times;
+  hg_off skip = kept > 2 * WARM_UP ? WARM_UP : 0, n = kept - skip;
   if (n <= 0) return NAN;
   double *times = run->epoch_seconds + skip;
   qsort(times, (size_t)n, sizeof *times, ascending);
@@ -183,7 +188,9 @@ static hg_status prepare_alone(hg_run *run)
 {
   hg_off moments = run->trainer.optimizer.type->n_moments * run->trainer.model.n_parameters;
   hg_status rc = HG_OK;
-  HG_TRY(HG_ALLOC(run->epoch_seconds, (hg_off)run->config->repeat * run->config->train.epochs, "epoch times"));
+  hg_off epochs = (hg_off)run->config->repeat * run->config->train.epochs;
+  run->n_times = epochs < MOST_TIMES ? epochs : MOST_TIMES;
+  HG_TRY(HG_ALLOC(run->epoch_seconds, run->n_times, "epoch times"));
   HG_TRY(hg_checkpoint_create(&run->checkpoint, &run->trainer.model, moments, run->config->repeat));
   if (run->chief) hg_progress_begin(&run->progress, run->config, run->trainer.metric, run->options.quiet);
 done:

@@ -16,7 +16,8 @@ typedef struct {
   hg_checkpoint checkpoint; ///< of the repeat under way: also the best weights so far
   hg_run_folder folder;     ///< chief
   hg_progress progress;     ///< chief
-  double *epoch_seconds;    ///< [repeat x epochs] of all epochs of this process
+  double *epoch_seconds;    ///< [n_times] of the first epochs of this process
+  hg_off n_times;           ///< all of them, but no more than a million
   hg_off n_epochs;
   double phases[HG_PHASE_COUNT];      ///< totals, max over ranks, of the repeat under way
   double late_phases[HG_PHASE_COUNT]; ///< of this rank: what an epoch spends after its numbers are agreed on
