@@ -6,11 +6,9 @@
 static hg_log_level max_level = HG_LOG_WARN;
 static FILE *log_file;
 
-void hg_log_set(hg_log_level level, FILE *file)
-{
-  max_level = level;
-  log_file = file;
-}
+void hg_log_set_level(hg_log_level level) { max_level = level; }
+
+void hg_log_set_file(FILE *file) { log_file = file; }
 
 void hg_log(hg_log_level level, const char *fmt, ...)
 {
@@ -20,7 +18,8 @@ void hg_log(hg_log_level level, const char *fmt, ...)
   va_start(ap, fmt);
   vsnprintf(line, sizeof line, fmt, ap);
   va_end(ap);
-  if (level <= max_level) fprintf(stderr, "halognn: %s%s\n", names[level], line);
+  // on standard error an error looks like those that main prints
+  if (level <= max_level) fprintf(stderr, "halognn: %s%s\n", level == HG_LOG_ERROR ? "" : names[level], line);
   if (!log_file) return;
   char stamp[32];
   time_t now = time(NULL);

@@ -93,7 +93,7 @@ hg_status hg_run_folder_open(hg_run_folder *folder, const hg_config *config, boo
   HG_TRY(write_config(folder, config));
   HG_TRY(open_file(folder, "log.txt", resume ? "a" : "w", &folder->log));
   HG_TRY(open_file(folder, "metrics.jsonl", resume ? "a" : "w", &folder->metrics));
-  hg_log_set(HG_LOG_WARN, folder->log);
+  hg_log_set_file(folder->log);
 done:
   if (rc != HG_OK) hg_run_folder_close(folder);
   return rc;
@@ -101,7 +101,7 @@ done:
 
 void hg_run_folder_close(hg_run_folder *folder)
 {
-  hg_log_set(HG_LOG_WARN, NULL);
+  hg_log_set_file(NULL);
   if (folder->metrics) fclose(folder->metrics);
   if (folder->log) fclose(folder->log);
   if (folder->lock > 0) close(folder->lock); // 0: of a zeroed struct

@@ -39,6 +39,19 @@ static hg_status check_given_parts(const char *path, int ranks)
   return HG_OK;
 }
 
+// the config names both a graph and parts: they must belong together
+static hg_status check_same_graph(const char *graph, const char *parts)
+{
+  hg_store_header of_graph, of_parts;
+  hg_status rc = HG_OK;
+  HG_TRY(hg_store_read_header(graph, &of_graph));
+  HG_TRY(hg_store_read_header(parts, &of_parts));
+  if (of_graph.fingerprint != of_parts.fingerprint)
+    rc = hg_fail(HG_ERR_INPUT, "partition.path: found %s, which was made from another graph than %s", parts, graph);
+done:
+  return rc;
+}
+
 // a folder that cannot be written is no reason to fail: the run's own folder can
 static hg_status make_parts(const char *graph, int ranks, const hg_config *config, char *path)
 {
@@ -78,7 +91,8 @@ static hg_status find_parts(const hg_config *config, int ranks, char *path)
   hg_status rc = HG_OK;
   if (config->partition.path[0]) {
     snprintf(path, HG_PATH_MAX, "%s", config->partition.path);
-    return check_given_parts(path, ranks);
+    rc = check_given_parts(path, ranks);
+    return rc == HG_OK ? check_same_graph(graph, path) : rc;
   }
   HG_TRY(hg_store_kind_of(graph, &kind));
   if (kind == HG_STORE_PARTS) {

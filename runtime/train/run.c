@@ -234,6 +234,7 @@ hg_status hg_run_train(hg_world *world, const hg_config *config, hg_run_options 
   hg_run run = {.world = world, .config = config, .options = options, .chief = hg_world_rank(world) == 0};
   double start = hg_now_s(), loaded;
   hg_status rc = HG_OK;
+  if (run.chief && !options.quiet) hg_log_set_level(HG_LOG_INFO); // partitioning takes a while
   HG_TRY(hg_trainer_create(&run.trainer, world, config));
   HG_TRY_ALL(world, "allocating the run", prepare_alone(&run));
   print_plan(&run);

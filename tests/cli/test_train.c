@@ -346,6 +346,7 @@ Test(cli_train, graphs_that_cannot_be_trained_on_are_refused)
   runs(0, "generate csbm --nodes 50 --degree 4 --classes 0 -o nolabel.hg");
   runs(0, "generate csbm --nodes 2 --degree 1 --classes 2 -o tiny.hg");
   runs(0, "partition g.hg -k 2 -o p2.hg");
+  runs(0, "partition tiny.hg -k 1 -o other.hg");
   write_text(path_in(folder, "text.hg"), "no HDF5 at all");
   static const refusal table[] = {
       {"train c.yaml --quiet --set dataset.path=plain.hg", "plain.hg: found no node features"},
@@ -354,6 +355,8 @@ Test(cli_train, graphs_that_cannot_be_trained_on_are_refused)
       {"train c.yaml --quiet --set dataset.path=text.hg", "text.hg"},
       {"train c.yaml --quiet --set dataset.path=p2.hg", "p2.hg: found 2 parts, expected one for each of the 1 ranks"},
       {"train c.yaml --quiet --set partition.path=p2.hg", "p2.hg: found 2 parts, expected one for each of the 1 ranks"},
+      {"train c.yaml --quiet --set partition.path=other.hg",
+       "partition.path: found other.hg, which was made from another graph than g.hg"},
       {"train c.yaml --quiet --set partition.path=g.hg", "g.hg"},
       {"train c.yaml --quiet --set partition.path=no.hg", "no.hg"},
       {"train c.yaml --quiet --set train.loss=mse", "train.loss: found one that does not fit g.hg"},
