@@ -1,5 +1,8 @@
 # gnuplot -e "folder = 'runs/scaling_x'; name = 'x'; kind = 'png'; columns = 14" scripts/scaling.gnuplot
 # folder/scaling.csv of that many columns -> folder/scaling.png, or .svg
+# ten phases, and gnuplot repeats its colours after eight
+set linetype 9 lc rgb "#999999"
+set linetype 10 lc rgb "#8c564b"
 set datafile separator ','
 csv = folder.'/scaling.csv'
 stats csv using 'epoch_seconds' every ::0::0 nooutput
