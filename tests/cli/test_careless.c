@@ -119,10 +119,11 @@ Test(cli_careless, a_frozen_rank_ends_the_job)
 {
   char line[1024];
   snprintf(line, sizeof line,
-           "unset OMPI_MCA_orte_tmpdir_base; mpirun -q -n 3 %s train c.yaml --quiet --output r --set "
-           "train.epochs=1000000000 "
-           "--set coordinator.timeout_seconds=1 & job=$!; sleep 3; rank=$(pgrep -P $job -x halognn | tail -n 1); "
-           "kill -STOP $rank; ( sleep 25; kill -KILL $job $rank ) & wait $job",
+           "unset OMPI_MCA_orte_tmpdir_base; mpirun -q -n 3 sh -c 'echo $$ >pid$OMPI_COMM_WORLD_RANK; exec %s train "
+           "c.yaml --quiet --output s --set train.epochs=1000000000 --set coordinator.timeout_seconds=1' & job=$!; "
+           "for k in $(seq 300); do [ -s s/metrics.jsonl ] && break; sleep 0.1; done; kill -STOP $(cat pid1); "
+           "( sleep 25; kill -KILL $job $(cat pid0 pid1 pid2) ) >/dev/null 2>&1 & watch=$!; wait $job; status=$?; "
+           "kill $watch; exit $status",
            HALOGNN);
   run_result r = expect_status(folder, 3, 0, "train c.yaml --quiet --output r"); // also sets mpirun's environment
   run_free(&r);
