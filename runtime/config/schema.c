@@ -128,7 +128,7 @@ const hg_key hg_keys[] = {
      "share of the target spread over all classes, for cross_entropy"},
     {"train.class_weights", HG_KEY_CHOICE, offsetof(hg_config, train.class_weights), "none", NULL, class_weights,
      "balanced: a class counts by the inverse of its number of training nodes"},
-    {"train.checkpoint_every", HG_KEY_INTEGER, offsetof(hg_config, train.checkpoint_every), "0", &not_negative_count,
+    {"train.checkpoint_every", HG_KEY_INTEGER, offsetof(hg_config, train.checkpoint_every), "100", &not_negative_count,
      NULL, "epochs between checkpoints; 0: only the best epoch and the last"},
     {"train.keep_checkpoints", HG_KEY_INTEGER, offsetof(hg_config, train.keep_checkpoints), "2", &counted, NULL,
      "periodic checkpoints kept, besides the best"},

@@ -74,7 +74,9 @@ static void print_result(const hg_run_summary *s, FILE *to)
   const char *metric = hg_metric_name(s->metric);
   double mean, deviation;
   hg_summary_test(s, &mean, &deviation);
-  if (s->n_repeats > 1)
+  if (isnan(mean))
+    fprintf(to, "%-21s none: no labelled test nodes\n", "test score");
+  else if (s->n_repeats > 1)
     fprintf(to, "test %-16s %.4f +- %.4f over %d seeds, at the best validation epoch\n", metric, mean, deviation,
             s->n_repeats);
   else if (last->best_epoch == 0) // no validation score ever chose one

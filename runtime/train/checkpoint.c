@@ -79,6 +79,8 @@ static char *progress_text(const hg_checkpoint *c)
 {
   json_t *object = json_object(), *results = json_array();
   for (int k = 0; k < c->n_results; k++) json_array_append_new(results, result_json(&c->results[k]));
+  json_object_set_new(object, "task", json_integer(c->task));
+  json_object_set_new(object, "dataset", json_integer((json_int_t)c->dataset));
   json_object_set_new(object, "repeat", json_integer(c->repeat));
   json_object_set_new(object, "seed", json_integer((json_int_t)c->seed));
   json_object_set_new(object, "epoch", json_integer(c->epoch));
@@ -123,6 +125,8 @@ static hg_status progress_from(hg_checkpoint *c, const char *text, const char *p
   if (!json_is_integer(json_object_get(object, "epoch")) || !json_is_array(results) ||
       json_array_size(results) >= INT_MAX)
     HG_TRY(hg_fail(HG_ERR_INPUT, "%s: attribute progress: found no JSON of a checkpoint", path));
+  c->task = (hg_task)json_integer_value(json_object_get(object, "task"));
+  c->dataset = (uint64_t)json_integer_value(json_object_get(object, "dataset"));
   c->repeat = count_from(object, "repeat");
   c->seed = (uint64_t)json_integer_value(json_object_get(object, "seed"));
   c->epoch = count_from(object, "epoch");
@@ -323,4 +327,12 @@ hg_status hg_checkpoint_match(const hg_checkpoint *found, const hg_checkpoint *e
     return hg_fail(HG_ERR_INPUT, "%s: found a checkpoint of another optimiser (%lld moments), expected %lld", path,
                    (long long)found->n_moments, (long long)expected->n_moments);
   return HG_OK;
+}
+
+int hg_checkpoint_outputs(const hg_checkpoint *checkpoint)
+{
+  json_t *object = json_loads(checkpoint->model, 0, NULL);
+  json_int_t outputs = json_integer_value(json_object_get(object, "outputs"));
+  json_decref(object);
+  return outputs > 0 && outputs <= INT_MAX ? (int)outputs : 0;
 }

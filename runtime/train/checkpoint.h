@@ -8,7 +8,9 @@
  * rank, so a checkpoint knows nothing of parts: it can be resumed on another number of ranks.
  */
 typedef struct {
-  int repeat; ///< from 0
+  hg_task task;
+  uint64_t dataset; ///< fingerprint of the graph that it was trained on
+  int repeat;       ///< from 0
   uint64_t seed;
   int epoch; ///< the last one that is done; 0: none
   double train_loss;
@@ -31,6 +33,9 @@ hg_status hg_checkpoint_write(const hg_checkpoint *checkpoint, const char *path)
 
 /** Reads `path`, creating all arrays. HG_ERR_INPUT for a damaged file, or one of a build with another precision. */
 hg_status hg_checkpoint_read(hg_checkpoint *checkpoint, const char *path);
+
+/** Width of the model's outputs, from its description; 0 when that is damaged. */
+int hg_checkpoint_outputs(const hg_checkpoint *checkpoint);
 
 /** HG_ERR_INPUT when `found` (read from `path`) is of another model than `expected`. */
 hg_status hg_checkpoint_match(const hg_checkpoint *found, const hg_checkpoint *expected, const char *path);

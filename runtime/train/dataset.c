@@ -70,10 +70,11 @@ static hg_status make_parts(const char *graph, int ranks, const hg_config *confi
   return hg_partition_file(graph, ranks, &options, path);
 }
 
-// what training needs of a graph; said of the file that the user named, and before a large graph is partitioned
-static hg_status check_contents(const hg_store_header *header, const char *path)
+// what is needed of a graph; said of the file that the user named, and before a large graph is partitioned
+static hg_status check_contents(const hg_store_header *header, const char *path, bool training)
 {
-  if (header->feature_width < 1) return hg_fail(HG_ERR_INPUT, "%s: found no node features, training needs some", path);
+  if (header->feature_width < 1) return hg_fail(HG_ERR_INPUT, "%s: found no node features, a model needs some", path);
+  if (!training) return HG_OK;
   if (header->task == HG_TASK_NONE)
     return hg_fail(HG_ERR_INPUT, "%s: found no labels or targets, training needs some", path);
   if (header->n_split[HG_SPLIT_TRAIN] + header->n_split[HG_SPLIT_VAL] + header->n_split[HG_SPLIT_TEST] == 0)
@@ -83,7 +84,7 @@ static hg_status check_contents(const hg_store_header *header, const char *path)
   return HG_OK;
 }
 
-static hg_status find_parts(const hg_config *config, int ranks, char *path)
+static hg_status find_parts(const hg_config *config, int ranks, bool training, char *path)
 {
   const char *graph = config->dataset.path;
   hg_store_kind kind;
@@ -103,18 +104,18 @@ static hg_status find_parts(const hg_config *config, int ranks, char *path)
     return hg_fail(HG_ERR_INPUT, "%s: found no graph file, expected what `halognn import` or `halognn generate` writes",
                    graph);
   HG_TRY(hg_store_read_header(graph, &header));
-  HG_TRY(check_contents(&header, graph));
+  HG_TRY(check_contents(&header, graph, training));
   rc = make_parts(graph, ranks, config, path);
 done:
   return rc;
 }
 
-static hg_status read_alone(hg_dataset *d, int rank)
+static hg_status read_alone(hg_dataset *d, int rank, bool training)
 {
   hg_parts_index index = {0};
   hg_status rc = HG_OK;
   HG_TRY(hg_store_read_header(d->parts_path, &d->header));
-  HG_TRY(check_contents(&d->header, d->parts_path));
+  HG_TRY(check_contents(&d->header, d->parts_path, training));
   HG_TRY(hg_part_read(&d->part, d->parts_path, rank));
   HG_TRY(hg_store_read_parts_index(d->parts_path, rank, &index));
   json_t *quality = json_loads(index.quality_json ? index.quality_json : "{}", 0, NULL);
@@ -141,7 +142,7 @@ static hg_status list_rows(hg_dataset *d)
   const hg_nodes *nodes = &d->part.nodes;
   hg_status rc = HG_OK;
   for (int s = 0; s < HG_SPLIT_COUNT; s++) HG_TRY(HG_ALLOC(d->rows[s], nodes->n, "rows of a split"));
-  for (hg_lid i = 0; i < (hg_lid)nodes->n; i++) {
+  for (hg_lid i = 0; i < (hg_lid)nodes->n && nodes->split; i++) {
     int s = nodes->split[i];
     if (truth_known(nodes, i)) d->rows[s][d->n_rows[s]++] = i;
   }
@@ -159,17 +160,38 @@ static hg_status check_splits(const hg_dataset *d, hg_world *world)
   return HG_OK;
 }
 
-hg_status hg_dataset_load(hg_dataset *dataset, hg_world *world, const hg_config *config)
+// another graph for a trained model: what it says of labels, targets and splits concerns the model in nothing
+static hg_status adopt(hg_dataset *d, const hg_config *config, const hg_trained *trained)
+{
+  hg_nodes *nodes = &d->part.nodes;
+  if (config->dataset.normalize_features == HG_FEATURES_STANDARDIZE ||
+      config->dataset.normalize_targets == HG_TARGETS_STANDARDIZE)
+    return hg_fail(HG_ERR_INPUT,
+                   "%s: found another graph than the one that was trained on, whose statistics "
+                   "dataset.normalize_features or normalize_targets: standardize would need",
+                   d->parts_path);
+  hg_free(&nodes->labels);
+  hg_free(&nodes->label_bits);
+  hg_free(&nodes->targets);
+  hg_free(&nodes->split);
+  nodes->task = trained->task;
+  nodes->n_classes = trained->n_outputs;
+  return HG_OK;
+}
+
+hg_status hg_dataset_load(hg_dataset *dataset, hg_world *world, const hg_config *config, const hg_trained *trained)
 {
   memset(dataset, 0, sizeof *dataset);
   int rank = hg_world_rank(world), ranks = hg_world_size(world);
   hg_status rc = HG_OK;
-  hg_status found = rank == 0 ? find_parts(config, ranks, dataset->parts_path) : HG_OK;
+  hg_status found = rank == 0 ? find_parts(config, ranks, !trained, dataset->parts_path) : HG_OK;
   HG_TRY_ALL(world, "partitioning", found);
   hg_broadcast(world, dataset->parts_path, sizeof dataset->parts_path, 0);
-  HG_TRY_ALL(world, "loading parts", read_alone(dataset, rank));
+  HG_TRY_ALL(world, "loading parts", read_alone(dataset, rank, !trained));
+  if (trained && trained->fingerprint != dataset->header.fingerprint)
+    HG_TRY_ALL(world, "loading parts", adopt(dataset, config, trained));
   HG_TRY_ALL(world, "loading parts", list_rows(dataset));
-  HG_TRY_ALL(world, "loading parts", check_splits(dataset, world));
+  if (!trained) HG_TRY_ALL(world, "loading parts", check_splits(dataset, world));
   HG_TRY(hg_links_create(&dataset->links, world, &dataset->part));
   HG_TRY_ALL(world, "scaling features", hg_scale_features(dataset, world, config->dataset.normalize_features));
   HG_TRY_ALL(world, "scaling targets", hg_scale_targets(dataset, world, config->dataset.normalize_targets));

@@ -16,11 +16,21 @@ typedef struct {
   int64_t edge_cut, halo_nodes;       ///< of the whole partition
 } hg_dataset;
 
+/** What is known of a model that is trained already, for data that it shall predict. */
+typedef struct {
+  hg_task task;
+  int n_outputs;
+  uint64_t fingerprint; ///< of the graph that it was trained on
+} hg_trained;
+
 /**
  * Finds the parts file for this number of ranks (config.partition.path, dataset.path itself, or the cache beside the
  * graph), makes it on rank 0 when it is missing, and loads each rank's part: features and targets are scaled as the
  * config says.
+ * @param trained   NULL for training. For prediction: another graph than the one that was trained on needs no labels
+ *                  and no split, and none of its own are used; HG_ERR_INPUT when the config standardizes, since the
+ *                  statistics are those of the training nodes
  * Collective.
  */
-hg_status hg_dataset_load(hg_dataset *dataset, hg_world *world, const hg_config *config);
+hg_status hg_dataset_load(hg_dataset *dataset, hg_world *world, const hg_config *config, const hg_trained *trained);
 void hg_dataset_free(hg_dataset *dataset);

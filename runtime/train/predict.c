@@ -6,19 +6,26 @@
 #include "core/base/alloc.h"
 #include "runtime/train/trainer.h"
 
-static hg_status load_best(hg_trainer *t, int repeat)
+static hg_status read_best(const hg_config *config, int repeat, hg_checkpoint *best, hg_trained *trained)
 {
   char path[HG_PATH_MAX];
-  hg_checkpoint expected = {0}, found = {0};
+  hg_checkpoint_best_path(config->output, repeat, path);
+  hg_status rc = hg_checkpoint_read(best, path);
+  if (rc == HG_OK) *trained = (hg_trained){best->task, hg_checkpoint_outputs(best), best->dataset};
+  if (rc == HG_OK && (trained->n_outputs == 0 || best->task < HG_TASK_CLASSES || best->task > HG_TASK_REGRESSION))
+    rc = hg_fail(HG_ERR_INPUT, "%s: found no task and outputs of a trained model", path);
+  return rc;
+}
+
+static hg_status restore(hg_trainer *t, const hg_checkpoint *best)
+{
+  hg_checkpoint expected = {0};
   hg_status rc = HG_OK;
-  hg_checkpoint_best_path(t->config->output, repeat, path);
   HG_TRY(hg_checkpoint_create(&expected, &t->model, t->optimizer.type->n_moments * t->model.n_parameters, 1));
-  HG_TRY(hg_checkpoint_read(&found, path));
-  HG_TRY(hg_checkpoint_match(&found, &expected, path));
-  hg_trainer_restore(t, &found);
+  HG_TRY(hg_checkpoint_match(best, &expected, t->config->output));
+  hg_trainer_restore(t, best);
 done:
   hg_checkpoint_free(&expected);
-  hg_checkpoint_free(&found);
   return rc;
 }
 
@@ -77,12 +84,16 @@ hg_status hg_predict(hg_world *world, const hg_config *config, int repeat, hg_pr
 {
   memset(predictions, 0, sizeof *predictions);
   hg_trainer trainer = {0};
+  hg_checkpoint best = {0};
+  hg_trained trained;
   hg_status rc = HG_OK;
-  HG_TRY(hg_trainer_create(&trainer, world, config));
-  HG_TRY_ALL(world, "loading the weights", load_best(&trainer, repeat));
+  HG_TRY_ALL(world, "loading the weights", read_best(config, repeat, &best, &trained));
+  HG_TRY(hg_trainer_create_trained(&trainer, world, config, &trained));
+  HG_TRY_ALL(world, "loading the weights", restore(&trainer, &best));
   HG_TRY(gather_all(&trainer, predictions));
   HG_TRY_ALL(world, "sorting predictions", hg_world_rank(world) == 0 ? hg_predictions_sort(predictions) : HG_OK);
 done:
+  hg_checkpoint_free(&best);
   hg_trainer_free(&trainer);
   return rc;
 }

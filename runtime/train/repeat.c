@@ -16,7 +16,8 @@ typedef struct {
   bool signal;
 } agreement;
 
-// The other ranks wait in MPI for one that is lost, where nobody can be told; and this is not the thread that may use MPI.
+// The other ranks wait in MPI for one that is lost, where nobody can be told; and this is not the thread that may use
+// MPI.
 static void abandon(const char *why)
 {
   hg_log(HG_LOG_ERROR, "%s; ending the job", why);

@@ -57,6 +57,9 @@ static hg_status resume(hg_run *run)
   if (!run->options.resume) return HG_OK;
   HG_TRY_ALL(run->world, "resuming", hg_checkpoint_read(&found, path));
   HG_TRY_ALL(run->world, "resuming", hg_checkpoint_match(&found, &run->checkpoint, path));
+  if (found.dataset != run->checkpoint.dataset)
+    HG_TRY_ALL(run->world, "resuming",
+               hg_fail(HG_ERR_INPUT, "%s: found a run on another graph than %s", path, run->config->dataset.path));
   if (found.seed != run->config->seed + (uint64_t)found.repeat)
     HG_TRY_ALL(run->world, "resuming",
                hg_fail(HG_ERR_INPUT, "%s: found a run of seed %llu, expected seed: %llu as in the config", path,
@@ -192,6 +195,8 @@ static hg_status prepare_alone(hg_run *run)
   run->n_times = epochs < MOST_TIMES ? epochs : MOST_TIMES;
   HG_TRY(HG_ALLOC(run->epoch_seconds, run->n_times, "epoch times"));
   HG_TRY(hg_checkpoint_create(&run->checkpoint, &run->trainer.model, moments, run->config->repeat));
+  run->checkpoint.task = run->trainer.dataset.part.nodes.task;
+  run->checkpoint.dataset = run->trainer.dataset.header.fingerprint;
   if (run->chief) hg_progress_begin(&run->progress, run->config, run->trainer.metric, run->options.quiet);
 done:
   return rc;

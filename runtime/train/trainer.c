@@ -80,12 +80,18 @@ static hg_status create_optimizer(hg_trainer *t)
 
 hg_status hg_trainer_create(hg_trainer *trainer, hg_world *world, const hg_config *config)
 {
+  return hg_trainer_create_trained(trainer, world, config, NULL);
+}
+
+hg_status hg_trainer_create_trained(hg_trainer *trainer, hg_world *world, const hg_config *config,
+                                    const hg_trained *trained)
+{
   memset(trainer, 0, sizeof *trainer);
   hg_trainer *t = trainer;
   t->world = world;
   t->config = config;
   hg_status rc = HG_OK;
-  HG_TRY(hg_dataset_load(&t->dataset, world, config));
+  HG_TRY(hg_dataset_load(&t->dataset, world, config, trained));
   HG_TRY(prepare_loss(t));
   t->planned = hg_memory_plan(config, &t->dataset);
   HG_TRY(hg_local_graph_create(&t->graph, world, &t->dataset.part, &t->dataset.links, config->model.normalization,

@@ -28,6 +28,10 @@ typedef struct {
 
 /** Loads the data, plans the memory, allocates everything. Collective. */
 hg_status hg_trainer_create(hg_trainer *trainer, hg_world *world, const hg_config *config);
+
+/** The same for a model that is trained already and only predicts (see hg_dataset_load); its weights come later. */
+hg_status hg_trainer_create_trained(hg_trainer *trainer, hg_world *world, const hg_config *config,
+                                    const hg_trained *trained);
 void hg_trainer_free(hg_trainer *trainer);
 
 /** Fresh weights and moments of a seed. */

@@ -281,6 +281,28 @@ Test(cli_train, predict_takes_another_graph_when_its_own_is_gone)
   expect_refusal(folder, 0, 2, "predict r --dataset wide.hg -o q.csv", "found a checkpoint of another model");
 }
 
+// new nodes have no labels: that is why somebody predicts
+Test(cli_train, predict_takes_a_graph_without_labels_and_split)
+{
+  runs(0, "train c.yaml --quiet --output r");
+  runs(0, "generate csbm --nodes 70 --degree 6 --classes 0 --features 8 -o plain.hg");
+  runs(0, "predict r --dataset plain.hg -o one.csv");
+  runs(3, "predict r --dataset plain.hg -o three.csv");
+  cr_expect_eq(count_lines("one.csv"), 71);
+  cr_expect_eq(count_lines("three.csv"), 71);
+  runs(0, "train c.yaml --quiet --output s --set dataset.normalize_features=standardize");
+  runs(0, "predict s -o own.csv");
+  expect_refusal(folder, 0, 2, "predict s --dataset plain.hg -o q.csv", "found another graph than the one");
+}
+
+Test(cli_train, resume_on_another_graph_is_refused)
+{
+  runs(0, "train c.yaml --quiet --output r");
+  runs(0, "generate csbm --nodes 90 --degree 6 --classes 3 --features 8 --seed 2 -o other.hg");
+  expect_refusal(folder, 0, 2, "train c.yaml --quiet --output r --resume --set dataset.path=other.hg",
+                 "found a run on another graph than other.hg");
+}
+
 Test(cli_train, info_tells_of_a_checkpoint)
 {
   runs(0, "train c.yaml --quiet --output r");

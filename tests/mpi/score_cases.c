@@ -194,7 +194,7 @@ static row *scaled_rows(hg_world *world, const hg_config *config, hg_off *n)
   hg_dataset d;
   row *mine = NULL, *all = NULL;
   size_t *offsets = NULL;
-  if (!check_ok(hg_dataset_load(&d, world, config))) return NULL;
+  if (!check_ok(hg_dataset_load(&d, world, config, NULL))) return NULL;
   const hg_nodes *nodes = &d.part.nodes;
   const hg_features *f = &nodes->features;
   check_ok(HG_ALLOC(mine, nodes->n + 1, "rows"));
