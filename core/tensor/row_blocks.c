@@ -31,3 +31,26 @@ hg_column_sums hg_sum_columns(const hg_matrix *a, const hg_matrix *b, int column
   }
   return total;
 }
+
+// A row costs its entries and a little of its own: reading the pointer, storing the result.
+static hg_off work_before(const hg_off *indptr, hg_off i) { return indptr[i] + 2 * i; }
+
+hg_off hg_row_work(const hg_off *indptr, hg_off first, hg_off end)
+{
+  return work_before(indptr, end) - work_before(indptr, first);
+}
+
+hg_off hg_row_piece(const hg_off *indptr, hg_off first, hg_off end, int parts, int k)
+{
+  if (k >= parts) return end;
+  hg_off work = hg_row_work(indptr, first, end);
+  hg_off target = work_before(indptr, first) + work / parts * k + work % parts * k / parts;
+  while (first < end) {
+    hg_off middle = first + (end - first) / 2;
+    if (work_before(indptr, middle) < target)
+      first = middle + 1;
+    else
+      end = middle;
+  }
+  return first;
+}

@@ -29,3 +29,9 @@ static inline int hg_tile_width(int cols, int column)
 {
   return cols - column < HG_COLUMN_TILE ? cols - column : HG_COLUMN_TILE;
 }
+
+/** The work of the rows [first, end) of a CSR matrix, in entries: a row costs two more than it has. */
+hg_off hg_row_work(const hg_off *indptr, hg_off first, hg_off end);
+
+/** The first row of piece `k` of `parts` pieces of [first, end) of equal work; `end` for k = parts. */
+hg_off hg_row_piece(const hg_off *indptr, hg_off first, hg_off end, int parts, int k);

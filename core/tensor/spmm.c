@@ -9,24 +9,6 @@
 
 static hg_spmm_rows *const kernels[HG_SIMD_COUNT] = {hg_spmm_rows_base, hg_spmm_rows_avx2, hg_spmm_rows_avx512};
 
-// A row costs its entries and a little of its own: reading the pointer, storing the result.
-static hg_off work_before(const hg_off *indptr, hg_off i) { return indptr[i] + 2 * i; }
-
-// The first row of [first, end) that belongs to piece `k` of `parts` pieces of equal work
-static hg_off piece_start(const hg_off *indptr, hg_off first, hg_off end, int parts, int k)
-{
-  hg_off before = work_before(indptr, first), work = work_before(indptr, end) - before;
-  hg_off target = before + work / parts * k + work % parts * k / parts;
-  while (first < end) {
-    hg_off middle = first + (end - first) / 2;
-    if (work_before(indptr, middle) < target)
-      first = middle + 1;
-    else
-      end = middle;
-  }
-  return first;
-}
-
 void hg_spmm(const hg_operator *op, hg_off first, hg_off n, const hg_matrix *x, hg_matrix *y)
 {
   if (n <= 0 || x->cols == 0) return;
@@ -41,12 +23,12 @@ void hg_spmm(const hg_operator *op, hg_off first, hg_off n, const hg_matrix *x, 
                              .y = y->data,
                              .width = x->cols};
   hg_spmm_rows *rows = kernels[hg_simd_level()];
-  hg_off work = (work_before(a->indptr, first + n) - work_before(a->indptr, first)) * x->cols;
+  hg_off work = hg_row_work(a->indptr, first, first + n) * x->cols;
 #pragma omp parallel default(none) shared(task, rows, first, n) num_threads(hg_threads()) if (work > HG_PARALLEL_FROM)
   {
     int parts = omp_get_num_threads(), k = omp_get_thread_num();
-    hg_off start = piece_start(task.indptr, first, first + n, parts, k);
-    hg_off stop = k + 1 < parts ? piece_start(task.indptr, first, first + n, parts, k + 1) : first + n;
+    hg_off start = hg_row_piece(task.indptr, first, first + n, parts, k);
+    hg_off stop = hg_row_piece(task.indptr, first, first + n, parts, k + 1);
     if (start < stop) rows(&task, start, stop);
   }
 }

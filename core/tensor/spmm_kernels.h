@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "core/base/types.h"
+#include "core/tensor/vector.h"
 
 typedef struct {
   const hg_off *indptr;
@@ -25,19 +26,12 @@ typedef void hg_spmm_rows(const hg_spmm_task *task, hg_off first, hg_off end);
 hg_spmm_rows hg_spmm_rows_base, hg_spmm_rows_avx2, hg_spmm_rows_avx512;
 
 #if defined(__AVX512F__)
-enum { VECTOR_BYTES = 64, MOST_VECTORS = 16 };
-#elif defined(__AVX2__)
-enum { VECTOR_BYTES = 32, MOST_VECTORS = 8 };
+enum { MOST_VECTORS = 16 };
 #else
-enum { VECTOR_BYTES = 16, MOST_VECTORS = 8 };
+enum { MOST_VECTORS = 8 };
 #endif
 
-enum { LANES = VECTOR_BYTES / (int)sizeof(hg_real), CACHE_LINE = 64 };
-
-typedef hg_real vector __attribute__((vector_size(VECTOR_BYTES)));
-typedef hg_real vector_in_memory __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(hg_real)), may_alias));
-
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
+enum { CACHE_LINE = 64 };
 
 /** How many entries before its use a row's tile is fetched: 2 KB of tiles, at least 8 entries; measured. */
 ALWAYS_INLINE hg_off prefetch_distance(int count)

@@ -1,0 +1,385 @@
+// Geo-GCN's fused kernels against plain loops, against differences, and against what they generalise: GCN's sum and the
+// convolution of images.
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/threads.h"
+#include "core/tensor/geo.h"
+#include "tests/support/close.h"
+#include "tests/support/naive.h"
+
+enum { ROWS = 61, COLS = 97 };
+
+typedef struct {
+  int channels, filters, dims;
+  bool shared;
+} shape;
+
+// both orders of columns, with and without padding, every number of dimensions
+static const shape shapes[] = {{1, 64, 2, false}, {5, 16, 3, false}, {16, 3, 2, false}, {32, 8, 1, true},
+                               {3, 5, 2, false},  {2, 20, 4, true},  {7, 1, 8, false},  {1, 1, 5, false},
+                               {48, 2, 3, false}, {4, 9, 6, false},  {2, 2, 7, false}};
+enum { N_SHAPES = sizeof shapes / sizeof *shapes };
+
+// Rows are the first of the columns' nodes, as the owned nodes of a part are; entries i -> j of row i.
+typedef struct {
+  shape shape;
+  hg_csr a, t;
+  hg_operator forward, backward;
+  hg_real row_scale[ROWS], col_scale[COLS];
+  hg_matrix positions, x, u, b, w; // w: weights of all columns of a in the sum that is differentiated
+  hg_geo geo;
+} fixture;
+
+static int gates(const fixture *f) { return f->shape.shared ? f->shape.filters : f->shape.channels * f->shape.filters; }
+
+static fixture *make(shape s, int options, uint64_t seed)
+{
+  fixture *f = malloc(sizeof *f);
+  cr_assert_not_null(f);
+  f->shape = s;
+  f->a = random_csr(ROWS, COLS, 5, options & 4, seed);
+  cr_assert_eq(hg_csr_transpose(&f->t, &f->a, NULL), HG_OK);
+  fill_random(f->row_scale, ROWS, seed + 2);
+  fill_random(f->col_scale, COLS, seed + 3);
+  hg_real *rows = options & 1 ? f->row_scale : NULL, *cols = options & 2 ? f->col_scale : NULL;
+  f->forward = (hg_operator){&f->a, rows, cols, options & 8 ? ROWS : 0};
+  f->backward = (hg_operator){&f->t, cols, rows, options & 8 ? ROWS : 0};
+  f->positions = random_matrix(COLS, s.dims, seed + 4);
+  for (int d = 0; d < s.dims; d++) f->positions.data[5 * s.dims + d] = f->positions.data[9 * s.dims + d]; // coincide
+  f->x = random_matrix(COLS, s.channels, seed + 5);
+  f->u = random_matrix(gates(f), s.dims, seed + 6);
+  f->b = random_matrix(gates(f), 1, seed + 7);
+  f->w = random_matrix(ROWS, s.channels * s.filters, seed + 8);
+  cr_assert_eq(hg_geo_create(&f->geo, s.channels, s.filters, s.dims, s.shared), HG_OK);
+  return f;
+}
+
+static void drop(fixture *f)
+{
+  hg_csr_free(&f->a), hg_csr_free(&f->t);
+  hg_matrix_free(&f->positions), hg_matrix_free(&f->x), hg_matrix_free(&f->u), hg_matrix_free(&f->b);
+  hg_matrix_free(&f->w), hg_geo_free(&f->geo);
+  free(f);
+}
+
+static double naive_gate(const fixture *f, int c, int k, hg_off i, hg_off j)
+{
+  int row = f->shape.shared ? k : c * f->shape.filters + k, t = f->shape.dims;
+  double z = (double)f->b.data[row];
+  for (int d = 0; d < t; d++)
+    z += (double)f->u.data[row * t + d] * ((double)f->positions.data[j * t + d] - (double)f->positions.data[i * t + d]);
+  return z > 0 ? z : 0;
+}
+
+static double naive_sum(const fixture *f, hg_off i, int c, int k)
+{
+  const hg_operator *op = &f->forward;
+  double sum = 0;
+  for (hg_off e = f->a.indptr[i]; e < f->a.indptr[i + 1]; e++) {
+    hg_lid j = f->a.indices[e];
+    double w = (f->a.values ? (double)f->a.values[e] : 1) * (op->col_scale ? (double)op->col_scale[j] : 1);
+    sum += w * naive_gate(f, c, k, i, j) * (double)f->x.data[j * f->shape.channels + c];
+  }
+  if (i < op->n_self)
+    sum += (op->col_scale ? (double)op->col_scale[i] : 1) * naive_gate(f, c, k, i, i) *
+           (double)f->x.data[i * f->shape.channels + c];
+  return sum * (op->row_scale ? (double)op->row_scale[i] : 1);
+}
+
+// a in the order of the weights: column c K + k
+static hg_matrix forward(fixture *f)
+{
+  int width = f->shape.channels * f->shape.filters;
+  hg_matrix a = random_matrix(ROWS, f->geo.columns, 1), out = random_matrix(ROWS, width, 1);
+  hg_matrix unit = random_matrix(width, width, 1), arranged = random_matrix(f->geo.columns, width, 1);
+  memset(unit.data, 0, (size_t)(width * width) * sizeof *unit.data);
+  for (int k = 0; k < width; k++) unit.data[k * width + k] = 1;
+  hg_geo_set_gates(&f->geo, &f->u, f->b.data);
+  hg_geo_forward(&f->geo, &f->forward, f->positions.data, 0, 20, &f->x, &a);
+  hg_geo_forward(&f->geo, &f->forward, f->positions.data, 20, ROWS - 20, &f->x, &a);
+  hg_geo_arrange(&f->geo, &unit, &arranged);
+  naive_gemm(&a, false, &arranged, false, 0, &out);
+  hg_matrix_free(&a), hg_matrix_free(&unit), hg_matrix_free(&arranged);
+  return out;
+}
+
+static void agrees_with_naive(const char *simd)
+{
+  setenv("HALOGNN_SIMD", simd, 1);
+  for (int s = 0; s < N_SHAPES; s++) {
+    for (int options = 0; options < 16; options += s % 2 ? 5 : 3) {
+      fixture *f = make(shapes[s], options, (uint64_t)(10 * s));
+      hg_matrix found = forward(f), expected = random_matrix(ROWS, found.cols, 1);
+      char what[64];
+      for (hg_off e = 0; e < ROWS * found.cols; e++) {
+        int column = (int)(e % found.cols);
+        expected.data[e] = (hg_real)naive_sum(f, e / found.cols, column / f->shape.filters, column % f->shape.filters);
+      }
+      snprintf(what, sizeof what, "%s shape %d options %d", simd, s, options);
+      expect_close(found.data, expected.data, ROWS * found.cols, sum_tolerance(), what);
+      hg_matrix_free(&found), hg_matrix_free(&expected), drop(f);
+    }
+  }
+}
+
+Test(geo, agrees_with_the_naive_loop_base) { agrees_with_naive("base"); }
+Test(geo, agrees_with_the_naive_loop_avx2) { agrees_with_naive("avx2"); }
+Test(geo, agrees_with_the_naive_loop_avx512) { agrees_with_naive("avx512"); }
+
+// sum of w a: its gradients are those that hg_geo_backward gives for d_a = w
+static double weighted_sum(void *context)
+{
+  const fixture *f = context;
+  int width = f->shape.channels * f->shape.filters;
+  double sum = 0;
+  for (hg_off e = 0; e < ROWS * width; e++)
+    sum += (double)f->w.data[e] *
+           naive_sum(f, e / width, (int)(e % width) / f->shape.filters, (int)(e % width) % f->shape.filters);
+  return sum;
+}
+
+typedef struct {
+  hg_matrix x, u, b;
+} gradients;
+
+static gradients backward(fixture *f)
+{
+  gradients g = {random_matrix(COLS, f->shape.channels, 3), random_matrix(gates(f), f->shape.dims, 3),
+                 random_matrix(gates(f), 1, 3)};
+  int width = f->shape.channels * f->shape.filters;
+  hg_matrix d_a = random_matrix(ROWS, f->geo.columns, 1);
+  for (hg_off i = 0; i < ROWS; i++) {
+    hg_matrix row = {.rows = width, .cols = 1, .data = f->w.data + i * width};
+    hg_matrix out = {.rows = f->geo.columns, .cols = 1, .data = d_a.data + i * f->geo.columns};
+    hg_geo_arrange(&f->geo, &row, &out);
+  }
+  hg_geo_set_gates(&f->geo, &f->u, f->b.data);
+  hg_geo_backward(&f->geo, &f->backward, f->positions.data, ROWS, COLS - ROWS, &f->x, &d_a, &g.x);
+  hg_geo_backward(&f->geo, &f->backward, f->positions.data, 0, ROWS, &f->x, &d_a, &g.x);
+  hg_geo_take_gradients(&f->geo, &g.u, g.b.data);
+  hg_matrix_free(&d_a);
+  return g;
+}
+
+static void drop_gradients(gradients *g) { hg_matrix_free(&g->x), hg_matrix_free(&g->u), hg_matrix_free(&g->b); }
+
+static void gradients_are_differences(const char *simd)
+{
+  setenv("HALOGNN_SIMD", simd, 1);
+  for (int s = 0; s < N_SHAPES; s++) {
+    fixture *f = make(shapes[s], s * 5 % 16 | 8, (uint64_t)s);
+    gradients g = backward(f);
+    char what[64];
+    snprintf(what, sizeof what, "%s shape %d", simd, s);
+    expect_gradient(weighted_sum, f, f->x.data, COLS * f->shape.channels, g.x.data, what);
+    if (sizeof(hg_real) == sizeof(double)) { // float's steps would cross the kinks
+      expect_gradient(weighted_sum, f, f->u.data, (hg_off)gates(f) * f->shape.dims, g.u.data, what);
+      expect_gradient(weighted_sum, f, f->b.data, gates(f), g.b.data, what);
+    }
+    drop_gradients(&g), drop(f);
+  }
+}
+
+Test(geo, gradients_are_differences_base) { gradients_are_differences("base"); }
+Test(geo, gradients_are_differences_avx512) { gradients_are_differences("avx512"); }
+
+// the gates' gradients by plain loops: exact where differences are not, in float
+static hg_matrix naive_gate_gradients(const fixture *f)
+{
+  int t = f->shape.dims, channels = f->shape.channels, filters = f->shape.filters;
+  hg_matrix out = random_matrix(gates(f), t + 1, 1);
+  double *sums = calloc((size_t)(gates(f) * (t + 1)), sizeof *sums);
+  for (hg_off i = 0; i < ROWS; i++) {
+    for (hg_off e = f->a.indptr[i]; e <= f->a.indptr[i + 1]; e++) {
+      bool self = e == f->a.indptr[i + 1];
+      if (self && i >= f->forward.n_self) continue;
+      hg_lid j = self ? (hg_lid)i : f->a.indices[e];
+      double w = f->a.values && !self ? (double)f->a.values[e] : 1;
+      if (f->forward.col_scale) w *= (double)f->col_scale[j];
+      if (f->forward.row_scale) w *= (double)f->row_scale[i];
+      for (int c = 0; c < channels; c++) {
+        for (int k = 0; k < filters; k++) {
+          if (naive_gate(f, c, k, i, j) <= 0) continue;
+          double *sum = sums + (f->shape.shared ? k : c * filters + k) * (t + 1);
+          double q = w * (double)f->w.data[(i * channels + c) * filters + k] * (double)f->x.data[j * channels + c];
+          for (int d = 0; d < t; d++)
+            sum[d] += q * ((double)f->positions.data[j * t + d] - (double)f->positions.data[i * t + d]);
+          sum[t] += q;
+        }
+      }
+    }
+  }
+  for (hg_off e = 0; e < out.rows * out.cols; e++) out.data[e] = (hg_real)sums[e];
+  free(sums);
+  return out;
+}
+
+Test(geo, all_instruction_sets_give_the_gates_gradients)
+{
+  static const char *const levels[] = {"base", "avx2", "avx512"};
+  for (int s = 0; s < N_SHAPES; s++) {
+    for (int l = 0; l < 3; l++) {
+      setenv("HALOGNN_SIMD", levels[l], 1);
+      fixture *f = make(shapes[s], s * 7 % 16, (uint64_t)s);
+      gradients g = backward(f);
+      hg_matrix expected = naive_gate_gradients(f);
+      int t = f->shape.dims;
+      for (int row = 0; row < gates(f); row++) {
+        char what[64];
+        snprintf(what, sizeof what, "%s shape %d gate %d", levels[l], s, row);
+        expect_close(g.u.data + row * t, expected.data + row * (t + 1), t, 4 * sum_tolerance(), what);
+        expect_close(g.b.data + row, expected.data + row * (t + 1) + t, 1, 4 * sum_tolerance(), what);
+      }
+      hg_matrix_free(&expected), drop_gradients(&g), drop(f);
+    }
+  }
+}
+
+Test(geo, same_bits_on_any_number_of_threads)
+{
+  for (int s = 0; s < N_SHAPES; s++) {
+    fixture *f = make(shapes[s], 15, 3);
+    hg_threads_set(1);
+    hg_matrix a = forward(f);
+    gradients g = backward(f);
+    for (int threads = 2; threads <= 3; threads++) {
+      hg_threads_set(threads);
+      hg_matrix b = forward(f);
+      gradients h = backward(f);
+      cr_expect_arr_eq(a.data, b.data, ROWS * (size_t)a.cols * sizeof(hg_real), "shape %d", s);
+      cr_expect_arr_eq(g.x.data, h.x.data, COLS * (size_t)g.x.cols * sizeof(hg_real), "shape %d: x", s);
+      cr_expect_arr_eq(g.u.data, h.u.data, (size_t)(g.u.rows * g.u.cols) * sizeof(hg_real), "shape %d: u", s);
+      cr_expect_arr_eq(g.b.data, h.b.data, (size_t)g.b.rows * sizeof(hg_real), "shape %d: b", s);
+      hg_matrix_free(&b), drop_gradients(&h);
+    }
+    hg_matrix_free(&a), drop_gradients(&g), drop(f);
+  }
+}
+
+Test(geo, with_open_gates_is_the_aggregate_of_gcn)
+{
+  for (int s = 0; s < N_SHAPES; s++) {
+    fixture *f = make(shapes[s], 11, 4); // row and column scales, self-loops
+    memset(f->u.data, 0, (size_t)(f->u.rows * f->u.cols) * sizeof *f->u.data);
+    for (int k = 0; k < gates(f); k++) f->b.data[k] = 1;
+    hg_matrix a = forward(f), y = random_matrix(ROWS, f->shape.channels, 1);
+    hg_spmm(&f->forward, 0, ROWS, &f->x, &y);
+    for (hg_off e = 0; e < ROWS * a.cols; e++)
+      expect_close(a.data + e, y.data + e / f->shape.filters, 1, sum_tolerance(), "gate of 1");
+    hg_matrix_free(&a), hg_matrix_free(&y), drop(f);
+  }
+}
+
+// Moving everything by whole numbers leaves the bits of differences of small dyadic positions as they are.
+Test(geo, translation_changes_nothing)
+{
+  for (int s = 0; s < N_SHAPES; s++) {
+    fixture *f = make(shapes[s], 9, 5);
+    hg_off n = f->positions.rows * f->positions.cols;
+    for (hg_off e = 0; e < n; e++) f->positions.data[e] = (hg_real)round((double)f->positions.data[e] * 1024) / 1024;
+    hg_matrix before = forward(f);
+    for (hg_off e = 0; e < n; e++) f->positions.data[e] += (hg_real)(17 + e % f->shape.dims);
+    hg_matrix after = forward(f);
+    expect_close(after.data, before.data, ROWS * before.cols, 0, "moved");
+    hg_matrix_free(&before), hg_matrix_free(&after), drop(f);
+  }
+}
+
+enum { HEIGHT = 9, WIDTH = 8, IMAGES = 2 };
+
+// every pixel's neighbours in the k x k window around it, without itself: the self-loop stands for that
+static hg_csr image_grid(int k)
+{
+  hg_csr a;
+  hg_off e = 0;
+  int r = k / 2;
+  cr_assert_eq(hg_csr_create(&a, HEIGHT * WIDTH, HEIGHT * WIDTH, HEIGHT * WIDTH * k * k, false, "grid"), HG_OK);
+  for (int i = 0; i < HEIGHT * WIDTH; i++) {
+    for (int row = i / WIDTH - r; row <= i / WIDTH + r; row++)
+      for (int col = i % WIDTH - r; col <= i % WIDTH + r; col++)
+        if (row >= 0 && row < HEIGHT && col >= 0 && col < WIDTH && row * WIDTH + col != i)
+          a.indices[e++] = row * WIDTH + col;
+    a.indptr[i + 1] = e;
+  }
+  return a;
+}
+
+static double convolved(const hg_matrix *x, int channel, const hg_real *mask, int k, int i)
+{
+  double sum = 0;
+  for (int m = 0; m < k * k; m++) {
+    int row = i / WIDTH + m / k - k / 2, col = i % WIDTH + m % k - k / 2;
+    if (row < 0 || row >= HEIGHT || col < 0 || col >= WIDTH) continue;
+    sum += (double)mask[m] * (double)x->data[(row * WIDTH + col) * x->cols + channel];
+  }
+  return sum;
+}
+
+// Danel et al.'s theorem. A pixel at (col, row) off has projection col + k row on u = (1, k): the window's are
+// consecutive integers, and gate m opens as a ramp from the m-th on. So the mask's second differences weigh the ramps.
+static void is_a_convolution(int k)
+{
+  int n = k * k;
+  hg_csr a = image_grid(k);
+  hg_operator op = {.a = &a, .n_self = HEIGHT * WIDTH};
+  hg_matrix x = random_matrix(HEIGHT * WIDTH, IMAGES, 1), mask = random_matrix(IMAGES, n, 2);
+  hg_matrix positions = random_matrix(HEIGHT * WIDTH, 2, 3), u = random_matrix(n, 2, 4), b = random_matrix(n, 1, 4);
+  hg_matrix w = random_matrix(IMAGES * n, 1, 5), found = random_matrix(HEIGHT * WIDTH, 1, 6);
+  for (int i = 0; i < HEIGHT * WIDTH; i++) {
+    positions.data[2 * i] = (hg_real)(i % WIDTH);
+    positions.data[2 * i + 1] = (hg_real)(i / WIDTH);
+  }
+  for (int m = 0; m < n; m++) {
+    u.data[2 * m] = 1;
+    u.data[2 * m + 1] = (hg_real)k;
+    b.data[m] = (hg_real)(1 - m + n / 2);
+  }
+  for (int c = 0; c < IMAGES; c++)
+    for (int m = 0; m < n; m++)
+      w.data[c * n + m] =
+          mask.data[c * n + m] - 2 * (m > 0 ? mask.data[c * n + m - 1] : 0) + (m > 1 ? mask.data[c * n + m - 2] : 0);
+  hg_geo geo;
+  cr_assert_eq(hg_geo_create(&geo, IMAGES, n, 2, true), HG_OK);
+  hg_matrix sums = random_matrix(HEIGHT * WIDTH, geo.columns, 7), arranged = random_matrix(geo.columns, 1, 7);
+  hg_geo_set_gates(&geo, &u, b.data);
+  hg_geo_forward(&geo, &op, positions.data, 0, HEIGHT * WIDTH, &x, &sums);
+  hg_geo_arrange(&geo, &w, &arranged);
+  naive_gemm(&sums, false, &arranged, false, 0, &found);
+  double worst = 0;
+  for (int i = 0; i < HEIGHT * WIDTH; i++) {
+    double expected = 0;
+    for (int c = 0; c < IMAGES; c++) expected += convolved(&x, c, mask.data + c * n, k, i);
+    worst = fmax(worst, fabs(expected - (double)found.data[i]));
+  }
+  cr_expect_leq(worst, sizeof(hg_real) == sizeof(double) ? 1e-12 : 1e-5 * n, "k = %d: off by %g", k, worst);
+  hg_csr_free(&a), hg_geo_free(&geo), hg_matrix_free(&x), hg_matrix_free(&mask), hg_matrix_free(&positions);
+  hg_matrix_free(&u), hg_matrix_free(&b), hg_matrix_free(&w), hg_matrix_free(&found);
+  hg_matrix_free(&sums), hg_matrix_free(&arranged);
+}
+
+Test(geo, is_a_convolution_of_3_x_3) { is_a_convolution(3); }
+Test(geo, is_a_convolution_of_5_x_5) { is_a_convolution(5); }
+
+Test(geo, restoring_undoes_arranging)
+{
+  for (int s = 0; s < N_SHAPES; s++) {
+    fixture *f = make(shapes[s], 0, 6);
+    hg_matrix w = random_matrix(f->shape.channels * f->shape.filters, 3, 1), back = random_matrix(w.rows, 3, 2);
+    hg_matrix arranged = random_matrix(f->geo.columns, 3, 3);
+    hg_geo_arrange(&f->geo, &w, &arranged);
+    hg_geo_restore(&f->geo, &arranged, &back);
+    cr_expect_arr_eq(w.data, back.data, (size_t)w.rows * 3 * sizeof(hg_real), "shape %d", s);
+    hg_matrix_free(&w), hg_matrix_free(&back), hg_matrix_free(&arranged), drop(f);
+  }
+}
+
+Test(geo, refuses_positions_that_it_has_no_kernel_for)
+{
+  hg_geo geo;
+  cr_expect_eq(hg_geo_create(&geo, 2, 2, 9, false), HG_ERR_INTERNAL);
+  cr_expect_str_eq(hg_error_text(), "gates for positions of 9 dimensions, expected 1 to 8");
+}
