@@ -17,11 +17,10 @@ static void plan(hg_layer *layer)
 {
   layer->cached = layer->input && !is_sparse(layer) && layer->dropout <= 0;
   layer->aggregate_first = layer->cached || (!is_sparse(layer) && layer->f_out > layer->f_in);
-  hg_layer_plan_parameter(layer, "weight", layer->f_in, layer->f_out);
-  if (layer->bias) hg_layer_plan_parameter(layer, "bias", 1, layer->f_out);
-  if (layer->norm == HG_LAYER_NORM_NONE) return;
-  hg_layer_plan_parameter(layer, "norm.weight", 1, layer->f_out);
-  hg_layer_plan_parameter(layer, "norm.bias", 1, layer->f_out);
+  layer->product_width = !layer->aggregate_first ? layer->f_out : layer->index ? layer->f_in : 0;
+  layer->weight_rows = is_sparse(layer) ? 0 : layer->f_in;
+  hg_layer_plan_parameter(layer, "weight", layer->f_in, layer->f_out, hg_init_glorot(layer->f_in, layer->f_out));
+  hg_layer_plan_finish(layer);
 }
 
 // x W on owned rows, and on halo rows in the first layer
@@ -35,12 +34,20 @@ static hg_matrix product(const hg_layer *layer)
   return hg_matrix_view(layer->work->product, layer->graph->n_local, layer->f_out);
 }
 
+static bool copies_input(const hg_layer *layer) { return layer->input && layer->input->is_dense && !layer->cached; }
+
+static size_t bytes(const hg_layer *layer)
+{
+  const hg_local_graph *g = layer->graph;
+  hg_off rows = (copies_input(layer) ? g->n_local : 0) + (layer->aggregate_first ? g->n_owned : 0);
+  return (size_t)rows * (size_t)layer->f_in * sizeof(hg_real);
+}
+
 static hg_status create_alone(hg_layer *layer)
 {
   const hg_local_graph *g = layer->graph;
   hg_status rc = HG_OK;
-  if (layer->input && layer->input->is_dense && !layer->cached)
-    HG_TRY(hg_matrix_create(&layer->x, g->n_local, layer->f_in, "features under dropout"));
+  if (copies_input(layer)) HG_TRY(hg_matrix_create(&layer->x, g->n_local, layer->f_in, "features under dropout"));
   if (layer->aggregate_first) HG_TRY(hg_matrix_create(&layer->s, g->n_owned, layer->f_in, "aggregated inputs"));
 done:
   return rc;
@@ -99,12 +106,6 @@ static void transform(hg_layer *layer, hg_matrix *t)
   hg_gemm(&x, &w, 0, &out);
 }
 
-static void add_residual(const hg_matrix *from, hg_off n, hg_matrix *to)
-{
-#pragma omp parallel for schedule(static)
-  for (hg_off e = 0; e < n * to->cols; e++) to->data[e] += from->data[e];
-}
-
 static void forward(hg_layer *layer, const hg_pass *pass)
 {
   const hg_local_graph *g = layer->graph;
@@ -121,7 +122,7 @@ static void forward(hg_layer *layer, const hg_pass *pass)
     hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
     hg_aggregate(g, layer->fill, &t, &z, pass->phases);
   }
-  if (layer->residual) add_residual(&layer->x, g->n_owned, &z);
+  if (layer->residual) hg_layer_add_residual(&layer->x, g->n_owned, &z);
   hg_layer_finish(layer, pass);
 }
 
@@ -176,10 +177,15 @@ static void backward(hg_layer *layer, const hg_pass *pass, hg_matrix *d_h, hg_ma
     backward_transform_first(layer, pass, d_h, d_x);
   if (!d_x->data) return;
   hg_matrix owned = hg_matrix_rows(d_x, 0, layer->graph->n_owned);
-  if (layer->residual) add_residual(d_h, layer->graph->n_owned, &owned);
+  if (layer->residual) hg_layer_add_residual(d_h, layer->graph->n_owned, &owned);
   hg_dropout_apply(hg_layer_dropout(layer, pass), layer->graph->ids, &owned);
   hg_phases_lap(pass->phases, HG_PHASE_ELEMENTWISE);
 }
 
-const hg_layer_type hg_layer_gcn = {"gcn",   "graph convolution (Kipf and Welling 2017)", plan, create, forward,
-                                    backward};
+const hg_layer_type hg_layer_gcn = {.name = "gcn",
+                                    .help = "graph convolution (Kipf and Welling 2017)",
+                                    .plan = plan,
+                                    .bytes = bytes,
+                                    .create = create,
+                                    .forward = forward,
+                                    .backward = backward};

@@ -9,7 +9,7 @@
 
 static const double running_momentum = 0.1; // as PyTorch's BatchNorm1d
 
-const hg_layer_type *const hg_layer_types[] = {&hg_layer_gcn, NULL};
+const hg_layer_type *const hg_layer_types[] = {&hg_layer_gcn, &hg_layer_geogcn, NULL};
 
 hg_status hg_layer_type_find(const hg_layer_type **type, const char *name)
 {
@@ -35,12 +35,21 @@ void hg_layer_free(hg_layer *layer)
   hg_free(&layer->mean);
   hg_exchange_free(&layer->fill);
   hg_exchange_free(&layer->add);
+  if (layer->own && layer->type->free_own) layer->type->free_own(layer);
 }
 
-void hg_layer_plan_parameter(hg_layer *layer, const char *name, int rows, int cols)
+void hg_layer_plan_parameter(hg_layer *layer, const char *name, int rows, int cols, hg_init init)
 {
-  layer->parameters[layer->n_parameters++] = (hg_parameter){name, layer->n_theta, rows, cols};
+  layer->parameters[layer->n_parameters++] = (hg_parameter){name, layer->n_theta, rows, cols, init};
   layer->n_theta += (hg_off)rows * cols;
+}
+
+void hg_layer_plan_finish(hg_layer *layer)
+{
+  if (layer->bias) hg_layer_plan_parameter(layer, "bias", 1, layer->f_out, hg_init_constant(0));
+  if (layer->norm == HG_LAYER_NORM_NONE) return;
+  hg_layer_plan_parameter(layer, "norm.weight", 1, layer->f_out, hg_init_constant(1));
+  hg_layer_plan_parameter(layer, "norm.bias", 1, layer->f_out, hg_init_constant(0));
 }
 
 hg_matrix hg_layer_parameter(const hg_layer *layer, hg_real *base, const char *name)
@@ -58,6 +67,12 @@ hg_dropout hg_layer_dropout(const hg_layer *layer, const hg_pass *pass)
 }
 
 hg_matrix *hg_layer_z(hg_layer *layer) { return layer->norm == HG_LAYER_NORM_NONE ? &layer->h : &layer->xhat; }
+
+void hg_layer_add_residual(const hg_matrix *from, hg_off n, hg_matrix *to)
+{
+#pragma omp parallel for schedule(static)
+  for (hg_off e = 0; e < n * to->cols; e++) to->data[e] += from->data[e];
+}
 
 // statistics of the whole graph's rows in training, the remembered ones otherwise
 static void batch_moments(hg_layer *layer, const hg_pass *pass)

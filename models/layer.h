@@ -1,4 +1,5 @@
 #pragma once
+#include "models/init.h"
 #include "models/input.h"
 
 /** What one forward or backward pass is about. */
@@ -22,9 +23,10 @@ typedef struct {
   const char *name; ///< "weight", "bias", "norm.weight", "norm.bias"
   hg_off offset;    ///< from the layer's first parameter
   int rows, cols;
+  hg_init init;
 } hg_parameter;
 
-enum { HG_LAYER_PARAMETERS_MAX = 4 };
+enum { HG_LAYER_PARAMETERS_MAX = 6 };
 
 typedef struct hg_layer_type hg_layer_type;
 
@@ -40,6 +42,11 @@ typedef struct {
   double next_dropout;  ///< of the next layer's input: applied to `h` in place
   hg_activation activation;
   hg_layer_norm_kind norm;
+  int filters; ///< of a channel, and whether all channels share them: for kinds that have filters
+  bool shared_filters;
+
+  int product_width; ///< columns of work->product that it needs
+  int weight_rows;   ///< rows of the weight gradient that it makes with hg_gemm_at, 0: none
 
   const hg_local_graph *graph; ///< borrowed
   hg_input *input;             ///< the first layer's features; NULL in the others; borrowed
@@ -58,13 +65,17 @@ typedef struct {
   hg_real *mean;           ///< [f_out] batch norm
   hg_real *running;        ///< [2 x f_out] batch norm's running mean and variance, in the model's state
   hg_exchange *fill, *add; ///< forward and transposed exchange; NULL in the first layer
+  void *own;               ///< what this kind alone keeps, or NULL
 } hg_layer;
 
 /** A kind of layer. `forward` fills h from x; `backward` turns d_h into the weight gradients and the gradient of x. */
 struct hg_layer_type {
   const char *name, *help;
-  /** Sets n_parameters, parameters, n_theta, aggregate_first from the widths and options. */
+  bool needs_positions; ///< of nodes with dense features: hg_local_graph_place was called
+  /** Parameters and what the model allocates for it (aggregate_first, product_width, ...), by widths and options. */
   void (*plan)(hg_layer *layer);
+  /** Bytes of arrays that `create` will allocate, exchanges apart; of a planned layer, for the memory plan. */
+  size_t (*bytes)(const hg_layer *layer);
   /** Allocates what the layer keeps, creates its exchanges. Collective. */
   hg_status (*create)(hg_layer *layer);
   void (*forward)(hg_layer *layer, const hg_pass *pass);
@@ -73,9 +84,10 @@ struct hg_layer_type {
    * @param d_x  [n_local x f_in] owned rows written, or no data: not wanted
    */
   void (*backward)(hg_layer *layer, const hg_pass *pass, hg_matrix *d_h, hg_matrix *d_x);
+  void (*free_own)(hg_layer *layer); ///< frees what `own` points to; NULL: it has none
 };
 
-extern const hg_layer_type hg_layer_gcn;
+extern const hg_layer_type hg_layer_gcn, hg_layer_geogcn;
 
 /** All kinds, ends with NULL. */
 extern const hg_layer_type *const hg_layer_types[];
@@ -92,8 +104,11 @@ void hg_layer_free(hg_layer *layer);
  */
 hg_matrix hg_layer_parameter(const hg_layer *layer, hg_real *base, const char *name);
 
-/** Adds a parameter to the plan. */
-void hg_layer_plan_parameter(hg_layer *layer, const char *name, int rows, int cols);
+/** Adds a parameter to the plan; `init` is what it begins with. */
+void hg_layer_plan_parameter(hg_layer *layer, const char *name, int rows, int cols, hg_init init);
+
+/** Adds bias and norm, as the layer has them: what every kind ends with. */
+void hg_layer_plan_finish(hg_layer *layer);
 
 /** The dropout of this layer's input in this pass; rate 0 when not training. */
 hg_dropout hg_layer_dropout(const hg_layer *layer, const hg_pass *pass);
@@ -106,6 +121,9 @@ void hg_layer_finish(hg_layer *layer, const hg_pass *pass);
 
 /** Its gradient: d_h becomes d_z in place; bias and norm gradients are written. Collective with batch norm. */
 void hg_layer_finish_gradient(hg_layer *layer, const hg_pass *pass, hg_matrix *d_h);
+
+/** Adds the first n rows of `from` to those of `to`: a residual connection, and its gradient. */
+void hg_layer_add_residual(const hg_matrix *from, hg_off n, hg_matrix *to);
 
 /** Where a layer writes z: xhat with a norm, else h. */
 hg_matrix *hg_layer_z(hg_layer *layer);

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "comm/reduce.h"
 #include "core/base/alloc.h"
 
 enum { PROGRESS_CHUNKS = 8 }; // pieces of the overlapped rows, between which MPI is given the processor
@@ -80,50 +81,130 @@ void hg_local_graph_free(hg_local_graph *graph)
   hg_free(&graph->row_scale);
   hg_free(&graph->col_scale);
   hg_csr_free(&graph->transposed);
+  hg_free(&graph->positions);
+}
+
+static hg_status copy_positions(hg_local_graph *g)
+{
+  const hg_nodes *nodes = &g->part->nodes;
+  hg_status rc = HG_ALLOC(g->positions, (hg_off)g->n_local * nodes->n_dims, "positions");
+  if (rc != HG_OK) return rc;
+  for (hg_off e = 0; e < (hg_off)g->n_owned * nodes->n_dims; e++) {
+    if (!isfinite(nodes->positions[e]))
+      return hg_fail(HG_ERR_INPUT, "node %lld has the position %g, expected finite numbers",
+                     (long long)nodes->original_ids[e / nodes->n_dims], (double)nodes->positions[e]);
+    g->positions[e] = (hg_real)nodes->positions[e];
+  }
+  return HG_OK;
+}
+
+static double edge_length(const hg_local_graph *g, hg_off i, hg_off j)
+{
+  double sum = 0;
+  for (int d = 0; d < g->n_dims; d++) {
+    double delta = (double)g->positions[j * g->n_dims + d] - (double)g->positions[i * g->n_dims + d];
+    sum += delta * delta;
+  }
+  return sqrt(sum);
+}
+
+static void divide_by_mean_edge(hg_local_graph *g)
+{
+  const hg_csr *a = &g->part->a;
+  double sums[] = {0, (double)hg_csr_entries(a)};
+  for (hg_lid i = 0; i < g->n_owned; i++)
+    for (hg_off e = a->indptr[i]; e < a->indptr[i + 1]; e++) sums[0] += edge_length(g, i, a->indices[e]);
+  hg_sum_doubles(g->world, sums, 2);
+  if (sums[0] <= 0) return;
+  double scale = sums[1] / sums[0];
+  for (hg_off e = 0; e < (hg_off)g->n_local * g->n_dims; e++)
+    g->positions[e] = (hg_real)(scale * (double)g->positions[e]);
+}
+
+hg_status hg_local_graph_place(hg_local_graph *graph, hg_position_scaling scaling)
+{
+  hg_exchange *exchange = NULL;
+  hg_status rc = HG_OK;
+  graph->n_dims = graph->part->nodes.n_dims;
+  HG_TRY_ALL(graph->world, "loading positions", copy_positions(graph));
+  hg_matrix positions = hg_matrix_view(graph->positions, graph->n_local, graph->n_dims);
+  HG_TRY(hg_exchange_create(&exchange, graph->world, graph->links, HG_FILL_HALO, &positions, 0));
+  hg_exchange_begin(exchange);
+  hg_exchange_end(exchange);
+  if (scaling == HG_POSITIONS_MEAN_EDGE) divide_by_mean_edge(graph);
+done:
+  hg_exchange_free(&exchange);
+  return rc;
 }
 
 // rows [0, n) in chunks, with MPI's progress between them
-static void spmm_in_chunks(const hg_operator *op, hg_off n, const hg_matrix *x, hg_matrix *y, hg_exchange *exchange)
+static void in_chunks(hg_aggregate_rows *rows, void *context, hg_off n, hg_exchange *exchange)
 {
   for (int k = 0; k < PROGRESS_CHUNKS; k++) {
     hg_off first = n * k / PROGRESS_CHUNKS, end = n * (k + 1) / PROGRESS_CHUNKS;
-    hg_spmm(op, first, end - first, x, y);
+    rows(context, first, end - first);
     hg_exchange_progress(exchange);
   }
+}
+
+void hg_aggregate_with(const hg_local_graph *graph, hg_exchange *exchange, hg_aggregate_rows *rows, void *context,
+                       hg_phases *phases)
+{
+  if (!exchange) {
+    rows(context, 0, graph->n_owned);
+    hg_phases_lap(phases, HG_PHASE_AGGREGATE);
+    return;
+  }
+  hg_exchange_begin(exchange);
+  hg_phases_lap(phases, HG_PHASE_EXCHANGE);
+  in_chunks(rows, context, graph->n_interior, exchange);
+  hg_phases_lap(phases, HG_PHASE_AGGREGATE);
+  hg_exchange_end(exchange);
+  hg_phases_lap(phases, HG_PHASE_EXCHANGE);
+  rows(context, graph->n_interior, graph->n_owned - graph->n_interior);
+  hg_phases_lap(phases, HG_PHASE_AGGREGATE);
+}
+
+void hg_aggregate_gradient_with(const hg_local_graph *graph, hg_exchange *exchange, hg_aggregate_rows *rows,
+                                void *context, hg_phases *phases)
+{
+  if (!exchange) {
+    rows(context, 0, graph->n_local);
+    hg_phases_lap(phases, HG_PHASE_AGGREGATE);
+    return;
+  }
+  rows(context, graph->n_owned, graph->n_local - graph->n_owned);
+  hg_phases_lap(phases, HG_PHASE_AGGREGATE);
+  hg_exchange_begin(exchange);
+  hg_phases_lap(phases, HG_PHASE_EXCHANGE);
+  in_chunks(rows, context, graph->n_owned, exchange);
+  hg_phases_lap(phases, HG_PHASE_AGGREGATE);
+  hg_exchange_end(exchange);
+  hg_phases_lap(phases, HG_PHASE_EXCHANGE);
+}
+
+typedef struct {
+  const hg_operator *op;
+  const hg_matrix *x;
+  hg_matrix *y;
+} product_task;
+
+static void product_rows(void *context, hg_off first, hg_off n)
+{
+  const product_task *task = context;
+  hg_spmm(task->op, first, n, task->x, task->y);
 }
 
 void hg_aggregate(const hg_local_graph *graph, hg_exchange *exchange, const hg_matrix *x, hg_matrix *y,
                   hg_phases *phases)
 {
-  if (!exchange) {
-    hg_spmm(&graph->forward, 0, graph->n_owned, x, y);
-    hg_phases_lap(phases, HG_PHASE_AGGREGATE);
-    return;
-  }
-  hg_exchange_begin(exchange);
-  hg_phases_lap(phases, HG_PHASE_EXCHANGE);
-  spmm_in_chunks(&graph->forward, graph->n_interior, x, y, exchange);
-  hg_phases_lap(phases, HG_PHASE_AGGREGATE);
-  hg_exchange_end(exchange);
-  hg_phases_lap(phases, HG_PHASE_EXCHANGE);
-  hg_spmm(&graph->forward, graph->n_interior, graph->n_owned - graph->n_interior, x, y);
-  hg_phases_lap(phases, HG_PHASE_AGGREGATE);
+  product_task task = {&graph->forward, x, y};
+  hg_aggregate_with(graph, exchange, product_rows, &task, phases);
 }
 
 void hg_aggregate_gradient(const hg_local_graph *graph, hg_exchange *exchange, const hg_matrix *d_y, hg_matrix *d_x,
                            hg_phases *phases)
 {
-  if (!exchange) {
-    hg_spmm(&graph->backward, 0, graph->n_local, d_y, d_x);
-    hg_phases_lap(phases, HG_PHASE_AGGREGATE);
-    return;
-  }
-  hg_spmm(&graph->backward, graph->n_owned, graph->n_local - graph->n_owned, d_y, d_x);
-  hg_phases_lap(phases, HG_PHASE_AGGREGATE);
-  hg_exchange_begin(exchange);
-  hg_phases_lap(phases, HG_PHASE_EXCHANGE);
-  spmm_in_chunks(&graph->backward, graph->n_owned, d_y, d_x, exchange);
-  hg_phases_lap(phases, HG_PHASE_AGGREGATE);
-  hg_exchange_end(exchange);
-  hg_phases_lap(phases, HG_PHASE_EXCHANGE);
+  product_task task = {&graph->backward, d_y, d_x};
+  hg_aggregate_gradient_with(graph, exchange, product_rows, &task, phases);
 }

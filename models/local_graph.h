@@ -16,6 +16,8 @@ typedef struct {
   hg_csr transposed;                   ///< n_local x n_owned
   hg_operator forward;                 ///< n_owned x n_local
   hg_operator backward;                ///< its transpose
+  int n_dims;                          ///< of the positions; 0 before hg_local_graph_place
+  hg_real *positions;                  ///< [n_local x n_dims] or NULL
 } hg_local_graph;
 
 /**
@@ -27,6 +29,27 @@ typedef struct {
 hg_status hg_local_graph_create(hg_local_graph *graph, hg_world *world, const hg_part *part, const hg_links *links,
                                 hg_adjacency_norm norm, bool self_loops);
 void hg_local_graph_free(hg_local_graph *graph);
+
+/**
+ * Takes the positions of the part's nodes and fetches the halo's; they never change. With HG_POSITIONS_MEAN_EDGE they
+ * are divided by the mean length of all ranks' edges (by 1 where that is 0).
+ * Collective. HG_ERR_INPUT names a node whose position is not finite.
+ */
+hg_status hg_local_graph_place(hg_local_graph *graph, hg_position_scaling scaling);
+
+/** Computes the rows [first, first + n) of something that a rank aggregates. */
+typedef void hg_aggregate_rows(void *context, hg_off first, hg_off n);
+
+/**
+ * Runs `rows` for the owned rows around an exchange that fills halo rows: interior rows while it is under way, boundary
+ * rows after it.
+ */
+void hg_aggregate_with(const hg_local_graph *graph, hg_exchange *exchange, hg_aggregate_rows *rows, void *context,
+                       hg_phases *phases);
+
+/** The transposed: `rows` for the halo rows before an exchange that adds them, owned rows while it is under way. */
+void hg_aggregate_gradient_with(const hg_local_graph *graph, hg_exchange *exchange, hg_aggregate_rows *rows,
+                                void *context, hg_phases *phases);
 
 /**
  * y = A x for the owned rows: starts the exchange, computes interior rows, finishes it, computes boundary rows.

@@ -5,7 +5,6 @@
 
 #include "core/base/alloc.h"
 #include "core/tensor/gemm.h"
-#include "models/init.h"
 
 static int max_int(int a, int b) { return a > b ? a : b; }
 
@@ -26,17 +25,22 @@ static void describe(hg_layer *layer, const hg_model_options *o, int index, int 
   layer->next_dropout = last ? 0 : o->dropout;
   layer->activation = last ? HG_ACTIVATION_NONE : o->activation;
   layer->norm = last ? HG_LAYER_NORM_NONE : o->norm;
+  layer->filters = o->filters;
+  layer->shared_filters = o->filters_per == HG_FILTERS_SHARED;
   // Batch norm takes the mean away and adds a bias of its own: another before it would have no gradient but rounding
   // errors, which Adam blows up to whole steps, other ones on every number of ranks.
   layer->bias = o->bias && layer->norm != HG_LAYER_NORM_BATCH;
   layer->type->plan(layer);
 }
 
-static hg_status plan_layers(hg_model *model, hg_input *input, int n_outputs)
+hg_status hg_model_plan(hg_model *model, const hg_model_options *o, const hg_local_graph *graph, hg_input *input,
+                        int n_outputs)
 {
-  const hg_model_options *o = &model->options;
   const hg_layer_type *type;
   hg_status rc = HG_OK;
+  memset(model, 0, sizeof *model);
+  model->options = *o;
+  model->graph = graph;
   HG_TRY(hg_layer_type_find(&type, o->type));
   HG_TRY(HG_ALLOC(model->layers, o->layers, "layers"));
   model->n_layers = o->layers;
@@ -54,25 +58,62 @@ done:
   return rc;
 }
 
+// numbers in each of the shared buffers
+typedef struct {
+  hg_off product, gradient, scratch, sums;
+} workspace_sizes;
+
+static workspace_sizes size_workspace(const hg_model *model)
+{
+  hg_off n = model->graph->n_local;
+  workspace_sizes s = {0};
+  int widest = 0, product = 0;
+  for (const hg_layer *l = model->layers; l < model->layers + model->n_layers; l++) {
+    product = max_int(product, l->product_width);
+    widest = max_int(widest, max_int(l->f_out, l->index ? l->f_in : 0));
+    hg_off need = l->weight_rows ? hg_gemm_at_scratch(n, l->weight_rows, l->f_out) : 0;
+    if (need > s.scratch) s.scratch = need;
+  }
+  s.product = n * product;
+  s.gradient = n * widest;
+  s.sums = 2 * widest;
+  return s;
+}
+
 static hg_status allocate_workspace(hg_model *model)
 {
   hg_workspace *w = &model->work;
-  hg_off n = model->graph->n_local, scratch = 0;
-  int widest = 0, product = 0;
-  for (const hg_layer *l = model->layers; l < model->layers + model->n_layers; l++) {
-    product = max_int(product, l->aggregate_first ? (l->index ? l->f_in : 0) : l->f_out);
-    widest = max_int(widest, max_int(l->f_out, l->index ? l->f_in : 0));
-    hg_off need = hg_gemm_at_scratch(n, l->f_in, l->f_out);
-    if (!(l->input && !l->input->is_dense) && need > scratch) scratch = need;
-  }
+  const workspace_sizes s = size_workspace(model);
   hg_status rc = HG_OK;
-  HG_TRY(HG_ALLOC(w->product, n * product, "products"));
-  HG_TRY(HG_ALLOC(w->gradients[0], n * widest, "output gradients"));
-  HG_TRY(HG_ALLOC(w->gradients[1], n * widest, "output gradients"));
-  HG_TRY(HG_ALLOC(w->scratch, scratch, "weight gradient blocks"));
-  HG_TRY(HG_ALLOC(w->sums, 2 * widest, "batch norm sums"));
+  HG_TRY(HG_ALLOC(w->product, s.product, "products"));
+  HG_TRY(HG_ALLOC(w->gradients[0], s.gradient, "output gradients"));
+  HG_TRY(HG_ALLOC(w->gradients[1], s.gradient, "output gradients"));
+  HG_TRY(HG_ALLOC(w->scratch, s.scratch, "weight gradient blocks"));
+  HG_TRY(HG_ALLOC(w->sums, s.sums, "batch norm sums"));
 done:
   return rc;
+}
+
+static bool output_has_halo(const hg_model *model, int l)
+{
+  return l + 1 < model->n_layers && model->layers[l + 1].aggregate_first;
+}
+
+hg_model_size hg_model_measure(const hg_model *model)
+{
+  const workspace_sizes s = size_workspace(model);
+  hg_off n = model->graph->n_owned, numbers = 0;
+  hg_model_size size = {.workspace = (size_t)(s.product + 2 * s.gradient + s.scratch) * sizeof(hg_real) +
+                                     (size_t)s.sums * sizeof(double)};
+  for (int l = 0; l < model->n_layers; l++) {
+    const hg_layer *layer = &model->layers[l];
+    numbers += (output_has_halo(model, l) ? model->graph->n_local : n) * layer->f_out;
+    if (layer->norm != HG_LAYER_NORM_NONE) numbers += n * (layer->f_out + 1);
+    size.activations += layer->type->bytes(layer);
+    if (l > 0) size.exchanged += layer->aggregate_first ? layer->f_in : layer->f_out;
+  }
+  size.activations += (size_t)numbers * sizeof(hg_real);
+  return size;
 }
 
 // h needs halo rows where the next layer exchanges it
@@ -82,8 +123,8 @@ static hg_status allocate_outputs(hg_model *model)
   hg_status rc = HG_OK;
   for (int l = 0; l < model->n_layers; l++) {
     hg_layer *layer = &model->layers[l];
-    bool halo = l + 1 < model->n_layers && model->layers[l + 1].aggregate_first;
-    HG_TRY(hg_matrix_create(&layer->h, halo ? g->n_local : g->n_owned, layer->f_out, "layer outputs"));
+    HG_TRY(hg_matrix_create(&layer->h, output_has_halo(model, l) ? g->n_local : g->n_owned, layer->f_out,
+                            "layer outputs"));
     if (l > 0) layer->x = model->layers[l - 1].h;
     if (layer->norm == HG_LAYER_NORM_NONE) continue;
     bool batch = layer->norm == HG_LAYER_NORM_BATCH;
@@ -119,11 +160,8 @@ done:
 hg_status hg_model_create(hg_model *model, const hg_model_options *options, const hg_local_graph *graph,
                           hg_input *input, int n_outputs)
 {
-  memset(model, 0, sizeof *model);
-  model->options = *options;
-  model->graph = graph;
   hg_status rc = HG_OK;
-  HG_TRY_ALL(graph->world, "planning the model", plan_layers(model, input, n_outputs));
+  HG_TRY_ALL(graph->world, "planning the model", hg_model_plan(model, options, graph, input, n_outputs));
   HG_TRY_ALL(graph->world, "allocating the model", allocate_alone(model));
   for (int l = 0; l < model->n_layers; l++) HG_TRY(model->layers[l].type->create(&model->layers[l]));
   hg_model_init(model, 0);
@@ -153,9 +191,7 @@ void hg_model_init(hg_model *model, uint64_t seed)
     for (int k = 0; k < l->n_parameters; k++) {
       const hg_parameter *p = &l->parameters[k];
       hg_matrix w = hg_layer_parameter(l, l->theta, p->name);
-      bool unit = strcmp(p->name, "norm.weight") == 0;
-      for (hg_off e = 0; e < w.rows * w.cols; e++) w.data[e] = unit;
-      if (strcmp(p->name, "weight") == 0) hg_init_glorot(&w, seed, (l->theta - model->parameters) + p->offset);
+      hg_init_fill(&w, p->init, seed, (l->theta - model->parameters) + p->offset);
     }
     for (int k = 0; l->running && k < l->f_out; k++) {
       l->running[k] = 0;

@@ -20,6 +20,23 @@ typedef struct {
 } hg_model;
 
 /**
+ * The layers with their parameters, and nothing allocated but these: what hg_model_measure needs. Free with
+ * hg_model_free. Not collective. Of `graph` its sizes are read, of `input` the width and whether it is dense.
+ * @return            HG_ERR_INPUT for an unknown model.type
+ */
+hg_status hg_model_plan(hg_model *model, const hg_model_options *options, const hg_local_graph *graph, hg_input *input,
+                        int n_outputs);
+
+typedef struct {
+  size_t activations; ///< bytes of layer outputs and what backward keeps
+  size_t workspace;   ///< bytes of the buffers that layers share
+  hg_off exchanged;   ///< columns of all layers that cross between ranks, each way
+} hg_model_size;
+
+/** What a planned model will allocate on this rank. */
+hg_model_size hg_model_measure(const hg_model *model);
+
+/**
  * @param input       borrowed; for this model alone: it frees the dense features when their aggregate replaces them
  * @param n_outputs   width of the logits
  * @return            HG_ERR_INPUT for an unknown model.type
@@ -29,7 +46,7 @@ hg_status hg_model_create(hg_model *model, const hg_model_options *options, cons
                           hg_input *input, int n_outputs);
 void hg_model_free(hg_model *model);
 
-/** Glorot weights, zero biases, unit norms; a function of the seed alone. */
+/** Every parameter as its layer planned it; a function of the seed alone. */
 void hg_model_init(hg_model *model, uint64_t seed);
 
 /** The logits [n_owned x n_outputs] of the owned nodes; valid until the next pass. Collective. */

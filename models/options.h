@@ -3,6 +3,8 @@
 
 typedef enum { HG_ADJACENCY_SYMMETRIC, HG_ADJACENCY_ROW, HG_ADJACENCY_SUM } hg_adjacency_norm;
 typedef enum { HG_LAYER_NORM_NONE, HG_LAYER_NORM_LAYER, HG_LAYER_NORM_BATCH } hg_layer_norm_kind;
+typedef enum { HG_FILTERS_PER_CHANNEL, HG_FILTERS_SHARED } hg_filters_per; ///< a channel's own, or the same for all
+typedef enum { HG_POSITIONS_MEAN_EDGE, HG_POSITIONS_AS_IS } hg_position_scaling; ///< by the mean length of the edges
 
 /** What a model is made of; the config's `model:` group. */
 typedef struct {
@@ -14,4 +16,7 @@ typedef struct {
   bool self_loops, bias; ///< bias: but not before batch norm, which has one
   bool residual; ///< hidden layers after the first add their input before norm and activation, where both widths agree
   hg_layer_norm_kind norm; ///< after every layer but the last
+  int filters;             ///< geogcn: gates of each channel
+  hg_filters_per filters_per;
+  hg_position_scaling normalize_positions;
 } hg_model_options;

@@ -15,6 +15,8 @@ static const char *const balances[] = {"nodes", "edges", "labels", NULL};
 static const char *const activations[] = {"none", "relu", "elu", NULL};
 static const char *const adjacencies[] = {"symmetric", "row", "sum", NULL};
 static const char *const norms[] = {"none", "layer", "batch", NULL};
+static const char *const filter_owners[] = {"channel", "shared", NULL};
+static const char *const position_scalings[] = {"mean_edge", "none", NULL};
 static const char *const optimizers[] = {"sgd", "adam", "adamw", NULL};
 static const char *const decay_layers[] = {"all", "first", NULL};
 static const char *const schedules[] = {"constant", "step", "cosine", NULL};
@@ -31,6 +33,7 @@ static const hg_key_range not_negative_count = {.most = INT_MAX};
 static const hg_key_range thread_counts = {.most = 4096};
 static const hg_key_range layer_counts = {.least = 1, .most = 1000};
 static const hg_key_range widths = {.least = 1, .most = 1 << 20};
+static const hg_key_range filter_counts = {.least = 1, .most = 1024};
 static const hg_key_range rates = {.most = 1, .below = true};
 static const hg_key_range rates_or_auto = {.most = 1, .below = true, .automatic = true};
 static const hg_key_range factors = {.most = 1, .above = true};
@@ -69,7 +72,8 @@ const hg_key hg_keys[] = {
     {"partition.seed", HG_KEY_SEED, offsetof(hg_config, partition.seed), "1", NULL, NULL,
      "of the partitioner; does not follow `seed`, so that repeats share their parts"},
     {"model", HG_KEY_SECTION, 0, NULL, NULL, NULL, "the network"},
-    {"model.type", HG_KEY_TEXT, offsetof(hg_config, model.type), "gcn", &short_text, NULL, "the kind of its layers"},
+    {"model.type", HG_KEY_TEXT, offsetof(hg_config, model.type), "gcn", &short_text, NULL,
+     "the kind of its layers: gcn, or geogcn for graphs whose nodes have positions"},
     {"model.layers", HG_KEY_INTEGER, offsetof(hg_config, model.layers), "2", &layer_counts, NULL, "number of layers"},
     {"model.hidden", HG_KEY_INTEGER, offsetof(hg_config, model.hidden), "16", &widths, NULL,
      "width of each layer but the last, which has the width of the labels"},
@@ -89,6 +93,12 @@ const hg_key hg_keys[] = {
      "hidden layers after the first add their input before norm and activation, where the widths agree"},
     {"model.norm", HG_KEY_CHOICE, offsetof(hg_config, model.norm), "none", NULL, norms,
      "after every layer but the last, before the activation; batch: over the nodes of all ranks"},
+    {"model.filters", HG_KEY_INTEGER, offsetof(hg_config, model.filters), "8", &filter_counts, NULL,
+     "geogcn: gates of each channel, which open by where a neighbour is"},
+    {"model.filters_per", HG_KEY_CHOICE, offsetof(hg_config, model.filters_per), "channel", NULL, filter_owners,
+     "geogcn: each channel has gates of its own, or all channels share them"},
+    {"model.normalize_positions", HG_KEY_CHOICE, offsetof(hg_config, model.normalize_positions), "mean_edge", NULL,
+     position_scalings, "geogcn: positions are divided by the mean length of the graph's edges, or taken as they are"},
     {"train", HG_KEY_SECTION, 0, NULL, NULL, NULL, "how it learns"},
     {"train.epochs", HG_KEY_INTEGER, offsetof(hg_config, train.epochs), "200", &counted, NULL,
      "passes over the graph, at most"},

@@ -13,4 +13,4 @@ typedef struct {
 } hg_memory;
 
 /** From the config and this rank's part, which is loaded already. Not collective. */
-hg_memory hg_memory_plan(const hg_config *config, const hg_dataset *dataset);
+hg_status hg_memory_plan(hg_memory *memory, const hg_config *config, const hg_dataset *dataset);

@@ -6,6 +6,9 @@
 
 #include "comm/reduce.h"
 #include "core/base/alloc.h"
+#include "core/tensor/geo.h"
+
+enum { MOST_GATES = 1 << 24 }; // of a layer
 
 static hg_status check_loss_and_metric(const hg_trainer *t)
 {
@@ -70,6 +73,40 @@ done:
   return rc;
 }
 
+static bool needs_positions(const hg_config *config)
+{
+  const hg_layer_type *type = NULL;
+  return hg_layer_type_find(&type, config->model.type) == HG_OK && type->needs_positions;
+}
+
+// what a layer with gates needs of the graph, said of the file that the user named
+static hg_status check_positions(const hg_trainer *t)
+{
+  const hg_model_options *o = &t->config->model;
+  const hg_nodes *nodes = &t->dataset.part.nodes;
+  const char *path = t->config->dataset.path;
+  if (!needs_positions(t->config)) return HG_OK;
+  if (nodes->n_dims == 0)
+    return hg_fail(HG_ERR_INPUT, "model.type: %s needs positions of the nodes, found none in %s", o->type, path);
+  if (nodes->n_dims > HG_GEO_DIMS)
+    return hg_fail(HG_ERR_INPUT, "model.type: %s takes positions of 1 to %d dimensions, found %d in %s", o->type,
+                   HG_GEO_DIMS, nodes->n_dims, path);
+  if (nodes->features.indptr)
+    return hg_fail(HG_ERR_INPUT, "model.type: %s needs dense features, found sparse ones in %s", o->type, path);
+  int64_t width = nodes->features.width > o->hidden ? nodes->features.width : o->hidden;
+  if (width * o->filters > MOST_GATES)
+    return hg_fail(HG_ERR_INPUT, "model.filters: found %d for layers of up to %lld channels, expected at most %d gates",
+                   o->filters, (long long)width, MOST_GATES);
+  return HG_OK;
+}
+
+static hg_status place_nodes(hg_trainer *t)
+{
+  if (!needs_positions(t->config)) return HG_OK;
+  return hg_context(hg_local_graph_place(&t->graph, t->config->model.normalize_positions), "%s",
+                    t->config->dataset.path);
+}
+
 static hg_status create_optimizer(hg_trainer *t)
 {
   hg_status rc = hg_optimizer_create(&t->optimizer, t->config, t->model.parameters, t->model.gradients,
@@ -93,9 +130,11 @@ hg_status hg_trainer_create_trained(hg_trainer *trainer, hg_world *world, const 
   hg_status rc = HG_OK;
   HG_TRY(hg_dataset_load(&t->dataset, world, config, trained));
   HG_TRY(prepare_loss(t));
-  t->planned = hg_memory_plan(config, &t->dataset);
+  HG_TRY_ALL(world, "planning the model", check_positions(t));
+  HG_TRY_ALL(world, "planning memory", hg_memory_plan(&t->planned, config, &t->dataset));
   HG_TRY(hg_local_graph_create(&t->graph, world, &t->dataset.part, &t->dataset.links, config->model.normalization,
                                config->model.self_loops));
+  HG_TRY(place_nodes(t));
   HG_TRY(hg_input_create(&t->input, &t->graph));
   hg_features_free(&t->dataset.part.nodes.features); // the input has them now
   HG_TRY(hg_model_create(&t->model, &config->model, &t->graph, &t->input, t->dataset.part.nodes.n_classes));

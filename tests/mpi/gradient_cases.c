@@ -31,7 +31,7 @@ static void gradient(hg_trainer *t, const hg_pass *pass)
 static void check_parameters(hg_trainer *t, const hg_pass *pass, const char *what)
 {
   bool exact = sizeof(hg_real) == sizeof(double);
-  double step = exact ? 1e-5 : 1e-2, tolerance = exact ? 1e-6 : 3e-2;
+  double step = exact ? 1e-7 : 1e-2, tolerance = exact ? 1e-6 : 3e-2;
   gradient(t, pass);
   for (hg_off k = 0; k < t->model.n_parameters; k += 3) {
     hg_real *theta = &t->model.parameters[k], before = *theta;
@@ -139,6 +139,24 @@ static void of_tasks(hg_world *world)
   check_options(world, &g, OPTIONS("dataset.normalize_targets=standardize", "dataset.normalize_features=standardize"));
 }
 
+static void of_geogcn(hg_world *world)
+{
+  train_graph g = train_graph_default();
+  g.n_dims = 2;
+  check_options(world, &g, OPTIONS("model.type=geogcn", "model.filters=3", "model.normalization=row"));
+  check_options(world, &g,
+                OPTIONS("model.type=geogcn", "model.filters=2", "model.hidden=16", "model.layers=4",
+                        "model.residual=true", "model.norm=layer", "model.normalization=row", "model.activation=elu"));
+  check_options(world, &g,
+                OPTIONS("model.type=geogcn", "model.filters_per=shared", "model.dropout=0.4", "model.activation=elu",
+                        "model.layers=3", "partition.method=random"));
+  g.n_dims = 3;
+  g.directed = true;
+  check_options(world, &g,
+                OPTIONS("model.type=geogcn", "model.self_loops=false", "model.normalize_positions=none",
+                        "model.normalization=row", "model.activation=elu", "model.input_dropout=0.3"));
+}
+
 const mpi_case gradient_cases[] = {
     {"gradient/of_widths_and_depths", of_widths_and_depths, "1 3"},
     {"gradient/of_activations_and_residuals", of_activations_and_residuals, "1 3"},
@@ -146,5 +164,6 @@ const mpi_case gradient_cases[] = {
     {"gradient/of_dropout", of_dropout, "1 3"},
     {"gradient/of_normalizations", of_normalizations, "1 3"},
     {"gradient/of_tasks", of_tasks, "1 3 7"},
+    {"gradient/of_geogcn", of_geogcn, "1 3"},
     {0},
 };

@@ -96,6 +96,21 @@ static void ranks_follow_one_with_norms(hg_world *world)
                             "dataset.normalize_targets=standardize", "train.optimizer=sgd", "train.momentum=0.9"));
 }
 
+static void ranks_follow_one_with_geogcn(hg_world *world)
+{
+  train_graph g = train_graph_default();
+  g.n = 300;
+  g.n_dims = 2;
+  check_follows_one(world, &g,
+                    OPTIONS("model.type=geogcn", "model.normalization=row", "model.dropout=0.4", "model.layers=3",
+                            "model.norm=layer", "model.filters=4"));
+  g.n_dims = 3;
+  g.directed = true;
+  check_follows_one(world, &g,
+                    OPTIONS("model.type=geogcn", "model.dropout=0", "model.hidden=16", "model.filters=3",
+                            "model.filters_per=shared", "train.learning_rate=0.002"));
+}
+
 // all labelled nodes in one place: most parts have none; and a graph in pieces
 static void parts_without_labels_train(hg_world *world)
 {
@@ -172,16 +187,17 @@ static void remove_checkpoint(hg_world *world, const hg_config *config, int epoc
   hg_barrier(world);
 }
 
-static void resumed_run_has_the_same_bits(hg_world *world)
+static void check_resumed(hg_world *world, const char *const *changes)
 {
   train_graph g = train_graph_default();
+  g.n_dims = 2;
   char path[HG_PATH_MAX];
   hg_checkpoint whole = {0}, resumed = {0}, elsewhere = {0};
   check_ok(train_graph_write(world, &g, path));
   hg_config config = train_config(path);
-  configure(&config,
-            OPTIONS("train.epochs=12", "train.checkpoint_every=5", "train.keep_checkpoints=9", "model.dropout=0.5",
-                    "model.norm=batch", "train.schedule=cosine", "train.evaluate_every=2"));
+  configure(&config, OPTIONS("train.epochs=12", "train.checkpoint_every=5", "train.keep_checkpoints=9",
+                             "model.dropout=0.5", "train.schedule=cosine", "train.evaluate_every=2"));
+  configure(&config, changes);
   run_and_load(world, &config, false, &whole);
   remove_checkpoint(world, &config, 12);
   run_and_load(world, &config, true, &resumed);
@@ -198,6 +214,13 @@ static void resumed_run_has_the_same_bits(hg_world *world)
   hg_checkpoint_free(&whole);
   hg_checkpoint_free(&resumed);
   train_graph_remove(world, path);
+}
+
+static void resumed_run_has_the_same_bits(hg_world *world) { check_resumed(world, OPTIONS("model.norm=batch")); }
+
+static void geogcn_resumes_with_the_same_bits(hg_world *world)
+{
+  check_resumed(world, OPTIONS("model.type=geogcn", "model.normalization=row"));
 }
 
 static void coordinator_sums_agree_with_allreduce(hg_world *world)
@@ -221,15 +244,12 @@ static void coordinator_sums_agree_with_allreduce(hg_world *world)
 }
 
 // what is planned for memory is what is used, within a tenth
-static void memory_is_as_planned(hg_world *world)
+static void check_memory(hg_world *world, const train_graph *graph, const char *const *changes)
 {
-  train_graph g = train_graph_default();
-  g.n = 20000;
-  g.width = 40;
   char path[HG_PATH_MAX];
-  check_ok(train_graph_write(world, &g, path));
+  check_ok(train_graph_write(world, graph, path));
   hg_config config = train_config(path);
-  configure(&config, OPTIONS("model.hidden=48", "model.norm=layer", "model.layers=3", "partition.method=block"));
+  configure(&config, changes);
   hg_trainer t;
   if (check_ok(hg_trainer_create(&t, world, &config))) {
     double planned = (double)t.planned.total, used = (double)hg_alloc_bytes();
@@ -237,6 +257,41 @@ static void memory_is_as_planned(hg_world *world)
     hg_trainer_free(&t);
   }
   train_graph_remove(world, path);
+}
+
+static void memory_is_as_planned(hg_world *world)
+{
+  train_graph g = train_graph_default();
+  g.n = 20000;
+  g.width = 40;
+  g.n_dims = 2;
+  check_memory(world, &g, OPTIONS("model.hidden=48", "model.norm=layer", "model.layers=3", "partition.method=block"));
+  check_memory(world, &g, OPTIONS("model.input_dropout=0.5", "model.hidden=48", "partition.method=block"));
+  check_memory(world, &g, OPTIONS("model.type=geogcn", "model.hidden=16", "model.layers=3", "partition.method=block"));
+  check_memory(world, &g,
+               OPTIONS("model.type=geogcn", "model.dropout=0.5", "model.input_dropout=0.5", "model.norm=layer",
+                       "model.filters=3", "partition.method=random"));
+  g.sparse_features = true;
+  check_memory(world, &g, OPTIONS("model.hidden=48", "model.dropout=0.5", "partition.method=block"));
+}
+
+static void geogcn_says_what_it_needs(hg_world *world)
+{
+  train_graph g = train_graph_default();
+  char path[HG_PATH_MAX], expected[HG_PATH_MAX + 128];
+  static const char *const found[] = {"positions of the nodes, found none", "dense features, found sparse ones"};
+  for (int k = 0; k < 2; k++) {
+    g.n_dims = k;
+    g.sparse_features = k == 1;
+    check_ok(train_graph_write(world, &g, path));
+    hg_config config = train_config(path);
+    configure(&config, OPTIONS("model.type=geogcn"));
+    hg_trainer t;
+    check(hg_trainer_create(&t, world, &config) == HG_ERR_INPUT, "made a model of a graph that it does not fit");
+    snprintf(expected, sizeof expected, "model.type: geogcn needs %s in %s", found[k], path);
+    check(strstr(hg_error_text(), expected) != NULL, "said: %s", hg_error_text());
+    train_graph_remove(world, path);
+  }
 }
 
 const mpi_case train_cases[] = {
@@ -248,5 +303,8 @@ const mpi_case train_cases[] = {
     {"train/resumed_run_has_the_same_bits", resumed_run_has_the_same_bits, "1 2 3"},
     {"train/coordinator_sums_agree_with_allreduce", coordinator_sums_agree_with_allreduce, "1 2 4"},
     {"train/memory_is_as_planned", memory_is_as_planned, "1 3"},
+    {"train/ranks_follow_one_with_geogcn", ranks_follow_one_with_geogcn, "2 3 7"},
+    {"train/geogcn_says_what_it_needs", geogcn_says_what_it_needs, "1 3"},
+    {"train/geogcn_resumes_with_the_same_bits", geogcn_resumes_with_the_same_bits, "1 2 3"},
     {0},
 };

@@ -90,6 +90,9 @@ static hg_status fill_nodes(const train_graph *g, hg_nodes *nodes)
   nodes->n = g->n;
   HG_TRY(fill_features(g, &nodes->features));
   HG_TRY(fill_truth(g, nodes));
+  nodes->n_dims = g->n_dims;
+  if (g->n_dims) HG_TRY(HG_ALLOC(nodes->positions, g->n * g->n_dims, "positions"));
+  for (hg_off e = 0; e < g->n * g->n_dims; e++) nodes->positions[e] = normal(g, e, 9);
   HG_TRY(HG_ALLOC(nodes->split, g->n, "split"));
   HG_TRY(HG_ALLOC(nodes->original_ids, g->n, "original ids"));
   for (hg_off i = 0; i < g->n; i++) {

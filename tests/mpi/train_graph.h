@@ -9,6 +9,7 @@ typedef struct {
   int degree, width, n_classes;
   hg_task task;
   bool sparse_features, directed;
+  int n_dims; // of random positions, 0: none
   uint64_t seed;
 } train_graph;
 
