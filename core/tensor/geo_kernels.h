@@ -55,7 +55,7 @@ ALWAYS_INLINE vector relu(vector z) { return (vector)_mm_max_ps(_mm_setzero_ps()
 /** v where z > 0, else 0. */
 ALWAYS_INLINE vector where_positive(vector z, vector v)
 {
-  typedef __typeof__(z > z) mask;
+  typedef __typeof__(z > 0) mask;
   return (vector)((z > 0) & (mask)v);
 }
 
@@ -159,56 +159,56 @@ ALWAYS_INLINE void forward_rows(const hg_geo_task *t, hg_off first, hg_off end, 
   }
 }
 
-/** What a tile of row j collects over its entries. */
+/** A tile's gates, and what it collects over the entries of row j. */
 typedef struct {
+  tile_gates gates;
   vector x[BACK_TILE], u[HG_GEO_DIMS][BACK_TILE], b[BACK_TILE];
-} tile_sums;
+} back_tile;
 
-ALWAYS_INLINE void add_gradients(const tile_gates *gates, const hg_real *delta, int dims, hg_real weight,
-                                 const hg_real *d_a, int count, tile_sums *sums)
+ALWAYS_INLINE void add_gradients(back_tile *tile, const hg_real *delta, int dims, hg_real weight, const hg_real *d_a,
+                                 int count)
 {
 #pragma GCC unroll 4
   for (int v = 0; v < count; v++) {
-    vector z = before_relu(gates, v, delta, dims), d = weight * load(d_a + v * LANES), open = where_positive(z, d);
-    sums->x[v] += relu(z) * d;
-    sums->b[v] += open;
-    for (int k = 0; k < dims; k++) sums->u[k][v] += delta[k] * open;
+    vector z = before_relu(&tile->gates, v, delta, dims), d = weight * load(d_a + v * LANES);
+    vector open = where_positive(z, d);
+    tile->x[v] += relu(z) * d;
+    tile->b[v] += open;
+    for (int k = 0; k < dims; k++) tile->u[k][v] += delta[k] * open;
   }
 }
 
-ALWAYS_INLINE void finish_tile(const hg_geo_task *t, hg_off j, int column, int count, int dims, bool filter_major,
-                               const tile_gates *gates, const tile_sums *sums, hg_real *total)
+ALWAYS_INLINE void finish_tile(const hg_geo_task *t, const back_tile *tile, hg_off j, int column, int count, int dims,
+                               bool filter_major, hg_real *total)
 {
   hg_off channels = t->geo->channels;
   hg_real scale = t->row_scale ? t->row_scale[j] : 1, *d_x = t->d_x ? t->d_x + j * channels : NULL;
 #pragma GCC unroll 4
   for (int v = 0; v < count; v++) {
-    int at = column + v * LANES, columns = t->geo->columns;
-    vector x = scale * channels_of(t->x + j * channels, gates->channel[v], filter_major);
-    for (int k = 0; k < dims; k++) add_to(total + k * columns + at, x * sums->u[k][v]);
-    add_to(total + dims * columns + at, x * sums->b[v]);
-    if (d_x && filter_major) add_to(d_x + gates->channel[v], scale * sums->x[v]);
-    if (d_x && !filter_major) d_x[gates->channel[v]] += scale * sum_lanes(sums->x[v]);
+    int at = column + v * LANES, columns = t->geo->columns, channel = tile->gates.channel[v];
+    vector x = scale * channels_of(t->x + j * channels, channel, filter_major);
+    for (int k = 0; k < dims; k++) add_to(total + k * columns + at, x * tile->u[k][v]);
+    add_to(total + dims * columns + at, x * tile->b[v]);
+    if (d_x && filter_major) add_to(d_x + channel, scale * tile->x[v]);
+    if (d_x && !filter_major) d_x[channel] += scale * sum_lanes(tile->x[v]);
   }
 }
 
 ALWAYS_INLINE void backward_tile(const hg_geo_task *t, hg_off j, int column, int count, int dims, bool filter_major,
                                  hg_real *total)
 {
-  tile_gates gates;
-  tile_sums sums = {0};
+  back_tile tile = {0};
   hg_real delta[HG_GEO_DIMS];
   const hg_real *d_a = t->d_a + column;
   hg_off columns = t->geo->columns;
-  load_gates(t->geo, column, count, dims, filter_major, &gates);
+  load_gates(t->geo, column, count, dims, filter_major, &tile.gates);
   for (hg_off e = t->indptr[j]; e < t->indptr[j + 1]; e++) {
     hg_lid i = t->indices[e];
     displacement(t->positions + j * dims, t->positions + (hg_off)i * dims, dims, delta);
-    add_gradients(&gates, delta, dims, entry_weight(t, e, i), d_a + i * columns, count, &sums);
+    add_gradients(&tile, delta, dims, entry_weight(t, e, i), d_a + i * columns, count);
   }
-  if (j < t->n_self)
-    add_gradients(&gates, delta, 0, t->col_scale ? t->col_scale[j] : 1, d_a + j * columns, count, &sums);
-  finish_tile(t, j, column, count, dims, filter_major, &gates, &sums, total);
+  if (j < t->n_self) add_gradients(&tile, delta, 0, t->col_scale ? t->col_scale[j] : 1, d_a + j * columns, count);
+  finish_tile(t, &tile, j, column, count, dims, filter_major, total);
 }
 
 ALWAYS_INLINE void backward_rows(const hg_geo_task *t, hg_off first, hg_off end, int dims, bool filter_major,
