@@ -10,7 +10,7 @@
 #         build     gcc and clang, warnings are errors
 #         unit      Criterion, one program a folder        mpi    cases under mpirun        cli    the program on files
 #         float64   unit and MPI tests in double precision
-#         asan      unit and MPI tests (up to 3 ranks) under AddressSanitizer and UBSan
+#         asan      unit and MPI tests (up to ASAN_RANKS, 2) under AddressSanitizer and UBSan
 #         tidy      clang-tidy and cppcheck
 #         fuzz      each fuzz target for FUZZ_SECONDS (60), two at a time
 #         parity    losses, gradients and weights against NumPy
@@ -82,7 +82,7 @@ stage_float64() {
 }
 stage_asan() {
   build asan asan
-  HALOGNN_TEST_MAX_RANKS=3 run_ctest asan '^(unit|mpi)$'
+  HALOGNN_TEST_MAX_RANKS=${ASAN_RANKS:-2} run_ctest asan '^(unit|mpi)$'
 }
 stage_tidy() {
   quietly configure-clang cmake --preset release -B build/clang -DHALOGNN_WERROR=ON -DCMAKE_C_COMPILER=clang-14
