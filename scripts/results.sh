@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Trains the experiments on real graphs and prints the table of docs/results.md, a line each.
 #
-#   scripts/results.sh DATA_DIR [NAME...]        names: cora photo coauthor_cs dblp facebook minesweeper california
+#   scripts/results.sh DATA_DIR [NAME...]        names: cora photo coauthor_cs dblp facebook minesweeper california,
+#                                              and minesweeper_geogcn california_geogcn openflights_geogcn
 #
 # DATA_DIR holds the npz files (../shared/data). RANKS (2) is the number of ranks, HALOGNN the program (build/release/halognn).
 # Runs go to runs/results_NAME, graph files to data/. TRAIN_OPTIONS is added to each `halognn train`.
@@ -10,7 +11,7 @@
 [ "$#" -gt 0 ] && [ -d "$1" ] || die "usage: results.sh DATA_DIR [NAME...]"
 data=$1
 shift
-[ "$#" -gt 0 ] || set -- cora photo coauthor_cs dblp facebook minesweeper california
+[ "$#" -gt 0 ] || set -- cora photo coauthor_cs dblp facebook minesweeper california minesweeper_geogcn california_geogcn openflights_geogcn
 halognn=${HALOGNN:-$ROOT/build/release/halognn}
 [ -x "$halognn" ] || die "$halognn is not built: cmake --preset release && cmake --build --preset release"
 read -r -a options <<<"${TRAIN_OPTIONS:-}"
@@ -44,8 +45,10 @@ mkdir -p "$ROOT/data"
 echo '| experiment | metric | test, at the best validation epoch | seeds | ranks x threads | epoch | halo an epoch | resident |'
 echo '| --- | --- | --- | --- | --- | --- | --- | --- |'
 for name in "$@"; do
-  import "$name"
-  (cd "$ROOT" && OMP_NUM_THREADS=1 scripts/mpirun.sh -q -n "${RANKS:-2}" "$halognn" train "configs/${name}_gcn.yaml" --quiet \
+  import "${name%_geogcn}"
+  config=configs/$name.yaml
+  [ -f "$ROOT/$config" ] || config=configs/${name}_gcn.yaml
+  (cd "$ROOT" && OMP_NUM_THREADS=1 scripts/mpirun.sh -q -n "${RANKS:-2}" "$halognn" train "$config" --quiet \
     --output "runs/results_$name" "${options[@]}" >/dev/null) || die "$name failed"
   row "$name"
 done
