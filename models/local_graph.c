@@ -89,12 +89,7 @@ static hg_status copy_positions(hg_local_graph *g)
   const hg_nodes *nodes = &g->part->nodes;
   hg_status rc = HG_ALLOC(g->positions, (hg_off)g->n_local * nodes->n_dims, "positions");
   if (rc != HG_OK) return rc;
-  for (hg_off e = 0; e < (hg_off)g->n_owned * nodes->n_dims; e++) {
-    if (!isfinite(nodes->positions[e]))
-      return hg_fail(HG_ERR_INPUT, "node %lld has the position %g, expected finite numbers",
-                     (long long)nodes->original_ids[e / nodes->n_dims], (double)nodes->positions[e]);
-    g->positions[e] = (hg_real)nodes->positions[e];
-  }
+  for (hg_off e = 0; e < (hg_off)g->n_owned * nodes->n_dims; e++) g->positions[e] = (hg_real)nodes->positions[e];
   return HG_OK;
 }
 

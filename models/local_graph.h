@@ -33,7 +33,7 @@ void hg_local_graph_free(hg_local_graph *graph);
 /**
  * Takes the positions of the part's nodes and fetches the halo's; they never change. With HG_POSITIONS_MEAN_EDGE they
  * are divided by the mean length of all ranks' edges (by 1 where that is 0).
- * Collective. HG_ERR_INPUT names a node whose position is not finite.
+ * Collective.
  */
 hg_status hg_local_graph_place(hg_local_graph *graph, hg_position_scaling scaling);
 

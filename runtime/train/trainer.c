@@ -103,8 +103,7 @@ static hg_status check_positions(const hg_trainer *t)
 static hg_status place_nodes(hg_trainer *t)
 {
   if (!needs_positions(t->config)) return HG_OK;
-  return hg_context(hg_local_graph_place(&t->graph, t->config->model.normalize_positions), "%s",
-                    t->config->dataset.path);
+  return hg_local_graph_place(&t->graph, t->config->model.normalize_positions);
 }
 
 static hg_status create_optimizer(hg_trainer *t)

@@ -275,6 +275,22 @@ static void memory_is_as_planned(hg_world *world)
   check_memory(world, &g, OPTIONS("model.hidden=48", "model.dropout=0.5", "partition.method=block"));
 }
 
+static void geogcn_names_a_node_without_place(hg_world *world)
+{
+  train_graph g = train_graph_default();
+  char path[HG_PATH_MAX];
+  g.n_dims = 3;
+  g.nan_position = true;
+  check_ok(train_graph_write(world, &g, path));
+  hg_config config = train_config(path);
+  configure(&config, OPTIONS("model.type=geogcn"));
+  hg_trainer t;
+  check(hg_trainer_create(&t, world, &config) == HG_ERR_INPUT, "trained with a position that is no number");
+  check(strstr(hg_error_text(), "graph.hg: node 89: position 2 is nan, expected a finite number") != NULL, "said: %s",
+        hg_error_text());
+  train_graph_remove(world, path);
+}
+
 static void geogcn_says_what_it_needs(hg_world *world)
 {
   train_graph g = train_graph_default();
@@ -305,6 +321,7 @@ const mpi_case train_cases[] = {
     {"train/memory_is_as_planned", memory_is_as_planned, "1 3"},
     {"train/ranks_follow_one_with_geogcn", ranks_follow_one_with_geogcn, "2 3 7"},
     {"train/geogcn_says_what_it_needs", geogcn_says_what_it_needs, "1 3"},
+    {"train/geogcn_names_a_node_without_place", geogcn_names_a_node_without_place, "1 3"},
     {"train/geogcn_resumes_with_the_same_bits", geogcn_resumes_with_the_same_bits, "1 2 3"},
     {0},
 };

@@ -1,5 +1,6 @@
 #include "tests/mpi/train_graph.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,6 +94,7 @@ static hg_status fill_nodes(const train_graph *g, hg_nodes *nodes)
   nodes->n_dims = g->n_dims;
   if (g->n_dims) HG_TRY(HG_ALLOC(nodes->positions, g->n * g->n_dims, "positions"));
   for (hg_off e = 0; e < g->n * g->n_dims; e++) nodes->positions[e] = normal(g, e, 9);
+  if (g->nan_position) nodes->positions[g->n * g->n_dims - 1] = NAN;
   HG_TRY(HG_ALLOC(nodes->split, g->n, "split"));
   HG_TRY(HG_ALLOC(nodes->original_ids, g->n, "original ids"));
   for (hg_off i = 0; i < g->n; i++) {

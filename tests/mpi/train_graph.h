@@ -9,7 +9,8 @@ typedef struct {
   int degree, width, n_classes;
   hg_task task;
   bool sparse_features, directed;
-  int n_dims; // of random positions, 0: none
+  int n_dims;        // of random positions, 0: none
+  bool nan_position; // of the last node
   uint64_t seed;
 } train_graph;
 
