@@ -54,6 +54,9 @@ hg_status hg_import_side_ids(hg_id_map *map, const hg_import_options *options);
 /** Reads the feature, label and split files of `options` into nodes numbered by the map. */
 hg_status hg_import_side_files(hg_nodes *nodes, const hg_id_map *map, const hg_import_options *options);
 
+/** The n nodes of a format that counts them from 1: their ids, and what the side files say of them. */
+hg_status hg_import_counted_nodes(hg_nodes *nodes, hg_off n, const hg_import_options *options);
+
 /** A matrix of numbers as text, rows x *columns (found in the first line), in a new array; exactly `rows` lines. */
 hg_status hg_import_text_matrix(const char *path, hg_off rows, float **values, hg_off *columns);
 

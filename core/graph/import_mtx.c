@@ -116,10 +116,7 @@ hg_status hg_import_mtx(hg_graph *g, const char *path, const hg_import_options *
   HG_TRY(read_head(&text, &m));
   HG_TRY(hg_import_check_nodes(path, m.n));
   HG_TRY(hg_csr_build(&g->adjacency, m.n, each_edge, &m, options->symmetrize, &report->build));
-  g->nodes.n = m.n;
-  const hg_id_map rows = hg_id_map_range(1, m.n);
-  HG_TRY(hg_import_original_ids(&g->nodes, &rows));
-  HG_TRY(hg_import_side_files(&g->nodes, &rows, options));
+  HG_TRY(hg_import_counted_nodes(&g->nodes, m.n, options));
 done:
   hg_text_close(&text);
   return rc;

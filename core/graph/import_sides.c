@@ -203,3 +203,11 @@ done:
   if (rc != HG_OK) hg_free(values);
   return rc;
 }
+
+hg_status hg_import_counted_nodes(hg_nodes *nodes, hg_off n, const hg_import_options *options)
+{
+  const hg_id_map rows = hg_id_map_range(1, n);
+  nodes->n = n;
+  hg_status rc = hg_import_original_ids(nodes, &rows);
+  return rc == HG_OK ? hg_import_side_files(nodes, &rows, options) : rc;
+}
