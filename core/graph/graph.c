@@ -32,6 +32,27 @@ void hg_graph_free(hg_graph *graph)
   *graph = (hg_graph){0};
 }
 
+hg_status hg_nodes_append_positions(hg_nodes *nodes)
+{
+  hg_features *f = &nodes->features;
+  int dims = nodes->n_dims, width = f->width + dims;
+  float *both = NULL;
+  if (dims == 0) return hg_fail(HG_ERR_INPUT, "found no positions, expected some to append to the features");
+  if (f->indptr)
+    return hg_fail(HG_ERR_INPUT, "found sparse features, expected dense ones, or none, to append positions to");
+  hg_status rc = HG_ALLOC(both, nodes->n * width, "features and positions");
+  if (rc != HG_OK) return rc;
+  for (hg_off i = 0; i < nodes->n; i++) {
+    float *row = both + i * width;
+    for (int k = 0; k < f->width; k++) row[k] = f->dense[i * f->width + k];
+    for (int k = 0; k < dims; k++) row[f->width + k] = nodes->positions[i * dims + k];
+  }
+  hg_free(&f->dense);
+  f->dense = both;
+  f->width = width;
+  return HG_OK;
+}
+
 // An array of the graph with its length in bytes, so that size, hash and copy are each one loop over the same list.
 typedef struct {
   const void *data;

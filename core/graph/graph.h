@@ -47,6 +47,13 @@ void hg_features_free(hg_features *features); ///< the arrays; the width stays
 void hg_nodes_free(hg_nodes *nodes);
 void hg_graph_free(hg_graph *graph);
 
+/**
+ * Each node's features are followed by its position: width grows by n_dims, the positions stay. Nodes without features
+ * get their positions alone.
+ * @return   HG_ERR_INPUT for sparse features or no positions; `nodes` is unchanged on failure
+ */
+hg_status hg_nodes_append_positions(hg_nodes *nodes);
+
 /** Bytes of one node's label bits: (n_classes + 7) / 8. */
 static inline hg_off hg_label_bytes(int n_classes) { return (n_classes + 7) / 8; }
 

@@ -39,6 +39,7 @@ typedef struct {
     char path[HG_PATH_MAX];
     hg_feature_scaling normalize_features;
     hg_target_scaling normalize_targets;
+    bool append_positions; ///< to the features, before they are scaled
   } dataset;
   struct {
     char method[HG_NAME_MAX];

@@ -58,6 +58,8 @@ const hg_key hg_keys[] = {
      scalings, "row: each node's features sum to 1; standardize: each feature has mean 0 and deviation 1"},
     {"dataset.normalize_targets", HG_KEY_CHOICE, offsetof(hg_config, dataset.normalize_targets), "none", NULL,
      target_scalings, "regression: standardize trains on targets of mean 0 and deviation 1 and scales outputs back"},
+    {"dataset.append_positions", HG_KEY_BOOL, offsetof(hg_config, dataset.append_positions), "false", NULL, NULL,
+     "each node's position follows its features and is scaled with them; for dense features, or none"},
     {"partition", HG_KEY_SECTION, 0, NULL, NULL, NULL, "which rank owns which node"},
     {"partition.method", HG_KEY_TEXT, offsetof(hg_config, partition.method), "metis", &short_text, NULL,
      "a partitioner; `halognn partition --help` lists them"},

@@ -71,9 +71,10 @@ static hg_status make_parts(const char *graph, int ranks, const hg_config *confi
 }
 
 // what is needed of a graph; said of the file that the user named, and before a large graph is partitioned
-static hg_status check_contents(const hg_store_header *header, const char *path, bool training)
+static hg_status check_contents(const hg_store_header *header, const char *path, const hg_config *config, bool training)
 {
-  if (header->feature_width < 1) return hg_fail(HG_ERR_INPUT, "%s: found no node features, a model needs some", path);
+  if (header->feature_width < 1 && !config->dataset.append_positions)
+    return hg_fail(HG_ERR_INPUT, "%s: found no node features, a model needs some", path);
   if (!training) return HG_OK;
   if (header->task == HG_TASK_NONE)
     return hg_fail(HG_ERR_INPUT, "%s: found no labels or targets, training needs some", path);
@@ -104,19 +105,26 @@ static hg_status find_parts(const hg_config *config, int ranks, bool training, c
     return hg_fail(HG_ERR_INPUT, "%s: found no graph file, expected what `halognn import` or `halognn generate` writes",
                    graph);
   HG_TRY(hg_store_read_header(graph, &header));
-  HG_TRY(check_contents(&header, graph, training));
+  HG_TRY(check_contents(&header, graph, config, training));
   rc = make_parts(graph, ranks, config, path);
 done:
   return rc;
 }
 
-static hg_status read_alone(hg_dataset *d, int rank, bool training)
+static hg_status append_positions(hg_dataset *d, const hg_config *config)
+{
+  if (!config->dataset.append_positions) return HG_OK;
+  return hg_context(hg_nodes_append_positions(&d->part.nodes), "dataset.append_positions: %s", config->dataset.path);
+}
+
+static hg_status read_alone(hg_dataset *d, const hg_config *config, int rank, bool training)
 {
   hg_parts_index index = {0};
   hg_status rc = HG_OK;
   HG_TRY(hg_store_read_header(d->parts_path, &d->header));
-  HG_TRY(check_contents(&d->header, d->parts_path, training));
+  HG_TRY(check_contents(&d->header, d->parts_path, config, training));
   HG_TRY(hg_part_read(&d->part, d->parts_path, rank));
+  HG_TRY(append_positions(d, config));
   HG_TRY(hg_store_read_parts_index(d->parts_path, rank, &index));
   json_t *quality = json_loads(index.quality_json ? index.quality_json : "{}", 0, NULL);
   d->partition_seconds = json_number_value(json_object_get(quality, "seconds"));
@@ -187,7 +195,7 @@ hg_status hg_dataset_load(hg_dataset *dataset, hg_world *world, const hg_config 
   hg_status found = rank == 0 ? find_parts(config, ranks, !trained, dataset->parts_path) : HG_OK;
   HG_TRY_ALL(world, "partitioning", found);
   hg_broadcast(world, dataset->parts_path, sizeof dataset->parts_path, 0);
-  HG_TRY_ALL(world, "loading parts", read_alone(dataset, rank, !trained));
+  HG_TRY_ALL(world, "loading parts", read_alone(dataset, config, rank, !trained));
   if (trained && trained->fingerprint != dataset->header.fingerprint)
     HG_TRY_ALL(world, "loading parts", adopt(dataset, config, trained));
   HG_TRY_ALL(world, "loading parts", list_rows(dataset));

@@ -295,6 +295,22 @@ Test(cli_train, predict_takes_a_graph_without_labels_and_split)
   expect_refusal(folder, 0, 2, "predict s --dataset plain.hg -o q.csv", "found another graph than the one");
 }
 
+Test(cli_train, positions_can_be_appended_to_the_features)
+{
+  runs(0, "generate geometric --nodes 150 --degree 6 --classes 3 --features 4 --seed 1 -o g.hg");
+  runs(0, "generate geometric --nodes 60 --degree 6 --classes 0 --features 4 --seed 2 -o other.hg");
+  runs(2, "train c.yaml --quiet --output r --set dataset.append_positions=true");
+  runs(0, "predict r --dataset other.hg -o p.csv");
+  cr_expect_eq(count_lines("p.csv"), 61);
+  run_result r = expect_status(folder, 0, 0, "info r/checkpoints/best_0.h5");
+  cr_expect_not_null(strstr(r.out, "\"inputs\":6"), "%s", r.out);
+  run_free(&r);
+  runs(0, "generate csbm --nodes 60 --degree 6 --classes 3 --features 8 -o nowhere.hg");
+  expect_refusal(folder, 0, 2,
+                 "train c.yaml --quiet --output s --set dataset.path=nowhere.hg --set dataset.append_positions=true",
+                 "dataset.append_positions: nowhere.hg: found no positions, expected some to append to the features");
+}
+
 Test(cli_train, resume_on_another_graph_is_refused)
 {
   runs(0, "train c.yaml --quiet --output r");

@@ -5,6 +5,7 @@
 
 #include "comm/reduce.h"
 #include "core/base/alloc.h"
+#include "core/graph/store.h"
 #include "runtime/train/predict.h"
 #include "runtime/train/run.h"
 #include "runtime/train/trainer.h"
@@ -179,7 +180,7 @@ static void scores_of_tiny_parts_are_those_of_one_rank(hg_world *world)
 
 typedef struct {
   int64_t id;
-  double values[8];
+  double values[10];
 } row;
 
 static int by_id(const void *a, const void *b)
@@ -203,7 +204,7 @@ static row *scaled_rows(hg_world *world, const hg_config *config, hg_off *n)
     for (int k = 0; f->dense && k < f->width; k++) mine[i].values[k] = (double)f->dense[i * f->width + k];
     for (hg_off e = f->dense ? 0 : f->indptr[i]; !f->dense && e < f->indptr[i + 1]; e++)
       mine[i].values[f->indices[e]] = (double)f->values[e];
-    if (nodes->targets) mine[i].values[7] = (double)nodes->targets[i];
+    if (nodes->targets) mine[i].values[9] = (double)nodes->targets[i];
   }
   check_ok(hg_gather(world, mine, (size_t)nodes->n * sizeof *mine, (void **)&all, &offsets));
   *n = d.part.n_global;
@@ -214,21 +215,21 @@ static row *scaled_rows(hg_world *world, const hg_config *config, hg_off *n)
   return all;
 }
 
-static void check_scaling(hg_world *world, const train_graph *g, const char *scaling)
+static void check_scaling(hg_world *world, const train_graph *g, const char *scaling, const char *positions)
 {
   char path[HG_PATH_MAX];
   hg_world *self = NULL;
   hg_off n = 0, n_one = 0;
   check_ok(train_graph_write(world, g, path));
   hg_config config = train_config(path);
-  configure(&config, OPTIONS(scaling, "dataset.normalize_targets=standardize", "partition.method=random"));
+  configure(&config, OPTIONS(scaling, positions, "dataset.normalize_targets=standardize", "partition.method=random"));
   check_ok(hg_world_self_create(&self, world));
   row *found = scaled_rows(world, &config, &n), *expected = NULL;
   if (hg_world_rank(world) == 0) expected = scaled_rows(self, &config, &n_one);
   if (found && expected && check(n == n_one, "%lld nodes and %lld", (long long)n, (long long)n_one)) {
     for (hg_off i = 0; i < n; i++) {
       check(found[i].id == expected[i].id, "node %lld: ids differ", (long long)i);
-      for (int k = 0; k < 8; k++)
+      for (int k = 0; k < 10; k++)
         check(fabs(found[i].values[k] - expected[i].values[k]) <= 1e-6 * fmax(1, fabs(expected[i].values[k])),
               "%s: node %lld, column %d: %.9g, expected %.9g", scaling, (long long)found[i].id, k, found[i].values[k],
               expected[i].values[k]);
@@ -242,14 +243,37 @@ static void check_scaling(hg_world *world, const train_graph *g, const char *sca
 
 static void scaling_is_that_of_one_rank(hg_world *world)
 {
+  static const char *const without = "dataset.append_positions=false", *const with = "dataset.append_positions=true";
   train_graph g = train_graph_default();
   g.task = HG_TASK_REGRESSION;
   g.n_classes = 1;
-  check_scaling(world, &g, "dataset.normalize_features=row");
-  check_scaling(world, &g, "dataset.normalize_features=standardize");
+  g.n_dims = 2;
+  check_scaling(world, &g, "dataset.normalize_features=row", with);
+  check_scaling(world, &g, "dataset.normalize_features=standardize", with);
   g.sparse_features = true;
-  check_scaling(world, &g, "dataset.normalize_features=row");
-  check_scaling(world, &g, "dataset.normalize_features=standardize");
+  check_scaling(world, &g, "dataset.normalize_features=row", without);
+  check_scaling(world, &g, "dataset.normalize_features=standardize", without);
+}
+
+static void positions_become_features(hg_world *world)
+{
+  train_graph g = train_graph_default();
+  char path[HG_PATH_MAX];
+  hg_off n = 0;
+  g.n_dims = 2;
+  check_ok(train_graph_write(world, &g, path));
+  hg_config config = train_config(path);
+  configure(&config, OPTIONS("dataset.append_positions=true", "partition.method=random"));
+  row *found = scaled_rows(world, &config, &n);
+  hg_graph graph = {0};
+  if (found && check_ok(hg_store_read_graph(path, &graph))) {
+    for (hg_off i = 0; i < n; i++)
+      for (int k = 0; k < 2; k++)
+        check(found[i].values[g.width + k] == (double)graph.nodes.positions[2 * i + k], "node %lld", (long long)i);
+  }
+  hg_graph_free(&graph);
+  hg_free(&found);
+  train_graph_remove(world, path);
 }
 
 static void check_predictions(const hg_predictions *found, const hg_predictions *expected)
@@ -298,12 +322,16 @@ static void predictions_are_those_of_one_rank(hg_world *world)
   g.task = HG_TASK_REGRESSION;
   g.n_classes = 2;
   predict_both(world, &g, OPTIONS("repeat=2", "dataset.normalize_targets=standardize", "model.layers=1"));
+  g.n_dims = 3;
+  predict_both(world, &g,
+               OPTIONS("repeat=2", "dataset.append_positions=true", "dataset.normalize_features=standardize"));
 }
 
 const mpi_case score_cases[] = {
     {"score/scores_are_those_of_one_rank", scores_are_those_of_one_rank, "1 2 3 7"},
     {"score/scores_are_what_counting_gives", scores_are_what_counting_gives, "1"},
     {"score/scores_of_tiny_parts_are_those_of_one_rank", scores_of_tiny_parts_are_those_of_one_rank, "3 7"},
+    {"score/positions_become_features", positions_become_features, "1 3"},
     {"score/scaling_is_that_of_one_rank", scaling_is_that_of_one_rank, "2 3"},
     {"score/predictions_are_those_of_one_rank", predictions_are_those_of_one_rank, "1 3"},
     {0},

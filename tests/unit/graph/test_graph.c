@@ -123,6 +123,54 @@ Test(graph, symmetry_is_found_and_each_missing_reverse_too)
   }
 }
 
+Test(graph, positions_follow_the_features_when_appended)
+{
+  for (uint64_t seed = 0; seed < 60; seed++) {
+    sample what = random_sample(seed);
+    what.sparse_features = false;
+    what.n_dims = 1 + (int)(seed % 3);
+    hg_graph graph = sample_graph(what), kept = sample_graph(what);
+    const hg_nodes *was = &kept.nodes;
+    int width = what.width + what.n_dims;
+    cr_assert_eq(hg_nodes_append_positions(&graph.nodes), HG_OK, "seed %d: %s", (int)seed, hg_error_text());
+    cr_assert_eq(graph.nodes.features.width, width, "seed %d", (int)seed);
+    for (hg_off i = 0; i < what.n; i++)
+      for (int k = 0; k < width; k++) {
+        float expected =
+            k < what.width ? was->features.dense[i * what.width + k] : was->positions[i * what.n_dims + k - what.width];
+        cr_assert_eq(graph.nodes.features.dense[i * width + k], expected, "seed %d, node %d", (int)seed, (int)i);
+      }
+    cr_expect_eq(hg_graph_check(&graph), HG_OK, "seed %d: %s", (int)seed, hg_error_text());
+    hg_graph_free(&graph), hg_graph_free(&kept);
+  }
+}
+
+Test(graph, positions_are_features_where_there_are_no_others)
+{
+  hg_graph graph = sample_graph(sample_default(3));
+  hg_features_free(&graph.nodes.features);
+  graph.nodes.features.width = 0;
+  cr_assert_eq(hg_nodes_append_positions(&graph.nodes), HG_OK, "%s", hg_error_text());
+  cr_expect_eq(graph.nodes.features.width, 2);
+  cr_expect_arr_eq(graph.nodes.features.dense, graph.nodes.positions, (size_t)graph.nodes.n * 2 * sizeof(float));
+  hg_graph_free(&graph);
+}
+
+Test(graph, positions_are_appended_to_dense_features_alone)
+{
+  sample what = sample_default(3);
+  what.sparse_features = true;
+  hg_graph sparse = sample_graph(what);
+  cr_expect_eq(hg_nodes_append_positions(&sparse.nodes), HG_ERR_INPUT);
+  cr_expect_str_eq(hg_error_text(), "found sparse features, expected dense ones, or none, to append positions to");
+  cr_expect_eq(sparse.nodes.features.width, 5);
+  what.n_dims = 0;
+  hg_graph nowhere = sample_graph(what);
+  cr_expect_eq(hg_nodes_append_positions(&nowhere.nodes), HG_ERR_INPUT);
+  cr_expect_str_eq(hg_error_text(), "found no positions, expected some to append to the features");
+  hg_graph_free(&sparse), hg_graph_free(&nowhere);
+}
+
 Test(graph, fingerprint_sees_a_change_in_each_array)
 {
   hg_graph graph = sample_graph(sample_default(8));
