@@ -53,6 +53,8 @@ static hg_bench_row row_of(const hg_bench_case *c, hg_bench_times times, int thr
   row.rate = (compute ? c->flops : c->bytes) / times.median_s * 1e-9;
   row.unit = compute ? "GFLOP/s" : "GB/s";
   row.floor_s = compute ? by_flops : by_bytes;
+  row.edges_per_s = c->edges / times.median_s;
+  row.memory_bytes = c->memory_bytes;
   if (limits) row.floor_why = compute ? "flops" : "bandwidth";
   return row;
 }

@@ -16,8 +16,10 @@ typedef struct {
   char name[48];
   void (*run)(void *context);
   void *context;
-  double bytes; ///< that a call must read and write at least
-  double flops; ///< that a call must do
+  double bytes;        ///< that a call must read and write at least
+  double flops;        ///< that a call must do
+  double edges;        ///< that a call goes over; 0: the case has none
+  double memory_bytes; ///< of all arrays that it works on; 0: not told
 } hg_bench_case;
 
 typedef struct {
@@ -34,6 +36,8 @@ typedef struct {
   const char *unit;      ///< "GB/s", "GFLOP/s"
   double floor_s;        ///< the least time that the machine allows; 0: not known
   const char *floor_why; ///< "bandwidth" or "flops": what decides the floor
+  double edges_per_s;    ///< at the median; 0: the case has none
+  double memory_bytes;   ///< of all arrays that it works on; 0: not told
 } hg_bench_row;
 
 enum { HG_BENCH_ROWS = 128 };
@@ -59,6 +63,7 @@ typedef struct {
 
 hg_status hg_bench_machine(const hg_bench_options *options, hg_bench_report *report);
 hg_status hg_bench_kernels(const hg_bench_options *options, hg_bench_report *report);
+hg_status hg_bench_geo(const hg_bench_options *options, hg_bench_report *report);
 hg_status hg_bench_coordinator(const hg_bench_options *options, hg_bench_report *report);
 /** Starts MPI and ends it; on one rank it adds no rows. Collective. */
 hg_status hg_bench_exchange(const hg_bench_options *options, hg_bench_report *report);

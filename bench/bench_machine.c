@@ -112,11 +112,12 @@ static void make_cases(machine *m, machine *narrow, machine *wide, hg_bench_case
   wide->width = 1024 / (int)sizeof(hg_real);
   multiply_add(m);
   const double word = sizeof(hg_real), wide_rows = (double)REALS / wide->width;
-  const hg_bench_case all[CASES] = {{"copy", copy, m, 2 * word * REALS, 0},
-                                    {"triad", triad, m, 3 * word * REALS, 0},
-                                    {"multiply-add", multiply_add, m, 0, m->flops},
-                                    {"gather rows of 64 bytes", gather, narrow, 64.0 * GATHER_ROWS, 0},
-                                    {"gather rows of 1024 bytes", gather, wide, 1024 * wide_rows, 0}};
+  const hg_bench_case all[CASES] = {
+      {.name = "copy", .run = copy, .context = m, .bytes = 2 * word * REALS},
+      {.name = "triad", .run = triad, .context = m, .bytes = 3 * word * REALS},
+      {.name = "multiply-add", .run = multiply_add, .context = m, .flops = m->flops},
+      {.name = "gather rows of 64 bytes", .run = gather, .context = narrow, .bytes = 64.0 * GATHER_ROWS},
+      {.name = "gather rows of 1024 bytes", .run = gather, .context = wide, .bytes = 1024 * wide_rows}};
   memcpy(cases, all, sizeof all);
 }
 

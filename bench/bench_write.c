@@ -4,11 +4,12 @@
 
 static json_t *row_json(const hg_bench_row *row)
 {
-  return json_pack("{s:s, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:s, s:f, s:s, s:f}", "name", row->name, "threads",
-                   row->threads, "runs", row->times.runs, "median_s", row->times.median_s, "min_s", row->times.min_s,
-                   "low_quartile_s", row->times.low_s, "high_quartile_s", row->times.high_s, "rate", row->rate, "unit",
-                   row->unit, "floor_s", row->floor_s, "floor", row->floor_why, "times_floor",
-                   row->floor_s > 0 ? row->times.median_s / row->floor_s : 0.0);
+  return json_pack("{s:s, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:s, s:f, s:s, s:f, s:f, s:f}", "name", row->name,
+                   "threads", row->threads, "runs", row->times.runs, "median_s", row->times.median_s, "min_s",
+                   row->times.min_s, "low_quartile_s", row->times.low_s, "high_quartile_s", row->times.high_s, "rate",
+                   row->rate, "unit", row->unit, "floor_s", row->floor_s, "floor", row->floor_why, "times_floor",
+                   row->floor_s > 0 ? row->times.median_s / row->floor_s : 0.0, "edges_per_s", row->edges_per_s,
+                   "memory_bytes", row->memory_bytes);
 }
 
 static hg_status write_json(const hg_bench_report *report, FILE *out)
@@ -28,6 +29,8 @@ static void write_row(const hg_bench_row *row, FILE *out)
           row->times.min_s * 1e3, row->times.low_s * 1e3, row->times.high_s * 1e3, row->rate, row->unit);
   if (row->floor_s > 0)
     fprintf(out, " %10.3f %8.2f  %s", row->floor_s * 1e3, row->times.median_s / row->floor_s, row->floor_why);
+  if (row->edges_per_s > 0) fprintf(out, ", %.1f million edges/s", row->edges_per_s * 1e-6);
+  if (row->memory_bytes > 0) fprintf(out, ", %.1f MB", row->memory_bytes * 1e-6);
   fputc('\n', out);
 }
 

@@ -9,6 +9,7 @@
 static const hg_bench_suite suites[] = {
     {"machine", "bandwidth and peak of multiply-add, on one thread and on all", hg_bench_machine, false},
     {"kernels", "SpMM, GEMM, dropout, norms and losses, each beside its floor", hg_bench_kernels, false},
+    {"geo", "geo-GCN's aggregation and layer, on one thread and on all", hg_bench_geo, false},
     {"coordinator", "what the coordinator adds to an epoch", hg_bench_coordinator, false},
     {"exchange", "halo exchange between the ranks of mpirun, beside bare messages", hg_bench_exchange, true},
     {"epoch", "whole training epochs by phase, on the ranks of mpirun", hg_bench_epoch, true},
