@@ -78,7 +78,7 @@ void hg_layer_add_residual(const hg_matrix *from, hg_off n, hg_matrix *to)
 static void batch_moments(hg_layer *layer, const hg_pass *pass)
 {
   int f = layer->f_out;
-  double n = (double)layer->graph->part->n_global, *sums = layer->work->sums;
+  double n = (double)layer->graph->n_global, *sums = layer->work->sums;
   if (!pass->training) {
     for (int k = 0; k < f; k++) { // as if the sums of n rows had given the remembered moments
       double mean = (double)layer->running[k], variance = (double)layer->running[f + k];
@@ -135,7 +135,7 @@ static void norm_gradient(hg_layer *layer, hg_matrix *d_h)
     d_gamma.data[k] = (hg_real)sums[f + k];
   }
   hg_sum_doubles(layer->graph->world, sums, 2 * f);
-  hg_batch_norm_gradient(&layer->xhat, gamma, layer->inv_std, sums, (double)layer->graph->part->n_global, d_h);
+  hg_batch_norm_gradient(&layer->xhat, gamma, layer->inv_std, sums, (double)layer->graph->n_global, d_h);
 }
 
 void hg_layer_finish_gradient(hg_layer *layer, const hg_pass *pass, hg_matrix *d_h)

@@ -24,6 +24,13 @@ done:
   return rc;
 }
 
+hg_real hg_degree_scale(hg_adjacency_norm norm, double degree)
+{
+  if (norm == HG_ADJACENCY_SUM) return 1;
+  if (degree <= 0) return 0;
+  return (hg_real)(norm == HG_ADJACENCY_ROW ? 1 / degree : 1 / sqrt(degree));
+}
+
 static hg_status scale_alone(hg_local_graph *g, hg_adjacency_norm norm, const hg_matrix *degree)
 {
   hg_status rc = HG_OK;
@@ -31,10 +38,9 @@ static hg_status scale_alone(hg_local_graph *g, hg_adjacency_norm norm, const hg
   HG_TRY(HG_ALLOC(g->row_scale, g->n_owned, "row scales"));
   if (norm == HG_ADJACENCY_SYMMETRIC) HG_TRY(HG_ALLOC(g->col_scale, g->n_local, "column scales"));
   for (hg_lid i = 0; i < g->n_local; i++) {
-    double d = (double)degree->data[i];
-    double scale = d <= 0 ? 0 : norm == HG_ADJACENCY_ROW ? 1 / d : 1 / sqrt(d);
-    if (i < g->n_owned) g->row_scale[i] = (hg_real)scale;
-    if (g->col_scale) g->col_scale[i] = (hg_real)scale;
+    hg_real scale = hg_degree_scale(norm, (double)degree->data[i]);
+    if (i < g->n_owned) g->row_scale[i] = scale;
+    if (g->col_scale) g->col_scale[i] = scale;
   }
 done:
   return rc;
@@ -60,6 +66,7 @@ hg_status hg_local_graph_create(hg_local_graph *graph, hg_world *world, const hg
   graph->world = world;
   graph->part = part;
   graph->links = links;
+  graph->n_global = part->n_global;
   graph->n_owned = part->n_owned;
   graph->n_interior = part->n_interior;
   graph->n_local = part->n_owned + part->n_halo;

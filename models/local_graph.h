@@ -4,11 +4,15 @@
 #include "core/tensor/spmm.h"
 #include "models/options.h"
 
-/** One rank's share of the normalised adjacency, and what is needed to aggregate with it. */
+/**
+ * One rank's share of the normalised adjacency, and what is needed to aggregate with it: a part of one large graph, or
+ * a stage of a mini-batch (models/batch.h), which has neither part nor links nor halo.
+ */
 typedef struct {
   hg_world *world;                     ///< borrowed
-  const hg_part *part;                 ///< borrowed
-  const hg_links *links;               ///< borrowed
+  const hg_part *part;                 ///< borrowed; NULL in a batch
+  const hg_links *links;               ///< borrowed; NULL in a batch
+  hg_gid n_global;                     ///< owned rows of all ranks
   hg_lid n_owned, n_interior, n_local; ///< n_local = owned + halo
   hg_gid *ids;                         ///< [n_local] original ids, the keys of dropout masks
   hg_real *row_scale;                  ///< [n_owned] or NULL
@@ -19,6 +23,12 @@ typedef struct {
   int n_dims;                          ///< of the positions; 0 before hg_local_graph_place
   hg_real *positions;                  ///< [n_local x n_dims] or NULL
 } hg_local_graph;
+
+/**
+ * What a row and a column of degree d are multiplied with: SYMMETRIC: 1 / sqrt(d) (Kipf and Welling 2017); ROW: 1 / d;
+ * SUM: 1; 0 for a degree of 0 but with SUM.
+ */
+hg_real hg_degree_scale(hg_adjacency_norm norm, double degree);
 
 /**
  * Degrees are global: the in-degree of each node, plus one with self-loops, so that every rank count gives the same

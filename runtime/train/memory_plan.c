@@ -35,7 +35,7 @@ hg_status hg_memory_plan(hg_memory *memory, const hg_config *config, const hg_da
   const hg_part *p = &dataset->part;
   const hg_nodes *nodes = &p->nodes;
   hg_off sent = dataset->links.send_offsets[dataset->links.n_peers_send];
-  hg_local_graph graph = {.part = p, .n_owned = p->n_owned, .n_local = p->n_owned + p->n_halo};
+  hg_local_graph graph = {.part = p, .n_global = p->n_global, .n_owned = p->n_owned, .n_local = p->n_owned + p->n_halo};
   graph.n_dims = nodes->n_dims;
   hg_input input = {.width = nodes->features.width, .is_dense = !nodes->features.indptr};
   hg_model model;
