@@ -16,14 +16,19 @@
 typedef struct {
   hg_geo geo;
   hg_matrix weight; // [geo.columns x f_out] in the order of a's columns: the weights, and then their gradient
+  hg_matrix turned; // [rows of u x dims] u under the pass's turn
 } gates;
 
 static int columns(const hg_layer *layer) { return hg_geo_columns(layer->f_in, layer->filters); }
 
+static int gate_rows(const hg_layer *layer)
+{
+  return layer->shared_filters ? layer->filters : layer->f_in * layer->filters;
+}
+
 static void plan(hg_layer *layer)
 {
-  int dims = layer->graph->n_dims, maps = layer->f_in * layer->filters;
-  int rows = layer->shared_filters ? layer->filters : maps;
+  int dims = layer->graph->n_dims, maps = layer->f_in * layer->filters, rows = gate_rows(layer);
   layer->aggregate_first = true;
   layer->product_width = columns(layer);
   layer->weight_rows = columns(layer);
@@ -40,7 +45,8 @@ static size_t bytes(const hg_layer *layer)
   const hg_local_graph *g = layer->graph;
   hg_off copied = copies_input(layer) ? (hg_off)g->n_local * layer->f_in : 0;
   hg_off sums = (hg_off)g->n_owned * columns(layer), weight = (hg_off)columns(layer) * layer->f_out;
-  return (size_t)(copied + sums + weight) * sizeof(hg_real) + sizeof(gates) +
+  hg_off turned = (hg_off)gate_rows(layer) * g->n_dims;
+  return (size_t)(copied + sums + weight + turned) * sizeof(hg_real) + sizeof(gates) +
          hg_geo_bytes(layer->f_in, layer->filters, g->n_dims);
 }
 
@@ -53,6 +59,7 @@ static hg_status create_alone(hg_layer *layer)
   layer->own = own;
   HG_TRY(hg_geo_create(&own->geo, layer->f_in, layer->filters, g->n_dims, layer->shared_filters));
   HG_TRY(hg_matrix_create(&own->weight, own->geo.columns, layer->f_out, "weights in the order of filters"));
+  HG_TRY(hg_matrix_create(&own->turned, gate_rows(layer), g->n_dims, "turned gates"));
   if (copies_input(layer)) HG_TRY(hg_matrix_create(&layer->x, g->n_local, layer->f_in, "features under dropout"));
   HG_TRY(hg_matrix_create(&layer->s, g->n_owned, own->geo.columns, "aggregated inputs"));
 done:
@@ -77,6 +84,7 @@ static void free_own(hg_layer *layer)
   gates *own = layer->own;
   hg_geo_free(&own->geo);
   hg_matrix_free(&own->weight);
+  hg_matrix_free(&own->turned);
   hg_free(&layer->own);
 }
 
@@ -120,6 +128,33 @@ static void drop_input(hg_layer *layer, const hg_pass *pass)
   hg_phases_lap(pass->phases, HG_PHASE_ELEMENTWISE);
 }
 
+// Where all nodes are turned alike, u (T p) = (u T) p: the gates turn, the positions stay.
+static const hg_matrix *turn_gates(const hg_matrix *u, const hg_real *turn, hg_matrix *turned)
+{
+  if (!turn) return u;
+  for (hg_off r = 0; r < u->rows; r++) {
+    for (int k = 0; k < u->cols; k++) {
+      double sum = 0;
+      for (int d = 0; d < u->cols; d++) sum += (double)u->data[r * u->cols + d] * (double)turn[d * u->cols + k];
+      turned->data[r * u->cols + k] = (hg_real)sum;
+    }
+  }
+  return turned;
+}
+
+// from the gradient of u T, which is in d_u, that of u: times T'
+static void turn_gradient_back(hg_matrix *d_u, const hg_real *turn)
+{
+  if (!turn) return;
+  for (hg_off r = 0; r < d_u->rows; r++) {
+    hg_real *row = d_u->data + r * d_u->cols;
+    double back[HG_GEO_DIMS] = {0};
+    for (int d = 0; d < d_u->cols; d++)
+      for (int k = 0; k < d_u->cols; k++) back[d] += (double)row[k] * (double)turn[d * d_u->cols + k];
+    for (int d = 0; d < d_u->cols; d++) row[d] = (hg_real)back[d];
+  }
+}
+
 static void forward(hg_layer *layer, const hg_pass *pass)
 {
   const hg_local_graph *g = layer->graph;
@@ -129,7 +164,8 @@ static void forward(hg_layer *layer, const hg_pass *pass)
   hg_matrix z = hg_matrix_rows(hg_layer_z(layer), 0, g->n_owned);
   drop_input(layer, pass);
   message_task task = {.layer = layer, .x = input_of(layer), .a = layer->s};
-  hg_geo_set_gates(&own->geo, &u, hg_layer_parameter(layer, layer->theta, "gate.bias").data);
+  hg_geo_set_gates(&own->geo, turn_gates(&u, pass->turn, &own->turned),
+                   hg_layer_parameter(layer, layer->theta, "gate.bias").data);
   hg_aggregate_with(g, layer->fill, forward_rows, &task, pass->phases);
   hg_geo_arrange(&own->geo, &w, &own->weight);
   hg_gemm(&layer->s, &own->weight, 0, &z);
@@ -154,6 +190,7 @@ static void backward(hg_layer *layer, const hg_pass *pass, hg_matrix *d_h, hg_ma
   hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
   hg_aggregate_gradient_with(g, layer->add, backward_rows, &task, pass->phases);
   hg_geo_take_gradients(&own->geo, &d_u, hg_layer_parameter(layer, layer->d_theta, "gate.bias").data);
+  turn_gradient_back(&d_u, pass->turn);
   hg_phases_lap(pass->phases, HG_PHASE_AGGREGATE);
   if (!d_x->data) return; // the first layer
   hg_matrix owned = hg_matrix_rows(d_x, 0, g->n_owned);

@@ -8,6 +8,7 @@ typedef struct {
   uint64_t seed;
   int epoch;
   hg_phases *phases;
+  const hg_real *turn; ///< [dims x dims] or NULL: positions p are taken as turn p, by layers that see them
 } hg_pass;
 
 /** Buffers that the layers share, one after the other. */

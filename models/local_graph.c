@@ -89,6 +89,7 @@ void hg_local_graph_free(hg_local_graph *graph)
   hg_free(&graph->col_scale);
   hg_csr_free(&graph->transposed);
   hg_free(&graph->positions);
+  hg_free(&graph->base_positions);
 }
 
 static hg_status copy_positions(hg_local_graph *g)

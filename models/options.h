@@ -6,6 +6,17 @@ typedef enum { HG_LAYER_NORM_NONE, HG_LAYER_NORM_LAYER, HG_LAYER_NORM_BATCH } hg
 typedef enum { HG_FILTERS_PER_CHANNEL, HG_FILTERS_SHARED } hg_filters_per; ///< a channel's own, or the same for all
 typedef enum { HG_POSITIONS_MEAN_EDGE, HG_POSITIONS_AS_IS } hg_position_scaling; ///< by the mean length of the edges
 
+typedef enum { HG_AUGMENT_PER_GRAPH, HG_AUGMENT_PER_BATCH, HG_AUGMENT_PER_EPOCH } hg_augment_per;
+
+/** How positions vary from pass to pass (models/augment.h); the config's `augment:` group. All 0: not at all. */
+typedef struct {
+  bool rotate, reflect;
+  double scale;       ///< factors of 1 / (1 + scale) to 1 + scale, their logarithm uniform
+  double jitter;      ///< standard deviation of the noise of each coordinate, in the unit of the scaled positions
+  hg_augment_per per; ///< who shares rotation, reflection and factor
+  int test_samples;   ///< passes over which an evaluation averages the logits; 0: one, of the positions as they are
+} hg_augment_options;
+
 /** What a model is made of; the config's `model:` group. */
 typedef struct {
   char type[128]; ///< a name of hg_layer_types

@@ -50,6 +50,7 @@ typedef struct {
     uint64_t seed;
   } partition;
   hg_model_options model; ///< input_dropout < 0 before hg_config_resolve: same as dropout
+  hg_augment_options augment;
   struct {
     int epochs;
     hg_optimizer_kind optimizer;

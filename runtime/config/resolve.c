@@ -77,6 +77,25 @@ static hg_status check_loss(const hg_config *c)
   return HG_OK;
 }
 
+static hg_status check_augment(const hg_config *c, const hg_layer_type *type)
+{
+  const hg_augment_options *a = &c->augment;
+  const char *key = a->rotate       ? "augment.rotate"
+                    : a->reflect    ? "augment.reflect"
+                    : a->scale > 0  ? "augment.scale"
+                    : a->jitter > 0 ? "augment.jitter"
+                                    : NULL;
+  if (key && !type->needs_positions)
+    return hg_fail(HG_ERR_INPUT, "%s: found %s with model.type %s, expected a type that uses positions: geogcn", key,
+                   choice(c, key), c->model.type);
+  if (!key && a->test_samples > 0)
+    return hg_fail(HG_ERR_INPUT,
+                   "augment.test_samples: found %d without rotate, reflect, scale or jitter, expected 0: all passes "
+                   "would be alike",
+                   a->test_samples);
+  return HG_OK;
+}
+
 hg_status hg_config_resolve(hg_config *config)
 {
   hg_status rc = HG_OK;
@@ -89,6 +108,7 @@ hg_status hg_config_resolve(hg_config *config)
   HG_TRY(hg_context(hg_partitioner_find(c.partition.method, &method), "partition.method"));
   HG_TRY(check_schedule(&c));
   HG_TRY(check_loss(&c));
+  HG_TRY(check_augment(&c, type));
   if (c.model.input_dropout < 0) c.model.input_dropout = c.model.dropout;
   if (c.output[0] == '\0') snprintf(c.output, sizeof c.output, "runs/%s", c.name);
   *config = c;

@@ -17,6 +17,7 @@ static const char *const adjacencies[] = {"symmetric", "row", "sum", NULL};
 static const char *const norms[] = {"none", "layer", "batch", NULL};
 static const char *const filter_owners[] = {"channel", "shared", NULL};
 static const char *const position_scalings[] = {"mean_edge", "none", NULL};
+static const char *const augment_units[] = {"graph", "batch", "epoch", NULL};
 static const char *const optimizers[] = {"sgd", "adam", "adamw", NULL};
 static const char *const decay_layers[] = {"all", "first", NULL};
 static const char *const schedules[] = {"constant", "step", "cosine", NULL};
@@ -39,6 +40,8 @@ static const hg_key_range rates_or_auto = {.most = 1, .below = true, .automatic 
 static const hg_key_range factors = {.most = 1, .above = true};
 static const hg_key_range positive = {.most = INFINITY, .above = true};
 static const hg_key_range not_negative = {.most = INFINITY};
+static const hg_key_range stretches = {.most = 10};
+static const hg_key_range sample_counts = {.most = 1000};
 static const hg_key_range imbalances = {.least = 1, .most = 1000};
 static const hg_key_range timeouts = {.most = 86400, .above = true};
 
@@ -101,6 +104,20 @@ const hg_key hg_keys[] = {
      "geogcn: each channel has gates of its own, or all channels share them"},
     {"model.normalize_positions", HG_KEY_CHOICE, offsetof(hg_config, model.normalize_positions), "mean_edge", NULL,
      position_scalings, "geogcn: positions are divided by the mean length of the graph's edges, or taken as they are"},
+    {"augment", HG_KEY_SECTION, 0, NULL, NULL, NULL,
+     "how the nodes' positions vary while it learns, for model types that use positions"},
+    {"augment.rotate", HG_KEY_BOOL, offsetof(hg_config, augment.rotate), "false", NULL, NULL,
+     "by a random rotation, in any number of dimensions"},
+    {"augment.reflect", HG_KEY_BOOL, offsetof(hg_config, augment.reflect), "false", NULL, NULL,
+     "mirrored half the time; without rotate, along the first coordinate"},
+    {"augment.scale", HG_KEY_REAL, offsetof(hg_config, augment.scale), "0", &stretches, NULL,
+     "lengths times a factor between 1 / (1 + scale) and 1 + scale, its logarithm uniform"},
+    {"augment.jitter", HG_KEY_REAL, offsetof(hg_config, augment.jitter), "0", &not_negative, NULL,
+     "standard deviation of noise on each coordinate; of mean edges with model.normalize_positions: mean_edge"},
+    {"augment.per", HG_KEY_CHOICE, offsetof(hg_config, augment.per), "graph", NULL, augment_units,
+     "who shares a rotation, reflection and factor; jitter is each node's own, new in every epoch"},
+    {"augment.test_samples", HG_KEY_INTEGER, offsetof(hg_config, augment.test_samples), "0", &sample_counts, NULL,
+     "evaluation and prediction average the outputs of so many augmented passes; 0: one, of the positions as they are"},
     {"train", HG_KEY_SECTION, 0, NULL, NULL, NULL, "how it learns"},
     {"train.epochs", HG_KEY_INTEGER, offsetof(hg_config, train.epochs), "200", &counted, NULL,
      "passes over the graph, at most"},

@@ -112,6 +112,10 @@ static const bad_case bad_files[] = {
     {"model: {bias: 1}\n", "a.yaml:1: model.bias: found '1', expected true or false"},
     {"model: {bias: \"true\"}\n", "a.yaml:1: model.bias: found text in quotes, expected true or false"},
     {"model: {activation: gelu}\n", "a.yaml:1: model.activation: found 'gelu', expected one of none, relu, elu"},
+    {"augment: {rotate: 90}\n", "a.yaml:1: augment.rotate: found '90', expected true or false"},
+    {"augment: {scale: 11}\n", "a.yaml:1: augment.scale: found '11', expected a number in [0, 10]"},
+    {"augment: {jitter: -1}\n", "a.yaml:1: augment.jitter: found '-1', expected a finite number of at least 0"},
+    {"augment: {per: node}\n", "a.yaml:1: augment.per: found 'node', expected one of graph, batch, epoch"},
     {"train: {optimizer: Adam}\n", "a.yaml:1: train.optimizer: found 'Adam', expected one of sgd, adam, adamw"},
     {"train: {metric: f1}\n",
      "a.yaml:1: train.metric: found 'f1', expected one of auto, accuracy, micro_f1, macro_f1, roc_auc, rmse"},
@@ -195,6 +199,12 @@ static const bad_case contradictions[] = {
      "train.label_smoothing: found 0.1, expected 0 unless train.loss is cross_entropy"},
     {"dataset: {path: x.hg}\ntrain: {loss: bce, class_weights: balanced}\n",
      "train.class_weights: found balanced, expected none unless train.loss is cross_entropy"},
+    {"dataset: {path: x.hg}\naugment: {rotate: true}\n",
+     "augment.rotate: found true with model.type gcn, expected a type that uses positions: geogcn"},
+    {"dataset: {path: x.hg}\naugment: {jitter: 0.1, test_samples: 4}\n",
+     "augment.jitter: found 0.1 with model.type gcn, expected a type that uses positions: geogcn"},
+    {"dataset: {path: x.hg}\nmodel: {type: geogcn}\naugment: {test_samples: 4}\n",
+     "augment.test_samples: found 4 without rotate, reflect, scale or jitter, expected 0: all passes would be alike"},
     {NULL, NULL},
 };
 
