@@ -113,7 +113,7 @@ static hg_status time_epochs(hg_trainer *t, double seconds, samples *s)
 // of all ranks: what an epoch must compute, read and write
 static void count_work(const hg_trainer *t, double *flops, double *bytes)
 {
-  double n = (double)t->dataset.header.n_nodes, m = (double)t->dataset.header.n_edges, real = sizeof(hg_real);
+  double n = (double)t->facts.n_nodes, m = (double)t->facts.n_edges, real = sizeof(hg_real);
   *flops = *bytes = 0;
   for (const hg_layer *l = t->model.layers; l < t->model.layers + t->model.n_layers; l++) {
     double in = l->f_in, out = l->f_out, aggregated = l->aggregate_first ? in : out;

@@ -1,7 +1,6 @@
 #include "runtime/train/dataset.h"
 
 #include <jansson.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,7 +10,6 @@
 #include "core/base/log.h"
 #include "partition/cache.h"
 #include "partition/quality.h"
-#include "runtime/train/scaling.h"
 
 static hg_partition_options partition_options(const hg_config *config)
 {
@@ -136,32 +134,10 @@ done:
   return rc;
 }
 
-static bool truth_known(const hg_nodes *nodes, hg_off i)
-{
-  if (nodes->task == HG_TASK_CLASSES) return nodes->labels[i] >= 0;
-  if (nodes->task == HG_TASK_MULTILABEL) return true;
-  for (int c = 0; c < nodes->n_classes; c++)
-    if (!isnan(nodes->targets[i * nodes->n_classes + c])) return true;
-  return false;
-}
-
-static hg_status list_rows(hg_dataset *d)
-{
-  const hg_nodes *nodes = &d->part.nodes;
-  hg_status rc = HG_OK;
-  for (int s = 0; s < HG_SPLIT_COUNT; s++) HG_TRY(HG_ALLOC(d->rows[s], nodes->n, "rows of a split"));
-  for (hg_lid i = 0; i < (hg_lid)nodes->n && nodes->split; i++) {
-    int s = nodes->split[i];
-    if (truth_known(nodes, i)) d->rows[s][d->n_rows[s]++] = i;
-  }
-done:
-  return rc;
-}
-
 static hg_status check_splits(const hg_dataset *d, hg_world *world)
 {
   int64_t n[HG_SPLIT_COUNT];
-  for (int s = 0; s < HG_SPLIT_COUNT; s++) n[s] = d->n_rows[s];
+  for (int s = 0; s < HG_SPLIT_COUNT; s++) n[s] = d->labelled.n_rows[s];
   hg_sum_int64(world, n, HG_SPLIT_COUNT);
   if (n[HG_SPLIT_TRAIN] == 0)
     return hg_fail(HG_ERR_INPUT, "%s: found no labelled training node, expected at least one", d->parts_path);
@@ -187,6 +163,20 @@ static hg_status adopt(hg_dataset *d, const hg_config *config, const hg_trained 
   return HG_OK;
 }
 
+static hg_status scale(hg_dataset *d, hg_world *world, const hg_config *config)
+{
+  hg_nodes *nodes = &d->part.nodes;
+  const hg_scaling_sample sample = {world, d->labelled.rows[HG_SPLIT_TRAIN], d->labelled.n_rows[HG_SPLIT_TRAIN]};
+  hg_status rc = HG_OK;
+  HG_TRY_ALL(world, "scaling features",
+             hg_scale_features(&nodes->features, nodes->n, sample, config->dataset.normalize_features));
+  HG_TRY_ALL(world, "scaling targets", hg_scale_targets(nodes, sample, config->dataset.normalize_targets, &d->units));
+  d->labelled.target_mean = d->units.mean;
+  d->labelled.target_scale = d->units.scale;
+done:
+  return rc;
+}
+
 hg_status hg_dataset_load(hg_dataset *dataset, hg_world *world, const hg_config *config, const hg_trained *trained)
 {
   memset(dataset, 0, sizeof *dataset);
@@ -198,11 +188,10 @@ hg_status hg_dataset_load(hg_dataset *dataset, hg_world *world, const hg_config 
   HG_TRY_ALL(world, "loading parts", read_alone(dataset, config, rank, !trained));
   if (trained && trained->fingerprint != dataset->header.fingerprint)
     HG_TRY_ALL(world, "loading parts", adopt(dataset, config, trained));
-  HG_TRY_ALL(world, "loading parts", list_rows(dataset));
+  HG_TRY_ALL(world, "loading parts", hg_labelled_create(&dataset->labelled, &dataset->part.nodes));
   if (!trained) HG_TRY_ALL(world, "loading parts", check_splits(dataset, world));
   HG_TRY(hg_links_create(&dataset->links, world, &dataset->part));
-  HG_TRY_ALL(world, "scaling features", hg_scale_features(dataset, world, config->dataset.normalize_features));
-  HG_TRY_ALL(world, "scaling targets", hg_scale_targets(dataset, world, config->dataset.normalize_targets));
+  HG_TRY(scale(dataset, world, config));
 done:
   if (rc != HG_OK) hg_dataset_free(dataset);
   return rc;
@@ -212,7 +201,6 @@ void hg_dataset_free(hg_dataset *dataset)
 {
   hg_links_free(&dataset->links);
   hg_part_free(&dataset->part);
-  for (int s = 0; s < HG_SPLIT_COUNT; s++) hg_free(&dataset->rows[s]);
-  hg_free(&dataset->target_mean);
-  hg_free(&dataset->target_scale);
+  hg_labelled_free(&dataset->labelled);
+  hg_target_units_free(&dataset->units);
 }

@@ -2,6 +2,8 @@
 #include "comm/exchange.h"
 #include "core/graph/store.h"
 #include "runtime/config/config.h"
+#include "runtime/train/labelled.h"
+#include "runtime/train/scaling.h"
 
 /** The graph of an experiment as one rank sees it: its part, loaded, scaled and linked with its neighbours. */
 typedef struct {
@@ -9,19 +11,11 @@ typedef struct {
   char parts_path[HG_PATH_MAX];
   hg_part part;
   hg_links links;
-  hg_lid *rows[HG_SPLIT_COUNT]; ///< owned nodes of each split whose truth is known, ascending
-  hg_off n_rows[HG_SPLIT_COUNT];
-  double *target_mean, *target_scale; ///< [n_classes] regression: target = output * scale + mean
-  double partition_seconds;           ///< of the partitioner, whenever it ran
-  int64_t edge_cut, halo_nodes;       ///< of the whole partition
+  hg_labelled labelled; ///< of the owned nodes
+  hg_target_units units;
+  double partition_seconds;     ///< of the partitioner, whenever it ran
+  int64_t edge_cut, halo_nodes; ///< of the whole partition
 } hg_dataset;
-
-/** What is known of a model that is trained already, for data that it shall predict. */
-typedef struct {
-  hg_task task;
-  int n_outputs;
-  uint64_t fingerprint; ///< of the graph that it was trained on
-} hg_trained;
 
 /**
  * Finds the parts file for this number of ranks (config.partition.path, dataset.path itself, or the cache beside the

@@ -13,14 +13,14 @@ enum { TRUE_POSITIVE, FALSE_POSITIVE, FALSE_NEGATIVE, KINDS };
 
 static int stretch(const hg_metrics *m) { return COUNTS + KINDS * m->n_classes; }
 
-hg_status hg_metrics_create(hg_metrics *metrics, const hg_dataset *dataset, bool roc_auc)
+hg_status hg_metrics_create(hg_metrics *metrics, const hg_labelled *labelled, bool roc_auc)
 {
   memset(metrics, 0, sizeof *metrics);
-  metrics->n_classes = dataset->part.nodes.n_classes;
+  metrics->n_classes = labelled->n_classes;
   metrics->n_sums = HG_SPLIT_COUNT * stretch(metrics);
   hg_status rc = HG_OK;
   HG_TRY(HG_ALLOC(metrics->sums, metrics->n_sums, "metric sums"));
-  if (roc_auc) HG_TRY(HG_ALLOC(metrics->pairs, 2 * (hg_off)dataset->part.n_owned, "ROC-AUC pairs"));
+  if (roc_auc) HG_TRY(HG_ALLOC(metrics->pairs, 2 * labelled->n_items, "ROC-AUC pairs"));
 done:
   return rc;
 }
@@ -68,27 +68,28 @@ static void count_bits(double *sums, const hg_truth *truth, hg_off i, const hg_r
 }
 
 // in the targets' own units
-static void add_squares(double *sums, const hg_dataset *d, const hg_truth *truth, hg_off i, const hg_real *z)
+static void add_squares(double *sums, const hg_labelled *l, hg_off i, const hg_real *z)
 {
+  const hg_truth *truth = &l->truth;
   for (int c = 0; c < truth->classes; c++) {
     float y = truth->targets[i * truth->classes + c];
-    double error = isnan(y) ? 0 : ((double)z[c] - (double)y) * d->target_scale[c];
+    double error = isnan(y) ? 0 : ((double)z[c] - (double)y) * l->target_scale[c];
     sums[SQUARES] += error * error;
   }
 }
 
-static void add_split(double *sums, const hg_dataset *d, const hg_loss *loss, const hg_truth *truth, const hg_matrix *z,
-                      int split)
+static void add_split(double *sums, const hg_labelled *l, const hg_loss *loss, const hg_matrix *z, int split)
 {
-  const hg_lid *rows = d->rows[split];
-  hg_off n = d->n_rows[split];
-  hg_loss_sums l = hg_loss_compute(loss, truth, rows, n, z, 1, NULL);
-  sums[LOSS] = l.loss;
-  sums[WEIGHT] = l.weight;
+  const hg_truth *truth = &l->truth;
+  const hg_lid *rows = l->rows[split];
+  hg_off n = l->n_rows[split];
+  hg_loss_sums losses = hg_loss_compute(loss, truth, rows, n, z, 1, NULL);
+  sums[LOSS] = losses.loss;
+  sums[WEIGHT] = losses.weight;
   sums[ROWS] = (double)n;
   for (hg_off r = 0; r < n; r++) {
     const hg_real *row = z->data + (hg_off)rows[r] * z->cols;
-    if (truth->targets) add_squares(sums, d, truth, rows[r], row);
+    if (truth->targets) add_squares(sums, l, rows[r], row);
     if (truth->label_bits) count_bits(sums, truth, rows[r], row);
     if (!truth->labels) continue;
     int found = largest(row, z->cols), expected = truth->labels[rows[r]];
@@ -154,12 +155,13 @@ double hg_roc_auc(double *pairs, size_t n)
 }
 
 // (score, label) of class c on the rows of a split, gathered on rank 0
-static hg_status auc_of(hg_metrics *m, hg_world *world, const hg_dataset *d, const hg_truth *truth, const hg_matrix *z,
-                        int split, int c, double *auc)
+static hg_status auc_of(hg_metrics *m, hg_world *world, const hg_labelled *l, const hg_matrix *z, int split, int c,
+                        double *auc)
 {
-  hg_off n = d->n_rows[split];
+  const hg_truth *truth = &l->truth;
+  hg_off n = l->n_rows[split];
   for (hg_off r = 0; r < n; r++) {
-    hg_lid i = d->rows[split][r];
+    hg_lid i = l->rows[split][r];
     const hg_real *row = z->data + (hg_off)i * z->cols;
     m->pairs[2 * r] = (double)(truth->labels ? row[1] - row[0] : row[c]);
     m->pairs[2 * r + 1] = truth->labels ? truth->labels[i] == 1 : label_bit(truth, i, c);
@@ -174,14 +176,15 @@ static hg_status auc_of(hg_metrics *m, hg_world *world, const hg_dataset *d, con
   return rc;
 }
 
-static hg_status mean_auc(hg_metrics *m, hg_world *world, const hg_dataset *d, const hg_truth *truth,
-                          const hg_matrix *z, int split, double *mean)
+static hg_status mean_auc(hg_metrics *m, hg_world *world, const hg_labelled *l, const hg_matrix *z, int split,
+                          double *mean)
 {
+  const hg_truth *truth = &l->truth;
   int first = truth->labels ? 1 : 0, end = truth->labels ? 2 : truth->classes, n = 0;
   double sum = 0;
   for (int c = first; c < end; c++) {
     double auc = NAN;
-    hg_status rc = auc_of(m, world, d, truth, z, split, c, &auc);
+    hg_status rc = auc_of(m, world, l, z, split, c, &auc);
     if (rc != HG_OK) return rc;
     if (isnan(auc)) continue;
     sum += auc;
@@ -191,18 +194,17 @@ static hg_status mean_auc(hg_metrics *m, hg_world *world, const hg_dataset *d, c
   return HG_OK;
 }
 
-hg_status hg_metrics_scores(hg_metrics *metrics, hg_world *world, const hg_dataset *dataset, const hg_loss *loss,
-                            const hg_truth *truth, const hg_matrix *z, hg_scores *scores)
+hg_status hg_metrics_scores(hg_metrics *metrics, hg_world *world, const hg_labelled *labelled, const hg_loss *loss,
+                            const hg_matrix *z, hg_split first, hg_scores *scores)
 {
   memset(metrics->sums, 0, (size_t)metrics->n_sums * sizeof *metrics->sums);
-  for (int s = HG_SPLIT_TRAIN; s < HG_SPLIT_COUNT; s++)
-    add_split(metrics->sums + s * stretch(metrics), dataset, loss, truth, z, s);
+  for (int s = (int)first; s < HG_SPLIT_COUNT; s++)
+    add_split(metrics->sums + s * stretch(metrics), labelled, loss, z, s);
   hg_sum_doubles(world, metrics->sums, metrics->n_sums);
   for (int s = 0; s < HG_SPLIT_COUNT; s++) {
-    scores[s] = quotients(metrics->sums + s * stretch(metrics), truth);
-    bool empty = s == HG_SPLIT_NONE || metrics->sums[s * stretch(metrics) + ROWS] <= 0;
-    if (!metrics->pairs || empty) continue;
-    hg_status rc = mean_auc(metrics, world, dataset, truth, z, s, &scores[s].roc_auc);
+    scores[s] = quotients(metrics->sums + s * stretch(metrics), &labelled->truth);
+    if (!metrics->pairs || metrics->sums[s * stretch(metrics) + ROWS] <= 0) continue;
+    hg_status rc = mean_auc(metrics, world, labelled, z, s, &scores[s].roc_auc);
     if (rc != HG_OK) return rc;
   }
   return HG_OK;

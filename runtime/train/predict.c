@@ -4,7 +4,7 @@
 
 #include "comm/reduce.h"
 #include "core/base/alloc.h"
-#include "runtime/train/trainer.h"
+#include "runtime/train/feed.h"
 
 static hg_status read_best(const hg_config *config, int repeat, hg_checkpoint *best, hg_trained *trained)
 {
@@ -52,29 +52,24 @@ static void finish_outputs(const hg_trainer *t, hg_matrix *z)
   if (t->loss.kind != HG_LOSS_MSE) return;
   for (hg_off e = 0; e < z->rows * z->cols; e++) {
     hg_off c = e % z->cols;
-    z->data[e] = (hg_real)((double)z->data[e] * t->dataset.target_scale[c] + t->dataset.target_mean[c]);
+    z->data[e] = (hg_real)((double)z->data[e] * t->labelled.target_scale[c] + t->labelled.target_mean[c]);
   }
 }
 
 static hg_status gather_all(hg_trainer *t, hg_predictions *p)
 {
-  hg_phases phases;
-  hg_phases_start(&phases);
-  const hg_pass pass = {.training = false, .phases = &phases};
   size_t *offsets = NULL;
   hg_status rc = HG_OK;
-  hg_matrix z = hg_model_forward(&t->model, &pass);
-  z.rows = t->graph.n_owned;
-  hg_matrix embeddings = hg_model_embeddings(&t->model);
-  HG_TRY(gather_rows(t->world, &embeddings, &p->embeddings)); // first: with one layer they are the outputs
-  finish_outputs(t, &z);
-  HG_TRY(gather_rows(t->world, &z, &p->outputs));
-  HG_TRY(hg_gather(t->world, t->dataset.part.nodes.original_ids, (size_t)t->graph.n_owned * sizeof(int64_t),
+  hg_outputs out = t->type->outputs(t, true);
+  HG_TRY(gather_rows(t->world, &out.embeddings, &p->embeddings)); // first: with one layer they are the outputs
+  finish_outputs(t, &out.logits);
+  HG_TRY(gather_rows(t->world, &out.logits, &p->outputs));
+  HG_TRY(hg_gather(t->world, t->labelled.original_ids, (size_t)t->labelled.n_items * sizeof(int64_t),
                    (void **)&p->original_ids, &offsets));
-  p->task = t->dataset.part.nodes.task;
-  p->n = t->dataset.part.n_global;
-  p->n_classes = z.cols;
-  p->n_embedding = embeddings.cols;
+  p->task = t->labelled.task;
+  p->n = t->facts.n_items;
+  p->n_classes = out.logits.cols;
+  p->n_embedding = out.embeddings.cols;
 done:
   hg_free(&offsets);
   return rc;

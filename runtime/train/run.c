@@ -11,6 +11,7 @@
 #include "core/base/log.h"
 #include "core/base/threads.h"
 #include "core/base/timer.h"
+#include "runtime/train/feed.h"
 #include "runtime/train/run_state.h"
 #include "runtime/train/signals.h"
 
@@ -144,9 +145,9 @@ static hg_run_summary summarize(hg_run *run, hg_status outcome, double load_seco
                       .epoch_seconds_median = median_epoch(run),
                       .halo_bytes_per_epoch = run->halo_bytes,
                       .halo_messages_per_epoch = run->halo_messages,
-                      .edge_cut = t->dataset.edge_cut,
-                      .halo_nodes = t->dataset.halo_nodes,
-                      .partition_seconds = t->dataset.partition_seconds,
+                      .edge_cut = t->facts.edge_cut,
+                      .halo_nodes = t->facts.halo_nodes,
+                      .partition_seconds = t->facts.partition_seconds,
                       .load_seconds = load_seconds,
                       .total_seconds = total_seconds,
                       .coordinator_seconds_per_epoch = run->n_epochs ? maxima[3] / (double)run->n_epochs : NAN,
@@ -162,16 +163,16 @@ static hg_run_summary summarize(hg_run *run, hg_status outcome, double load_seco
 static void print_plan(hg_run *run)
 {
   const hg_memory m = run->trainer.planned;
-  const hg_part *p = &run->trainer.dataset.part;
-  double maxima[] = {(double)m.graph,   (double)m.features,           (double)m.activations, (double)m.workspace,
-                     (double)m.halo,    (double)m.parameters,         (double)m.total,       (double)p->n_owned,
-                     (double)p->n_halo, (double)hg_csr_entries(&p->a)};
-  hg_max_doubles(run->world, maxima, 10);
+  char line[256] = "";
+  double maxima[] = {(double)m.graph, (double)m.features,   (double)m.activations, (double)m.workspace,
+                     (double)m.halo,  (double)m.parameters, (double)m.total};
+  hg_max_doubles(run->world, maxima, 7);
+  run->trainer.type->describe(&run->trainer, line, sizeof line);
   if (!run->chief || (run->options.quiet && !run->options.dry_run)) return;
   const double mib = 1024.0 * 1024.0;
   FILE *to = run->options.dry_run ? stdout : stderr; // allow(print): a dry run's result; shown before another run
-  fprintf(to, "largest rank: %.0f owned and %.0f halo nodes, %.0f edges, %lld parameters; %d threads a rank\n",
-          maxima[7], maxima[8], maxima[9], (long long)run->trainer.model.n_parameters, hg_threads());
+  fprintf(to, "%s, %lld parameters; %d threads a rank\n", line, (long long)run->trainer.model.n_parameters,
+          hg_threads());
   fprintf(to,
           "memory planned: %.4g MiB = graph %.4g + features %.4g + activations %.4g + workspace %.4g + halo %.4g + "
           "parameters %.4g\n",
@@ -195,8 +196,8 @@ static hg_status prepare_alone(hg_run *run)
   run->n_times = epochs < MOST_TIMES ? epochs : MOST_TIMES;
   HG_TRY(HG_ALLOC(run->epoch_seconds, run->n_times, "epoch times"));
   HG_TRY(hg_checkpoint_create(&run->checkpoint, &run->trainer.model, moments, run->config->repeat));
-  run->checkpoint.task = run->trainer.dataset.part.nodes.task;
-  run->checkpoint.dataset = run->trainer.dataset.header.fingerprint;
+  run->checkpoint.task = run->trainer.labelled.task;
+  run->checkpoint.dataset = run->trainer.facts.fingerprint;
   if (run->chief) hg_progress_begin(&run->progress, run->config, run->trainer.metric, run->options.quiet);
 done:
   return rc;
@@ -226,7 +227,7 @@ static void record_failure(hg_run *run)
                             .threads = hg_threads(),
                             .n_repeats = run->checkpoint.n_results,
                             .repeats = run->checkpoint.results,
-                            .metric = hg_metric_resolve(run->trainer.metric, run->trainer.dataset.part.nodes.task),
+                            .metric = hg_metric_resolve(run->trainer.metric, run->trainer.labelled.task),
                             .epoch_seconds_median = NAN};
   hg_progress_end(&run->progress);
   hg_log(HG_LOG_DEBUG, "failed: %s", text);

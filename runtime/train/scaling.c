@@ -5,6 +5,16 @@
 #include "comm/reduce.h"
 #include "core/base/alloc.h"
 
+static void sum_over_ranks(const hg_scaling_sample *sample, double *values, int n)
+{
+  if (sample->world) hg_sum_doubles(sample->world, values, n);
+}
+
+static hg_status agree(const hg_scaling_sample *sample, hg_status rc, const char *phase)
+{
+  return sample->world ? hg_agree(sample->world, rc, phase) : rc;
+}
+
 static void scale_rows(hg_features *f, hg_off n)
 {
   for (hg_off i = 0; i < n; i++) {
@@ -17,13 +27,12 @@ static void scale_rows(hg_features *f, hg_off n)
   }
 }
 
-// adds x and x^2 of each column over the training nodes: sums[0..f), sums[f..2f)
-static void sum_columns(const hg_dataset *d, double *sums)
+// adds x and x^2 of each column over the sample: sums[0..f), sums[f..2f)
+static void sum_columns(const hg_features *f, const hg_scaling_sample *sample, double *sums)
 {
-  const hg_features *f = &d->part.nodes.features;
-  for (hg_off r = 0; r < d->n_rows[HG_SPLIT_TRAIN]; r++) {
-    hg_lid i = d->rows[HG_SPLIT_TRAIN][r];
-    hg_off first = f->dense ? (hg_off)i * f->width : f->indptr[i], end = f->dense ? first + f->width : f->indptr[i + 1];
+  for (hg_off r = 0; r < sample->n_rows; r++) {
+    hg_off i = sample->rows[r];
+    hg_off first = f->dense ? i * f->width : f->indptr[i], end = f->dense ? first + f->width : f->indptr[i + 1];
     for (hg_off e = first; e < end; e++) {
       double x = (double)(f->dense ? f->dense[e] : f->values[e]);
       int column = f->dense ? (int)(e - first) : f->indices[e];
@@ -50,13 +59,6 @@ static void moments(double *sums, int f, double n)
   }
 }
 
-static double count_training(const hg_dataset *d, hg_world *world)
-{
-  double n = (double)d->n_rows[HG_SPLIT_TRAIN];
-  hg_sum_doubles(world, &n, 1);
-  return n;
-}
-
 static void standardize(hg_features *f, hg_off n, const double *mean, const double *inverse)
 {
   if (f->dense) {
@@ -69,41 +71,48 @@ static void standardize(hg_features *f, hg_off n, const double *mean, const doub
   for (hg_off e = 0; e < f->indptr[n]; e++) f->values[e] = (float)((double)f->values[e] * inverse[f->indices[e]]);
 }
 
-hg_status hg_scale_features(hg_dataset *dataset, hg_world *world, hg_feature_scaling scaling)
+hg_status hg_scale_features(hg_features *f, hg_off n, hg_scaling_sample sample, hg_feature_scaling scaling)
 {
-  hg_features *f = &dataset->part.nodes.features;
-  double *sums = NULL;
+  double *sums = NULL, count = (double)sample.n_rows;
   hg_status rc = HG_OK;
   if (f->width == 0 || scaling == HG_FEATURES_AS_IS) return HG_OK;
   if (scaling == HG_FEATURES_ROW) {
-    scale_rows(f, dataset->part.n_owned);
+    scale_rows(f, n);
     return HG_OK;
   }
-  HG_TRY_ALL(world, "scaling features", HG_ALLOC(sums, 2 * f->width, "column sums"));
-  sum_columns(dataset, sums);
-  hg_sum_doubles(world, sums, 2 * f->width);
-  moments(sums, f->width, count_training(dataset, world));
-  standardize(f, dataset->part.n_owned, sums, sums + f->width);
+  HG_TRY(agree(&sample, HG_ALLOC(sums, 2 * f->width, "column sums"), "scaling features"));
+  sum_columns(f, &sample, sums);
+  sum_over_ranks(&sample, sums, 2 * f->width);
+  sum_over_ranks(&sample, &count, 1);
+  moments(sums, f->width, count);
+  standardize(f, n, sums, sums + f->width);
 done:
   hg_free(&sums);
   return rc;
 }
 
-static hg_status allocate_targets(hg_dataset *d, int n, double **sums)
+static hg_status allocate_targets(hg_target_units *units, int n, double **sums)
 {
   hg_status rc = HG_OK;
   HG_TRY(HG_ALLOC(*sums, 3 * n, "target sums"));
-  HG_TRY(HG_ALLOC(d->target_mean, n, "target means"));
-  HG_TRY(HG_ALLOC(d->target_scale, n, "target scales"));
+  HG_TRY(HG_ALLOC(units->mean, n, "target means"));
+  HG_TRY(HG_ALLOC(units->scale, n, "target scales"));
 done:
   return rc;
 }
 
-// sums, squares and counts of each target over the training nodes that know it
-static void sum_targets(const hg_dataset *d, int c, double *sums)
+void hg_target_units_free(hg_target_units *units)
 {
-  for (hg_off r = 0; r < d->n_rows[HG_SPLIT_TRAIN]; r++) {
-    const float *y = d->part.nodes.targets + (hg_off)d->rows[HG_SPLIT_TRAIN][r] * c;
+  hg_free(&units->mean);
+  hg_free(&units->scale);
+}
+
+// sums, squares and counts of each target over the items of the sample that know it
+static void sum_targets(const hg_nodes *items, const hg_scaling_sample *sample, double *sums)
+{
+  int c = items->n_classes;
+  for (hg_off r = 0; r < sample->n_rows; r++) {
+    const float *y = items->targets + (hg_off)sample->rows[r] * c;
     for (int k = 0; k < c; k++) {
       if (isnan(y[k])) continue;
       sums[k] += (double)y[k];
@@ -113,26 +122,26 @@ static void sum_targets(const hg_dataset *d, int c, double *sums)
   }
 }
 
-hg_status hg_scale_targets(hg_dataset *dataset, hg_world *world, hg_target_scaling scaling)
+hg_status hg_scale_targets(hg_nodes *items, hg_scaling_sample sample, hg_target_scaling scaling, hg_target_units *units)
 {
-  hg_nodes *nodes = &dataset->part.nodes;
-  int c = nodes->n_classes;
+  int c = items->n_classes;
   double *sums = NULL;
   hg_status rc = HG_OK;
-  if (nodes->task != HG_TASK_REGRESSION) return HG_OK;
-  HG_TRY_ALL(world, "scaling targets", allocate_targets(dataset, c, &sums));
-  for (int k = 0; k < c; k++) dataset->target_scale[k] = 1;
+  *units = (hg_target_units){0};
+  if (items->task != HG_TASK_REGRESSION) return HG_OK;
+  HG_TRY(agree(&sample, allocate_targets(units, c, &sums), "scaling targets"));
+  for (int k = 0; k < c; k++) units->scale[k] = 1;
   if (scaling == HG_TARGETS_AS_IS) goto done;
-  sum_targets(dataset, c, sums);
-  hg_sum_doubles(world, sums, 3 * c);
+  sum_targets(items, &sample, sums);
+  sum_over_ranks(&sample, sums, 3 * c);
   for (int k = 0; k < c; k++) {
     double n = fmax(sums[2 * c + k], 1), mean = sums[k] / n;
-    dataset->target_mean[k] = mean;
-    dataset->target_scale[k] = deviation(mean, sums[c + k] / n);
+    units->mean[k] = mean;
+    units->scale[k] = deviation(mean, sums[c + k] / n);
   }
-  for (hg_off e = 0; e < nodes->n * c; e++) {
+  for (hg_off e = 0; e < items->n * c; e++) {
     int k = (int)(e % c);
-    nodes->targets[e] = (float)(((double)nodes->targets[e] - dataset->target_mean[k]) / dataset->target_scale[k]);
+    items->targets[e] = (float)(((double)items->targets[e] - units->mean[k]) / units->scale[k]);
   }
 done:
   hg_free(&sums);

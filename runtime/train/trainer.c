@@ -6,14 +6,13 @@
 
 #include "comm/reduce.h"
 #include "core/base/alloc.h"
-#include "core/tensor/geo.h"
-
-enum { MOST_GATES = 1 << 24 }; // of a layer
+#include "core/graph/store.h"
+#include "runtime/train/feed.h"
 
 static hg_status check_loss_and_metric(const hg_trainer *t)
 {
-  hg_task task = t->dataset.part.nodes.task;
-  int n = t->dataset.part.nodes.n_classes;
+  hg_task task = t->labelled.task;
+  int n = t->labelled.n_classes;
   static const char *const tasks[] = {"no task", "single-label classes", "multi-label classes", "regression targets"};
   static const hg_loss_kind fits[] = {HG_LOSS_CROSS_ENTROPY, HG_LOSS_CROSS_ENTROPY, HG_LOSS_BCE, HG_LOSS_MSE};
   const char *path = t->config->dataset.path;
@@ -32,25 +31,23 @@ static void choose_loss(hg_trainer *t)
 {
   static const hg_loss_kind of_task[] = {HG_LOSS_CROSS_ENTROPY, HG_LOSS_CROSS_ENTROPY, HG_LOSS_BCE, HG_LOSS_MSE};
   static const hg_loss_kind of_choice[] = {HG_LOSS_CROSS_ENTROPY, HG_LOSS_CROSS_ENTROPY, HG_LOSS_BCE, HG_LOSS_MSE};
-  const hg_nodes *nodes = &t->dataset.part.nodes;
   hg_loss_choice choice = t->config->train.loss;
-  t->loss.kind = choice == HG_CHOICE_AUTO_LOSS ? of_task[nodes->task] : of_choice[choice];
+  t->loss.kind = choice == HG_CHOICE_AUTO_LOSS ? of_task[t->labelled.task] : of_choice[choice];
   t->loss.label_smoothing = t->config->train.label_smoothing;
-  t->metric = hg_metric_resolve(t->config->train.metric, nodes->task);
-  t->truth = (hg_truth){nodes->labels, nodes->label_bits, nodes->targets, nodes->n_classes};
+  t->metric = hg_metric_resolve(t->config->train.metric, t->labelled.task);
 }
 
 // weight of a class = labelled training nodes / (classes x those of the class), as scikit-learn's "balanced"
 static hg_status balance_classes(hg_trainer *t)
 {
-  int n = t->dataset.part.nodes.n_classes;
+  int n = t->labelled.n_classes;
   double *counts = NULL, all = 0;
   hg_status rc = HG_OK;
   if (t->config->train.class_weights == HG_CLASS_WEIGHTS_NONE || t->loss.kind != HG_LOSS_CROSS_ENTROPY) return HG_OK;
   HG_TRY_ALL(t->world, "weighing classes", HG_ALLOC(t->class_weights, n, "class weights"));
   HG_TRY_ALL(t->world, "weighing classes", HG_ALLOC(counts, n, "class counts"));
-  for (hg_off r = 0; r < t->dataset.n_rows[HG_SPLIT_TRAIN]; r++)
-    counts[t->truth.labels[t->dataset.rows[HG_SPLIT_TRAIN][r]]]++;
+  for (hg_off r = 0; r < t->labelled.n_rows[HG_SPLIT_TRAIN]; r++)
+    counts[t->labelled.truth.labels[t->labelled.rows[HG_SPLIT_TRAIN][r]]]++;
   hg_sum_doubles(t->world, counts, n);
   for (int c = 0; c < n; c++) all += counts[c];
   for (int c = 0; c < n; c++) t->class_weights[c] = counts[c] > 0 ? (hg_real)(all / (n * counts[c])) : 0;
@@ -66,52 +63,31 @@ static hg_status prepare_loss(hg_trainer *t)
   choose_loss(t);
   HG_TRY_ALL(t->world, "choosing the loss", check_loss_and_metric(t));
   HG_TRY(balance_classes(t));
-  t->train_weight =
-      hg_loss_weight(&t->loss, &t->truth, t->dataset.rows[HG_SPLIT_TRAIN], t->dataset.n_rows[HG_SPLIT_TRAIN]);
+  t->train_weight = hg_loss_weight(&t->loss, &t->labelled.truth, t->labelled.rows[HG_SPLIT_TRAIN],
+                                   t->labelled.n_rows[HG_SPLIT_TRAIN]);
   hg_sum_doubles(t->world, &t->train_weight, 1);
 done:
   return rc;
-}
-
-static bool needs_positions(const hg_config *config)
-{
-  const hg_layer_type *type = NULL;
-  return hg_layer_type_find(&type, config->model.type) == HG_OK && type->needs_positions;
-}
-
-// what a layer with gates needs of the graph, said of the file that the user named
-static hg_status check_positions(const hg_trainer *t)
-{
-  const hg_model_options *o = &t->config->model;
-  const hg_nodes *nodes = &t->dataset.part.nodes;
-  const char *path = t->config->dataset.path;
-  if (!needs_positions(t->config)) return HG_OK;
-  if (nodes->n_dims == 0)
-    return hg_fail(HG_ERR_INPUT, "model.type: %s needs positions of the nodes, found none in %s", o->type, path);
-  if (nodes->n_dims > HG_GEO_DIMS)
-    return hg_fail(HG_ERR_INPUT, "model.type: %s takes positions of 1 to %d dimensions, found %d in %s", o->type,
-                   HG_GEO_DIMS, nodes->n_dims, path);
-  if (nodes->features.indptr)
-    return hg_fail(HG_ERR_INPUT, "model.type: %s needs dense features, found sparse ones in %s", o->type, path);
-  int64_t width = nodes->features.width > o->hidden ? nodes->features.width : o->hidden;
-  if (width * o->filters > MOST_GATES)
-    return hg_fail(HG_ERR_INPUT, "model.filters: found %d for layers of up to %lld channels, expected at most %d gates",
-                   o->filters, (long long)width, MOST_GATES);
-  return HG_OK;
-}
-
-static hg_status place_nodes(hg_trainer *t)
-{
-  if (!needs_positions(t->config)) return HG_OK;
-  return hg_local_graph_place(&t->graph, t->config->model.normalize_positions);
 }
 
 static hg_status create_optimizer(hg_trainer *t)
 {
   hg_status rc = hg_optimizer_create(&t->optimizer, t->config, t->model.parameters, t->model.gradients,
                                      t->model.n_parameters, t->model.layers[0].n_theta);
-  if (rc == HG_OK) rc = hg_metrics_create(&t->metrics, &t->dataset, t->metric == HG_METRIC_ROC_AUC);
+  if (rc == HG_OK) rc = hg_metrics_create(&t->metrics, &t->labelled, t->metric == HG_METRIC_ROC_AUC);
   return rc;
+}
+
+// the kind of the file decides how the data are fed; what is no file of ours is the graph feed's to refuse
+static hg_status choose_feed(hg_trainer *t)
+{
+  hg_store_kind kind = HG_STORE_GRAPH;
+  hg_status rc = hg_world_rank(t->world) == 0 ? hg_store_kind_of(t->config->dataset.path, &kind) : HG_OK;
+  rc = hg_agree(t->world, rc, "loading the data");
+  if (rc != HG_OK) return rc;
+  hg_broadcast(t->world, &kind, sizeof kind, 0);
+  t->type = &hg_feed_graph;
+  return HG_OK;
 }
 
 hg_status hg_trainer_create(hg_trainer *trainer, hg_world *world, const hg_config *config)
@@ -127,16 +103,10 @@ hg_status hg_trainer_create_trained(hg_trainer *trainer, hg_world *world, const 
   t->world = world;
   t->config = config;
   hg_status rc = HG_OK;
-  HG_TRY(hg_dataset_load(&t->dataset, world, config, trained));
+  HG_TRY(choose_feed(t));
+  HG_TRY(t->type->load(t, trained));
   HG_TRY(prepare_loss(t));
-  HG_TRY_ALL(world, "planning the model", check_positions(t));
-  HG_TRY_ALL(world, "planning memory", hg_memory_plan(&t->planned, config, &t->dataset));
-  HG_TRY(hg_local_graph_create(&t->graph, world, &t->dataset.part, &t->dataset.links, config->model.normalization,
-                               config->model.self_loops));
-  HG_TRY(place_nodes(t));
-  HG_TRY(hg_input_create(&t->input, &t->graph));
-  hg_features_free(&t->dataset.part.nodes.features); // the input has them now
-  HG_TRY(hg_model_create(&t->model, &config->model, &t->graph, &t->input, t->dataset.part.nodes.n_classes));
+  HG_TRY(t->type->build(t));
   HG_TRY_ALL(world, "allocating the optimiser", create_optimizer(t));
   HG_TRY_ALL(world, "allocating gradient sums", hg_sums_create(&t->sums, world));
 done:
@@ -150,10 +120,8 @@ void hg_trainer_free(hg_trainer *trainer)
   hg_metrics_free(&trainer->metrics);
   hg_optimizer_free(&trainer->optimizer);
   hg_model_free(&trainer->model);
-  hg_input_free(&trainer->input);
-  hg_local_graph_free(&trainer->graph);
   hg_free(&trainer->class_weights);
-  hg_dataset_free(&trainer->dataset);
+  if (trainer->feed) trainer->type->free(trainer);
 }
 
 void hg_trainer_start(hg_trainer *trainer, uint64_t seed)
@@ -176,35 +144,37 @@ void hg_trainer_average(hg_trainer *trainer)
 
 hg_step hg_trainer_step(hg_trainer *trainer, uint64_t seed, const hg_plan *plan, hg_worker *worker, hg_phases *phases)
 {
-  hg_trainer *t = trainer;
-  const hg_lid *rows = t->dataset.rows[HG_SPLIT_TRAIN];
-  hg_off n = t->dataset.n_rows[HG_SPLIT_TRAIN];
-  hg_pass pass = {.training = true, .seed = seed, .epoch = plan->epoch, .phases = phases};
+  hg_step step = trainer->type->epoch(trainer, seed, plan, worker, phases);
+  if (plan->sync == HG_SYNC_LOCAL && plan->average) hg_trainer_average(trainer);
+  hg_phases_lap(phases, HG_PHASE_OPTIMIZER);
+  return step;
+}
+
+hg_step hg_trainer_update(hg_trainer *t, const hg_step_task *task, const hg_pass *pass, const hg_matrix *logits)
+{
+  const hg_plan *plan = task->plan;
+  hg_matrix d_logits = hg_model_d_logits(&t->model);
   hg_step step = {0};
-  hg_matrix logits = hg_model_forward(&t->model, &pass), d_logits = hg_model_d_logits(&t->model);
   // averaging P ranks' weights averages their gradients: each takes P times its share of the sum
   double scale = plan->sync == HG_SYNC_LOCAL ? hg_world_size(t->world) : 1;
-  step.loss = hg_loss_compute(&t->loss, &t->truth, rows, n, &logits, t->train_weight / scale, &d_logits);
-  hg_phases_lap(phases, HG_PHASE_LOSS);
+  step.loss = hg_loss_compute(&t->loss, task->truth, task->rows, task->n, logits, task->weight / scale, &d_logits);
+  hg_phases_lap(pass->phases, HG_PHASE_LOSS);
   bool sum_now = plan->sync == HG_SYNC_ALLREDUCE;
-  hg_model_backward(&t->model, &pass, sum_now ? t->sums : NULL);
+  hg_model_backward(&t->model, pass, sum_now ? t->sums : NULL);
   if (sum_now) hg_sums_end(t->sums);
-  if (plan->sync == HG_SYNC_COORDINATOR) step.status = hg_worker_sum(worker, t->model.gradients, t->model.n_parameters);
-  hg_phases_lap(phases, HG_PHASE_GRADIENT_SUM);
-  hg_optimizer_step(&t->optimizer, plan->learning_rate, plan->epoch);
-  if (plan->sync == HG_SYNC_LOCAL && plan->average) hg_trainer_average(t);
-  hg_phases_lap(phases, HG_PHASE_OPTIMIZER);
+  if (plan->sync == HG_SYNC_COORDINATOR)
+    step.status = hg_worker_sum(task->worker, t->model.gradients, t->model.n_parameters);
+  hg_phases_lap(pass->phases, HG_PHASE_GRADIENT_SUM);
+  hg_optimizer_step(&t->optimizer, plan->learning_rate, task->number);
+  hg_phases_lap(pass->phases, HG_PHASE_OPTIMIZER);
   return step;
 }
 
 hg_status hg_trainer_evaluate(hg_trainer *trainer, hg_scores *scores)
 {
-  hg_phases unused;
-  hg_phases_start(&unused);
-  hg_pass pass = {.training = false, .phases = &unused};
-  hg_matrix logits = hg_model_forward(&trainer->model, &pass);
-  return hg_metrics_scores(&trainer->metrics, trainer->world, &trainer->dataset, &trainer->loss, &trainer->truth,
-                           &logits, scores);
+  hg_trainer *t = trainer;
+  hg_outputs out = t->type->outputs(t, false);
+  return hg_metrics_scores(&t->metrics, t->world, &t->labelled, &t->loss, &out.logits, t->type->scored, scores);
 }
 
 static void copy(hg_real *to, const hg_real *from, hg_off n) { memcpy(to, from, (size_t)n * sizeof *to); }

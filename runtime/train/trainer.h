@@ -2,34 +2,48 @@
 #include "models/model.h"
 #include "runtime/coord/worker.h"
 #include "runtime/train/checkpoint.h"
-#include "runtime/train/dataset.h"
+#include "runtime/train/labelled.h"
 #include "runtime/train/memory_plan.h"
 #include "runtime/train/metrics.h"
 #include "runtime/train/optimizer.h"
+
+typedef struct hg_feed_type hg_feed_type;
+
+/** What is told of the data, whatever their kind. */
+typedef struct {
+  uint64_t fingerprint;
+  hg_off n_items, n_nodes, n_edges; ///< of all ranks
+  int64_t edge_cut, halo_nodes;
+  double partition_seconds;
+} hg_data_facts;
 
 /** One rank's model, data and optimiser: everything between the config and the epochs. */
 typedef struct {
   hg_world *world;         ///< borrowed
   const hg_config *config; ///< borrowed
-  hg_dataset dataset;
-  hg_local_graph graph;
-  hg_input input;
+  const hg_feed_type *type;
+  void *feed; ///< the data, and how far through them it is; the type's
+  hg_data_facts facts;
+  hg_labelled labelled; ///< a view of the feed's
   hg_model model;
   hg_optimizer optimizer;
   hg_sums *sums;
   hg_metrics metrics;
   hg_metric metric; ///< resolved
-  hg_truth truth;
   hg_loss loss;
   hg_real *class_weights; ///< [n_classes] or NULL
-  double train_weight;    ///< of all ranks' training nodes: what the loss is divided by
+  double train_weight;    ///< of all ranks' training items: what a loss over all of them is divided by
   hg_memory planned;      ///< of this rank, predicted before it was allocated
 } hg_trainer;
 
 /** Loads the data, plans the memory, allocates everything. Collective. */
 hg_status hg_trainer_create(hg_trainer *trainer, hg_world *world, const hg_config *config);
 
-/** The same for a model that is trained already and only predicts (see hg_dataset_load); its weights come later. */
+/**
+ * The same for a model that is trained already and only predicts; its weights come later. Other data than it was
+ * trained on need no labels and no split, and none of their own are used; HG_ERR_INPUT when the config standardizes,
+ * since the statistics are those of the training nodes.
+ */
 hg_status hg_trainer_create_trained(hg_trainer *trainer, hg_world *world, const hg_config *config,
                                     const hg_trained *trained);
 void hg_trainer_free(hg_trainer *trainer);
@@ -37,23 +51,37 @@ void hg_trainer_free(hg_trainer *trainer);
 /** Fresh weights and moments of a seed. */
 void hg_trainer_start(hg_trainer *trainer, uint64_t seed);
 
-/** What one rank found in one training step; sums to be added over ranks. */
+/** What one rank found in one epoch's training; sums to be added over ranks. */
 typedef struct {
   hg_status status;  ///< HG_OK, or what went wrong on this rank alone
-  hg_loss_sums loss; ///< over the owned training nodes
+  hg_loss_sums loss; ///< over this rank's training items
 } hg_step;
 
 /**
- * One epoch's forward pass, loss, backward pass, gradient synchronisation and optimiser step, as the plan says.
+ * One epoch's forward passes, losses, backward passes, gradient synchronisations and optimiser steps, as the plan says.
  * @param worker   for sync: coordinator; otherwise unused
  * Collective; a failure of one rank is in `status`, for the epoch's agreement.
  */
 hg_step hg_trainer_step(hg_trainer *trainer, uint64_t seed, const hg_plan *plan, hg_worker *worker, hg_phases *phases);
 
+/** What every step does with its logits: `truth` of `rows` of them, which weigh `weight` over all ranks. */
+typedef struct {
+  const hg_plan *plan;
+  hg_worker *worker;
+  const hg_truth *truth;
+  const hg_lid *rows; ///< [n]
+  hg_off n;
+  double weight;
+  int number; ///< of the step, from 1: bias correction of Adam
+} hg_step_task;
+
+/** Loss, backward pass, gradient synchronisation, optimiser. For feeds. Collective. */
+hg_step hg_trainer_update(hg_trainer *trainer, const hg_step_task *task, const hg_pass *pass, const hg_matrix *logits);
+
 /** sync local: weights and moments become their means over ranks. Collective. */
 void hg_trainer_average(hg_trainer *trainer);
 
-/** Scores of every split with dropout off. Collective. @param scores [HG_SPLIT_COUNT] */
+/** Scores of the splits with dropout off. Collective. @param scores [HG_SPLIT_COUNT] */
 hg_status hg_trainer_evaluate(hg_trainer *trainer, hg_scores *scores);
 
 /** The current weights, state and moments, into and out of a checkpoint. */

@@ -12,8 +12,8 @@
 static double total_loss(hg_trainer *t, const hg_pass *pass)
 {
   hg_matrix z = hg_model_forward(&t->model, pass);
-  hg_loss_sums sums = hg_loss_compute(&t->loss, &t->truth, t->dataset.rows[HG_SPLIT_TRAIN],
-                                      t->dataset.n_rows[HG_SPLIT_TRAIN], &z, t->train_weight, NULL);
+  hg_loss_sums sums = hg_loss_compute(&t->loss, &t->labelled.truth, t->labelled.rows[HG_SPLIT_TRAIN],
+                                      t->labelled.n_rows[HG_SPLIT_TRAIN], &z, t->train_weight, NULL);
   hg_sum_doubles(t->world, &sums.loss, 1);
   return sums.loss / t->train_weight;
 }
@@ -21,8 +21,8 @@ static double total_loss(hg_trainer *t, const hg_pass *pass)
 static void gradient(hg_trainer *t, const hg_pass *pass)
 {
   hg_matrix z = hg_model_forward(&t->model, pass), d_z = hg_model_d_logits(&t->model);
-  (void)hg_loss_compute(&t->loss, &t->truth, t->dataset.rows[HG_SPLIT_TRAIN], t->dataset.n_rows[HG_SPLIT_TRAIN], &z,
-                        t->train_weight, &d_z);
+  (void)hg_loss_compute(&t->loss, &t->labelled.truth, t->labelled.rows[HG_SPLIT_TRAIN],
+                        t->labelled.n_rows[HG_SPLIT_TRAIN], &z, t->train_weight, &d_z);
   hg_model_backward(&t->model, pass, t->sums);
   hg_sums_end(t->sums);
 }

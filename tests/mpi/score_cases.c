@@ -107,13 +107,13 @@ static bool found_bit(const hg_truth *truth, const hg_real *z, int c)
 // the definitions, by counting class after class
 static hg_scores count_scores(const hg_trainer *t, const hg_matrix *z, int split)
 {
-  const hg_truth *truth = &t->truth;
+  const hg_truth *truth = &t->labelled.truth;
   hg_scores s = hg_scores_none();
-  double tp_all = 0, wrong_all = 0, right = 0, macro = 0, classes = 0, n = (double)t->dataset.n_rows[split];
+  double tp_all = 0, wrong_all = 0, right = 0, macro = 0, classes = 0, n = (double)t->labelled.n_rows[split];
   for (int c = 0; c < truth->classes; c++) {
     double tp = 0, fp = 0, fn = 0;
-    for (hg_off r = 0; r < t->dataset.n_rows[split]; r++) {
-      hg_lid i = t->dataset.rows[split][r];
+    for (hg_off r = 0; r < t->labelled.n_rows[split]; r++) {
+      hg_lid i = t->labelled.rows[split][r];
       bool expected = truth_bit(truth, i, c), found = found_bit(truth, z->data + (hg_off)i * z->cols, c);
       tp += found && expected;
       fp += found && !expected;

@@ -1,0 +1,123 @@
+#include "runtime/train/feed_graph.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "comm/reduce.h"
+#include "core/base/alloc.h"
+#include "core/tensor/geo.h"
+
+enum { MOST_GATES = 1 << 24 }; // of a layer
+
+static bool needs_positions(const hg_config *config)
+{
+  const hg_layer_type *type = NULL;
+  return hg_layer_type_find(&type, config->model.type) == HG_OK && type->needs_positions;
+}
+
+// what a layer with gates needs of the graph, said of the file that the user named
+static hg_status check_positions(const hg_config *config, const hg_nodes *nodes)
+{
+  const hg_model_options *o = &config->model;
+  const char *path = config->dataset.path;
+  if (!needs_positions(config)) return HG_OK;
+  if (nodes->n_dims == 0)
+    return hg_fail(HG_ERR_INPUT, "model.type: %s needs positions of the nodes, found none in %s", o->type, path);
+  if (nodes->n_dims > HG_GEO_DIMS)
+    return hg_fail(HG_ERR_INPUT, "model.type: %s takes positions of 1 to %d dimensions, found %d in %s", o->type,
+                   HG_GEO_DIMS, nodes->n_dims, path);
+  if (nodes->features.indptr)
+    return hg_fail(HG_ERR_INPUT, "model.type: %s needs dense features, found sparse ones in %s", o->type, path);
+  int64_t width = nodes->features.width > o->hidden ? nodes->features.width : o->hidden;
+  if (width * o->filters > MOST_GATES)
+    return hg_fail(HG_ERR_INPUT, "model.filters: found %d for layers of up to %lld channels, expected at most %d gates",
+                   o->filters, (long long)width, MOST_GATES);
+  return HG_OK;
+}
+
+static hg_status load(hg_trainer *t, const hg_trained *trained)
+{
+  hg_graph_feed *feed = NULL;
+  hg_status rc = HG_OK;
+  HG_TRY_ALL(t->world, "loading parts", HG_ALLOC(feed, 1, "data"));
+  t->feed = feed;
+  HG_TRY(hg_dataset_load(&feed->dataset, t->world, t->config, trained));
+  const hg_dataset *d = &feed->dataset;
+  t->labelled = d->labelled;
+  t->facts = (hg_data_facts){.fingerprint = d->header.fingerprint,
+                             .n_items = d->part.n_global,
+                             .n_nodes = d->header.n_nodes,
+                             .n_edges = d->header.n_edges,
+                             .edge_cut = d->edge_cut,
+                             .halo_nodes = d->halo_nodes,
+                             .partition_seconds = d->partition_seconds};
+done:
+  return rc;
+}
+
+static hg_status build(hg_trainer *t)
+{
+  hg_graph_feed *feed = t->feed;
+  hg_dataset *d = &feed->dataset;
+  const hg_model_options *o = &t->config->model;
+  hg_status rc = HG_OK;
+  HG_TRY_ALL(t->world, "planning the model", check_positions(t->config, &d->part.nodes));
+  HG_TRY_ALL(t->world, "planning memory", hg_memory_plan(&t->planned, t->config, d));
+  HG_TRY(hg_local_graph_create(&feed->graph, t->world, &d->part, &d->links, o->normalization, o->self_loops));
+  if (needs_positions(t->config)) HG_TRY(hg_local_graph_place(&feed->graph, o->normalize_positions));
+  HG_TRY(hg_input_create(&feed->input, &feed->graph));
+  hg_features_free(&d->part.nodes.features); // the input has them now
+  HG_TRY(hg_model_create(&t->model, o, &feed->graph, &feed->input, d->part.nodes.n_classes));
+done:
+  return rc;
+}
+
+static hg_step epoch(hg_trainer *t, uint64_t seed, const hg_plan *plan, hg_worker *worker, hg_phases *phases)
+{
+  const hg_pass pass = {.training = true, .seed = seed, .epoch = plan->epoch, .phases = phases};
+  const hg_step_task task = {.plan = plan,
+                             .worker = worker,
+                             .truth = &t->labelled.truth,
+                             .rows = t->labelled.rows[HG_SPLIT_TRAIN],
+                             .n = t->labelled.n_rows[HG_SPLIT_TRAIN],
+                             .weight = t->train_weight,
+                             .number = plan->epoch};
+  hg_matrix logits = hg_model_forward(&t->model, &pass);
+  return hg_trainer_update(t, &task, &pass, &logits);
+}
+
+static hg_outputs outputs(hg_trainer *t, bool all)
+{
+  hg_phases unused;
+  (void)all; // one pass has everything
+  hg_phases_start(&unused);
+  hg_matrix logits = hg_model_forward(&t->model, &(hg_pass){.training = false, .phases = &unused});
+  logits.rows = t->labelled.n_items;
+  return (hg_outputs){logits, hg_model_embeddings(&t->model)};
+}
+
+static void describe(const hg_trainer *t, char *line, size_t size)
+{
+  const hg_part *p = &hg_graph_feed_of(t)->dataset.part;
+  double maxima[] = {(double)p->n_owned, (double)p->n_halo, (double)hg_csr_entries(&p->a)};
+  hg_max_doubles(t->world, maxima, 3);
+  snprintf(line, size, "largest rank: %.0f owned and %.0f halo nodes, %.0f edges", maxima[0], maxima[1], maxima[2]);
+}
+
+static void free_feed(hg_trainer *t)
+{
+  hg_graph_feed *feed = t->feed;
+  hg_input_free(&feed->input);
+  hg_local_graph_free(&feed->graph);
+  hg_dataset_free(&feed->dataset);
+  hg_free(&t->feed);
+}
+
+const hg_feed_type hg_feed_graph = {.item = "node",
+                                    .scored = HG_SPLIT_TRAIN,
+                                    .load = load,
+                                    .build = build,
+                                    .epoch = epoch,
+                                    .outputs = outputs,
+                                    .describe = describe,
+                                    .free = free_feed};

@@ -1,0 +1,13 @@
+#pragma once
+#include "runtime/train/dataset.h"
+#include "runtime/train/feed.h"
+
+/** The feed of a run on one graph: this rank's part, all of it in every pass. */
+typedef struct {
+  hg_dataset dataset;
+  hg_local_graph graph;
+  hg_input input;
+} hg_graph_feed;
+
+/** The feed of a trainer whose type is hg_feed_graph. */
+static inline hg_graph_feed *hg_graph_feed_of(const hg_trainer *trainer) { return trainer->feed; }
