@@ -8,7 +8,7 @@
 #include "core/base/threads.h"
 #include "core/tensor/geo.h"
 
-// What is drawn, in the low 8 bits of the generator's word b: normals of a rotation from 0, of a node's noise from NOISE.
+// What is drawn, in the low 8 bits of the generator's word b: from 0 a rotation's normals, from NOISE a node's.
 enum { MIRROR = 64, FACTOR = 65, NOISE = 128 };
 
 hg_augment hg_augment_training(const hg_augment_options *options, uint64_t seed, int epoch)
