@@ -7,7 +7,7 @@
  * be one node, but not be empty. Owns its arrays.
  */
 typedef struct {
-  hg_graph united;   ///< adjacency, dense features and positions of all nodes; no labels, no split
+  hg_graph united; ///< adjacency, dense features, positions of all nodes; no labels, split, original ids
   hg_off n_graphs;
   hg_off *graph_ptr; ///< [n_graphs + 1]
   hg_nodes items;    ///< [n_graphs] task, labels or targets, split and original ids of the graphs; nothing else

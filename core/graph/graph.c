@@ -1,6 +1,7 @@
 #include "core/graph/graph.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 #include "core/base/alloc.h"
@@ -23,6 +24,14 @@ void hg_nodes_free(hg_nodes *nodes)
   hg_free(&nodes->positions);
   hg_free(&nodes->original_ids);
   *nodes = (hg_nodes){0};
+}
+
+bool hg_nodes_labelled(const hg_nodes *nodes, hg_off i)
+{
+  if (nodes->labels) return nodes->labels[i] >= 0;
+  for (int k = 0; nodes->targets && k < nodes->n_classes; k++)
+    if (isnan(nodes->targets[i * nodes->n_classes + k])) return false;
+  return true;
 }
 
 void hg_graph_free(hg_graph *graph)

@@ -69,7 +69,15 @@ hg_status hg_graph_check(const hg_graph *graph);
  * cannot be checked.
  */
 hg_status hg_graph_check_rows(const hg_graph *slice, hg_gid first);
-hg_status hg_nodes_check(const hg_nodes *nodes, hg_gid first);
+
+/** The half of hg_graph_check without labels, split and original ids. */
+hg_status hg_graph_check_structure(const hg_graph *graph);
+
+/** The other half, of the graphs of a collection: labels, split, original ids. */
+hg_status hg_items_check(const hg_nodes *items);
+
+/** Whether all is known of node (or graph) i: its class, its targets; true without a task. */
+bool hg_nodes_labelled(const hg_nodes *nodes, hg_off i);
 
 /**
  * `out` = the same nodes in the order order[0], order[1], ... (old numbers, a permutation); adjacency columns

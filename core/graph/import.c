@@ -1,16 +1,18 @@
 #include "core/graph/import.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "core/base/alloc.h"
 #include "core/base/suggest.h"
 #include "core/graph/import_fields.h"
+#include "core/graph/store.h"
 
 const hg_import_format hg_import_formats[] = {
-    {"npz", ".npz", "gnn-benchmark layout: adj_*, attr_* or attr_matrix, labels or y, train_idx/val_idx/test_idx, pos",
+    {"npz", ".npz",
+     "a graph: adj_*, attr_* or attr_matrix, labels or y, *_idx, pos; or many: node_ptr, edge_ptr, edge_index, x, y, "
+     "pos",
      hg_import_npz},
     {"edgelist", ".txt .csv .gz", "a line an edge: source, target; any 64-bit node numbers", hg_import_edgelist},
     {"mtx", ".mtx .mtx.gz", "Matrix Market coordinate, square; row u, column v is the edge u -> v", hg_import_mtx},
@@ -41,20 +43,11 @@ hg_status hg_import_find(const char *name, const hg_import_format **format)
                  near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
-static bool is_labelled(const hg_nodes *nodes, hg_off i)
-{
-  if (nodes->labels) return nodes->labels[i] >= 0;
-  if (!nodes->targets) return true;
-  for (int k = 0; k < nodes->n_classes; k++)
-    if (isnan(nodes->targets[i * nodes->n_classes + k])) return false;
-  return true;
-}
-
 static hg_status count_labels(const hg_nodes *nodes, hg_import_report *report)
 {
   if (nodes->task == HG_TASK_NONE) return HG_OK;
   for (hg_off i = 0; i < nodes->n; i++) {
-    if (is_labelled(nodes, i)) continue;
+    if (hg_nodes_labelled(nodes, i)) continue;
     report->unlabelled++;
     report->unlabelled_in_split += nodes->split && nodes->split[i] != HG_SPLIT_NONE;
   }
@@ -69,33 +62,53 @@ static hg_status count_labels(const hg_nodes *nodes, hg_import_report *report)
   return rc;
 }
 
-hg_status hg_import_finish(hg_graph *g, const char *path, const hg_import_options *options, hg_import_report *report)
+void hg_imported_free(hg_imported *imported)
+{
+  hg_graph_free(&imported->graph);
+  hg_collection_free(&imported->collection);
+}
+
+hg_nodes *hg_imported_items(hg_imported *imported)
+{
+  return imported->is_collection ? &imported->collection.items : &imported->graph.nodes;
+}
+
+hg_status hg_import_finish(hg_imported *out, const char *path, const hg_import_options *options,
+                           hg_import_report *report)
 {
   hg_status rc = HG_OK;
-  if (g->nodes.n == 0) HG_TRY(hg_fail(HG_ERR_INPUT, "%s: found no nodes", path));
-  const hg_id_map rows = hg_id_map_range(0, g->nodes.n);
-  if (!g->nodes.original_ids) HG_TRY(hg_import_original_ids(&g->nodes, &rows));
-  HG_TRY(count_labels(&g->nodes, report));
+  hg_nodes *items = hg_imported_items(out);
+  hg_graph *g = out->is_collection ? &out->collection.united : &out->graph;
+  if (items->n == 0) HG_TRY(hg_fail(HG_ERR_INPUT, "%s: found no %s", path, out->is_collection ? "graphs" : "nodes"));
+  const hg_id_map rows = hg_id_map_range(0, items->n);
+  if (!items->original_ids) HG_TRY(hg_import_original_ids(items, &rows));
+  HG_TRY(count_labels(items, report));
   if (options->symmetrize)
     g->symmetric = true;
   else
     HG_TRY(hg_graph_is_symmetric(g, &g->symmetric));
-  HG_TRY(hg_context(hg_graph_check(g), "%s", path));
+  HG_TRY(hg_context(out->is_collection ? hg_collection_check(&out->collection) : hg_graph_check(g), "%s", path));
 done:
   return rc;
 }
 
-hg_status hg_import_read(hg_graph *graph, const hg_import_format *format, const char *path,
+hg_status hg_import_read(hg_imported *out, const hg_import_format *format, const char *path,
                          const hg_import_options *options, hg_import_report *report)
 {
   hg_status rc = HG_OK;
-  hg_graph g = {0};
+  hg_imported made = {0};
   *report = (hg_import_report){0};
-  HG_TRY(format->read(&g, path, options, report));
-  HG_TRY(hg_import_finish(&g, path, options, report));
-  *graph = g;
-  g = (hg_graph){0};
+  HG_TRY(format->read(&made, path, options, report));
+  HG_TRY(hg_import_finish(&made, path, options, report));
+  *out = made;
+  made = (hg_imported){0};
 done:
-  hg_graph_free(&g);
+  hg_imported_free(&made);
   return rc;
+}
+
+hg_status hg_import_write(const char *path, const hg_imported *imported, const char *creator)
+{
+  return imported->is_collection ? hg_store_write_collection(path, &imported->collection, creator)
+                                 : hg_store_write_graph(path, &imported->graph, creator);
 }

@@ -1,4 +1,5 @@
 #pragma once
+#include "core/graph/collection.h"
 #include "core/graph/csr_build.h"
 
 /** How a graph is read; start from hg_import_default(). Strings are borrowed. */
@@ -20,15 +21,31 @@ static inline hg_import_options hg_import_default(void) { return (hg_import_opti
 typedef struct {
   hg_build_counts build;
   bool weights_ignored; ///< some edge had a weight other than 1
-  hg_off unlabelled;    ///< nodes without a label (no task: 0)
-  hg_off empty_classes; ///< classes without a node
+  hg_off unlabelled;    ///< nodes (of a collection: graphs) without a label (no task: 0)
+  hg_off empty_classes; ///< classes without a node or graph
   hg_off unlabelled_in_split;
 } hg_import_report;
 
-/** A format. `read` fills the graph and its report; hg_import_read does what all formats share. */
+/** What a reader makes: one graph, or a collection of graphs. The other one stays empty. */
+typedef struct {
+  bool is_collection;
+  hg_graph graph;
+  hg_collection collection;
+} hg_imported;
+
+void hg_imported_free(hg_imported *imported);
+
+/** What has labels and is split: the nodes of the graph, or the graphs of the collection. */
+hg_nodes *hg_imported_items(hg_imported *imported);
+
+/**
+ * A format. `read` fills a zeroed `out` and the report; hg_import_read does what all formats share. Of a collection it
+ * fills n_graphs, graph_ptr, united.adjacency (hg_csr_build does it), united.nodes.n, features and positions, items.n
+ * and what is known of the graphs; `symmetric` and original ids that are not there are found by hg_import_finish.
+ */
 typedef struct {
   const char *name, *suffix, *help;
-  hg_status (*read)(hg_graph *graph, const char *path, const hg_import_options *options, hg_import_report *report);
+  hg_status (*read)(hg_imported *out, const char *path, const hg_import_options *options, hg_import_report *report);
 } hg_import_format;
 
 /** All formats, ended by a NULL name. */
@@ -38,28 +55,31 @@ extern const hg_import_format hg_import_formats[];
 hg_status hg_import_find(const char *name, const hg_import_format **format);
 
 /**
- * Reads the file or folder `path`, numbers nodes that have no original ids, finds out whether the graph is symmetric,
- * counts what the report tells, and checks the whole graph. Not collective.
- * @param graph   created; untouched on failure
- * @return        HG_ERR_INPUT names the file and what was found and expected
+ * Reads the file or folder `path`, numbers nodes (or graphs) that have no original ids, finds out whether the edges are
+ * symmetric, counts what the report tells, and checks everything. Not collective.
+ * @param out   created; untouched on failure
+ * @return      HG_ERR_INPUT names the file and what was found and expected
  * Memory: at most about twice the graph.
  */
-hg_status hg_import_read(hg_graph *graph, const hg_import_format *format, const char *path,
+hg_status hg_import_read(hg_imported *out, const hg_import_format *format, const char *path,
                          const hg_import_options *options, hg_import_report *report);
 
 /**
- * The second half of hg_import_read, for a graph that a format's reader has filled; on failure it is still the
- * caller's to free.
+ * The second half of hg_import_read, for what a format's reader has filled; on failure it is still the caller's to
+ * free.
  */
-hg_status hg_import_finish(hg_graph *graph, const char *path, const hg_import_options *options,
+hg_status hg_import_finish(hg_imported *out, const char *path, const hg_import_options *options,
                            hg_import_report *report);
 
-hg_status hg_import_npz(hg_graph *graph, const char *path, const hg_import_options *options, hg_import_report *report);
-hg_status hg_import_edgelist(hg_graph *graph, const char *path, const hg_import_options *options,
+/** Writes the graph or collection as an .hg file, as hg_store_write_graph. */
+hg_status hg_import_write(const char *path, const hg_imported *imported, const char *creator);
+
+hg_status hg_import_npz(hg_imported *out, const char *path, const hg_import_options *options, hg_import_report *report);
+hg_status hg_import_edgelist(hg_imported *out, const char *path, const hg_import_options *options,
                              hg_import_report *report);
-hg_status hg_import_mtx(hg_graph *graph, const char *path, const hg_import_options *options, hg_import_report *report);
-hg_status hg_import_metis(hg_graph *graph, const char *path, const hg_import_options *options,
+hg_status hg_import_mtx(hg_imported *out, const char *path, const hg_import_options *options, hg_import_report *report);
+hg_status hg_import_metis(hg_imported *out, const char *path, const hg_import_options *options,
                           hg_import_report *report);
-hg_status hg_import_ogb(hg_graph *graph, const char *path, const hg_import_options *options, hg_import_report *report);
-hg_status hg_import_graphbolt(hg_graph *graph, const char *path, const hg_import_options *options,
+hg_status hg_import_ogb(hg_imported *out, const char *path, const hg_import_options *options, hg_import_report *report);
+hg_status hg_import_graphbolt(hg_imported *out, const char *path, const hg_import_options *options,
                               hg_import_report *report);

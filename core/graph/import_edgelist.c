@@ -21,8 +21,10 @@ static hg_status each_edge(void *source, hg_status (*edge)(void *context, hg_gid
   return hg_import_text_edges(file->path, &file->map, file->weights_ignored, edge, context);
 }
 
-hg_status hg_import_edgelist(hg_graph *g, const char *path, const hg_import_options *options, hg_import_report *report)
+hg_status hg_import_edgelist(hg_imported *out, const char *path, const hg_import_options *options,
+                             hg_import_report *report)
 {
+  hg_graph *g = &out->graph;
   hg_status rc = HG_OK;
   edge_file file = {.path = path, .weights_ignored = &report->weights_ignored};
   if (options->nodes > 0) {

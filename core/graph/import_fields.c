@@ -30,7 +30,7 @@ hg_status hg_import_original_ids(hg_nodes *nodes, const hg_id_map *map)
   return HG_OK;
 }
 
-hg_status hg_import_labels(hg_nodes *nodes, const char *name, const int64_t *labels)
+hg_status hg_import_labels(hg_nodes *nodes, const char *name, const char *noun, const int64_t *labels)
 {
   hg_status rc = HG_OK;
   int64_t top = -1;
@@ -38,8 +38,8 @@ hg_status hg_import_labels(hg_nodes *nodes, const char *name, const int64_t *lab
   HG_TRY(HG_ALLOC(out, nodes->n, "labels"));
   for (hg_off i = 0; i < nodes->n; i++) {
     if (labels[i] < -1 || labels[i] >= MAX_CLASSES)
-      HG_TRY(hg_fail(HG_ERR_INPUT, "%s: node %" PRId64 ": found label %" PRId64 ", expected -1 (unknown) or 0 to %d",
-                     name, i, labels[i], MAX_CLASSES - 1));
+      HG_TRY(hg_fail(HG_ERR_INPUT, "%s: %s %" PRId64 ": found label %" PRId64 ", expected -1 (unknown) or 0 to %d",
+                     name, noun, i, labels[i], MAX_CLASSES - 1));
     out[i] = (int32_t)labels[i];
     if (labels[i] > top) top = labels[i];
   }
@@ -53,31 +53,31 @@ done:
   return rc;
 }
 
-static hg_status whole_labels(hg_nodes *nodes, const char *name, const float *values)
+static hg_status whole_labels(hg_nodes *nodes, const char *name, const char *noun, const float *values)
 {
   int64_t *labels = NULL;
   hg_status rc = HG_OK;
   HG_TRY(HG_ALLOC(labels, nodes->n, "labels"));
   for (hg_off i = 0; i < nodes->n; i++) {
     if (!isnan(values[i]) && (values[i] != rintf(values[i]) || fabsf(values[i]) > MAX_CLASSES))
-      HG_TRY(hg_fail(HG_ERR_INPUT, "%s: node %" PRId64 ": found label %g, expected a whole number", name, i,
+      HG_TRY(hg_fail(HG_ERR_INPUT, "%s: %s %" PRId64 ": found label %g, expected a whole number", name, noun, i,
                      (double)values[i]));
     labels[i] = isnan(values[i]) ? -1 : (int64_t)values[i];
   }
-  HG_TRY(hg_import_labels(nodes, name, labels));
+  HG_TRY(hg_import_labels(nodes, name, noun, labels));
 done:
   hg_free(&labels);
   return rc;
 }
 
-static hg_status multi_label(hg_nodes *nodes, const char *name, const float *values, int columns)
+static hg_status multi_label(hg_nodes *nodes, const char *name, const char *noun, const float *values, int columns)
 {
   hg_off row_bytes = hg_label_bytes(columns);
   hg_status rc = HG_ALLOC(nodes->label_bits, nodes->n * row_bytes, "label bits");
   if (rc != HG_OK) return rc;
   for (hg_off i = 0; i < nodes->n * columns; i++) {
     if (values[i] != 0 && values[i] != 1 && !isnan(values[i]))
-      return hg_fail(HG_ERR_INPUT, "%s: node %" PRId64 ", label %" PRId64 ": found %g, expected 0 or 1", name,
+      return hg_fail(HG_ERR_INPUT, "%s: %s %" PRId64 ", label %" PRId64 ": found %g, expected 0 or 1", name, noun,
                      i / columns, i % columns, (double)values[i]);
     hg_off c = i % columns;
     if (values[i] == 1) nodes->label_bits[i / columns * row_bytes + c / 8] |= (uint8_t)(1U << c % 8);
@@ -87,13 +87,13 @@ static hg_status multi_label(hg_nodes *nodes, const char *name, const float *val
   return HG_OK;
 }
 
-static hg_status regression(hg_nodes *nodes, const char *name, const float *values, int columns)
+static hg_status regression(hg_nodes *nodes, const char *name, const char *noun, const float *values, int columns)
 {
   hg_status rc = HG_ALLOC(nodes->targets, nodes->n * columns, "targets");
   if (rc != HG_OK) return rc;
   for (hg_off i = 0; i < nodes->n * columns; i++) {
     if (isinf(values[i]))
-      return hg_fail(HG_ERR_INPUT, "%s: node %" PRId64 ": found an infinite target", name, i / columns);
+      return hg_fail(HG_ERR_INPUT, "%s: %s %" PRId64 ": found an infinite target", name, noun, i / columns);
     nodes->targets[i] = values[i];
   }
   nodes->task = HG_TASK_REGRESSION;
@@ -113,32 +113,34 @@ static hg_task guess_task(const float *values, hg_off n, int columns)
   return columns > 1 && bits ? HG_TASK_MULTILABEL : HG_TASK_REGRESSION;
 }
 
-hg_status hg_import_truth(hg_nodes *nodes, const char *name, const float *values, int columns, hg_task task)
+hg_status hg_import_truth(hg_nodes *nodes, const char *name, const char *noun, const float *values, int columns,
+                          hg_task task)
 {
   if (nodes->n == 0) return HG_OK;
   if (columns < 1 || columns > MAX_CLASSES)
     return hg_fail(HG_ERR_INPUT, "%s: found %d columns of labels, expected 1 to %d", name, columns, MAX_CLASSES);
   if (task == HG_TASK_NONE) task = guess_task(values, nodes->n, columns);
-  if (task == HG_TASK_MULTILABEL) return multi_label(nodes, name, values, columns);
-  if (task == HG_TASK_REGRESSION) return regression(nodes, name, values, columns);
+  if (task == HG_TASK_MULTILABEL) return multi_label(nodes, name, noun, values, columns);
+  if (task == HG_TASK_REGRESSION) return regression(nodes, name, noun, values, columns);
   if (columns != 1)
     return hg_fail(HG_ERR_INPUT, "%s: found %d columns of labels, expected one for classes", name, columns);
-  return whole_labels(nodes, name, values);
+  return whole_labels(nodes, name, noun, values);
 }
 
 static const char *const split_names[HG_SPLIT_COUNT] = {"no split", "train", "val", "test"};
 
-hg_status hg_import_mark(hg_nodes *nodes, const char *name, const int64_t *ids, hg_off count, hg_split split)
+hg_status hg_import_mark(hg_nodes *nodes, const char *name, const char *noun, const int64_t *ids, hg_off count,
+                         hg_split split)
 {
   hg_status rc = HG_OK;
   if (!nodes->split) HG_TRY(HG_ALLOC(nodes->split, nodes->n, "split"));
   for (hg_off k = 0; k < count; k++) {
     if (ids[k] < 0 || ids[k] >= nodes->n)
-      HG_TRY(hg_fail(HG_ERR_INPUT, "%s: entry %" PRId64 ": found node %" PRId64 ", expected 0 to %" PRId64, name, k,
+      HG_TRY(hg_fail(HG_ERR_INPUT, "%s: entry %" PRId64 ": found %s %" PRId64 ", expected 0 to %" PRId64, name, k, noun,
                      ids[k], nodes->n - 1));
     uint8_t *now = &nodes->split[ids[k]];
     if (*now != HG_SPLIT_NONE && *now != split)
-      HG_TRY(hg_fail(HG_ERR_INPUT, "%s: node %" PRId64 " is in %s and in %s", name, ids[k], split_names[*now],
+      HG_TRY(hg_fail(HG_ERR_INPUT, "%s: %s %" PRId64 " is in %s and in %s", name, noun, ids[k], split_names[*now],
                      split_names[split]));
     *now = (uint8_t)split;
   }

@@ -6,7 +6,7 @@
 
 /**
  * What the readers share: putting labels, splits and features into the nodes, with their checks. `name` is for
- * messages.
+ * messages, and `noun` what has labels and a split: "node", or "graph" for the items of a collection.
  */
 
 /** Whether n nodes fit in 32 bits and their pointers in this machine's memory; a header may claim anything. */
@@ -16,19 +16,21 @@ hg_status hg_import_check_nodes(const char *name, hg_off n);
 hg_status hg_import_original_ids(hg_nodes *nodes, const hg_id_map *map);
 
 /** nodes->labels from [n] integers: 0 and up, -1 unknown. Sets task and n_classes (the largest label + 1). */
-hg_status hg_import_labels(hg_nodes *nodes, const char *name, const int64_t *labels);
+hg_status hg_import_labels(hg_nodes *nodes, const char *name, const char *noun, const int64_t *labels);
 
 /**
  * Labels from [n x columns] numbers, NaN unknown. For the task HG_TASK_NONE: one column of whole numbers is classes
  * (-1 unknown), more columns of 0 and 1 are a multi-label task (NaN counts as 0: bits know no third value),
  * everything else regression.
  */
-hg_status hg_import_truth(hg_nodes *nodes, const char *name, const float *values, int columns, hg_task task);
+hg_status hg_import_truth(hg_nodes *nodes, const char *name, const char *noun, const float *values, int columns,
+                          hg_task task);
 
 /**
  * Puts `count` nodes (numbers 0..n-1) into a split. HG_ERR_INPUT for one that is out of range or already in another.
  */
-hg_status hg_import_mark(hg_nodes *nodes, const char *name, const int64_t *ids, hg_off count, hg_split split);
+hg_status hg_import_mark(hg_nodes *nodes, const char *name, const char *noun, const int64_t *ids, hg_off count,
+                         hg_split split);
 
 /**
  * "train", "val" (also valid, validation), "test" -> the split; "none" and "-" -> HG_SPLIT_NONE; false for another

@@ -337,7 +337,7 @@ static hg_status read_set(metadata *m, const yaml_node_t *set, hg_nodes *nodes, 
   if (!seeds) HG_TRY(fail_at(m, typed, "found no data of the name seeds"));
   HG_TRY(file_of(m, seeds, &file));
   HG_TRY(read_list(&file, &ids, &count));
-  HG_TRY(hg_import_mark(nodes, file.path, ids, count, split));
+  HG_TRY(hg_import_mark(nodes, file.path, "node", ids, count, split));
   if (!labels) goto done;
   HG_TRY(file_of(m, labels, &file));
   HG_TRY(add_labels(table, nodes, &file, ids, count));
@@ -388,15 +388,17 @@ static hg_status read_task(metadata *m, hg_nodes *nodes, const hg_import_options
     if (set) HG_TRY(read_set(m, set, nodes, split, &table));
   }
   if (!table.values) goto done;
-  HG_TRY(hg_import_truth(nodes, m->file, table.values, (int)table.columns, options->task));
+  HG_TRY(hg_import_truth(nodes, m->file, "node", table.values, (int)table.columns, options->task));
   HG_TRY(apply_classes(m, task, nodes));
 done:
   hg_free(&table.values);
   return rc;
 }
 
-hg_status hg_import_graphbolt(hg_graph *g, const char *path, const hg_import_options *options, hg_import_report *report)
+hg_status hg_import_graphbolt(hg_imported *out, const char *path, const hg_import_options *options,
+                              hg_import_report *report)
 {
+  hg_graph *g = &out->graph;
   hg_status rc = HG_OK;
   metadata m = {0};
   HG_TRY(load(&m, path));

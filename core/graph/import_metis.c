@@ -97,8 +97,10 @@ done:
   return rc;
 }
 
-hg_status hg_import_metis(hg_graph *g, const char *path, const hg_import_options *options, hg_import_report *report)
+hg_status hg_import_metis(hg_imported *out, const char *path, const hg_import_options *options,
+                          hg_import_report *report)
 {
+  hg_graph *g = &out->graph;
   hg_status rc = HG_OK;
   hg_text text = {0};
   metis m = {.path = path, .weights_ignored = &report->weights_ignored};

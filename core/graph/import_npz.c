@@ -38,14 +38,14 @@ static hg_status read_shape(hg_npz *npz, const char *key, int64_t shape[2])
   return rc;
 }
 
-static hg_status expect_count(const hg_npz *npz, const char *key, hg_off found, hg_off expected, const char *what)
+hg_status hg_npz_expect_count(const hg_npz *npz, const char *key, hg_off found, hg_off expected, const char *what)
 {
   if (found == expected) return HG_OK;
   return hg_fail(HG_ERR_INPUT, "%s: %s: found %" PRId64 " elements, expected %" PRId64 " (%s)", hg_npz_path(npz), key,
                  found, expected, what);
 }
 
-static hg_status check_pointers(const hg_npz *npz, const char *key, const hg_off *indptr, hg_off n, hg_off entries)
+hg_status hg_npz_check_pointers(const hg_npz *npz, const char *key, const hg_off *indptr, hg_off n, hg_off entries)
 {
   if (indptr[0] != 0)
     return hg_fail(HG_ERR_INPUT, "%s: %s: found %" PRId64 " first, expected 0", hg_npz_path(npz), key, indptr[0]);
@@ -66,7 +66,7 @@ static hg_status look_at_weights(hg_npz *npz, hg_off entries, bool *ignored)
   float chunk[4096];
   hg_npy a = {0};
   HG_TRY(hg_npz_begin(npz, "adj_data", &a));
-  HG_TRY(expect_count(npz, "adj_data", a.count, entries, "as adj_indices"));
+  HG_TRY(hg_npz_expect_count(npz, "adj_data", a.count, entries, "as adj_indices"));
   for (hg_off at = 0; at < entries;) {
     hg_off now = entries - at < 4096 ? entries - at : 4096;
     HG_TRY(hg_npy_f32(&a, chunk, now));
@@ -96,9 +96,9 @@ static hg_status read_adjacency(hg_npz *npz, hg_graph *g, bool symmetrize, hg_im
   f.n = shape[0];
   HG_TRY(hg_import_check_nodes(hg_npz_path(npz), f.n));
   HG_TRY(hg_npz_i64(npz, "adj_indptr", &f.indptr, &count));
-  HG_TRY(expect_count(npz, "adj_indptr", count, f.n + 1, "the nodes of adj_shape and 1"));
+  HG_TRY(hg_npz_expect_count(npz, "adj_indptr", count, f.n + 1, "the nodes of adj_shape and 1"));
   HG_TRY(hg_npz_i32(npz, "adj_indices", &f.columns, &f.entries));
-  HG_TRY(check_pointers(npz, "adj_indptr", f.indptr, f.n, f.entries));
+  HG_TRY(hg_npz_check_pointers(npz, "adj_indptr", f.indptr, f.n, f.entries));
   if (hg_npz_has(npz, "adj_data")) HG_TRY(look_at_weights(npz, f.entries, &report->weights_ignored));
   HG_TRY(hg_context(hg_csr_build(&g->adjacency, f.n, each_edge, &f, symmetrize, &report->build), "%s: adj_indices",
                     hg_npz_path(npz)));
@@ -124,10 +124,10 @@ static hg_status read_sparse_features(hg_npz *npz, hg_nodes *nodes)
   if (shape[1] < 0) HG_TRY(hg_fail(HG_ERR_INPUT, "%s_shape: found %" PRId64 " columns", name, shape[1]));
   HG_TRY(hg_context(hg_to_i32(&f.width, shape[1], "features"), "%s_shape", name));
   HG_TRY(hg_npz_i64(npz, "attr_indptr", &f.indptr, &pointers));
-  HG_TRY(expect_count(npz, "attr_indptr", pointers, nodes->n + 1, "the nodes and 1"));
+  HG_TRY(hg_npz_expect_count(npz, "attr_indptr", pointers, nodes->n + 1, "the nodes and 1"));
   HG_TRY(hg_npz_i32(npz, "attr_indices", &f.indices, &columns));
   HG_TRY(hg_npz_f32(npz, "attr_data", &f.values, values));
-  HG_TRY(expect_count(npz, "attr_data", values[0] * values[1], columns, "as attr_indices"));
+  HG_TRY(hg_npz_expect_count(npz, "attr_data", values[0] * values[1], columns, "as attr_indices"));
   if (f.width > 0) HG_TRY(hg_import_sparse(nodes, name, &f, columns));
 done:
   hg_free(&f.indptr);
@@ -141,7 +141,7 @@ static hg_status read_rows(hg_npz *npz, const char *key, hg_off n, float **value
 {
   hg_off shape[2];
   hg_status rc = hg_npz_f32(npz, key, values, shape);
-  if (rc == HG_OK) rc = expect_count(npz, key, shape[0], n, "rows: the nodes");
+  if (rc == HG_OK) rc = hg_npz_expect_count(npz, key, shape[0], n, "rows: the nodes");
   *width = rc == HG_OK ? shape[1] : 0;
   return rc;
 }
@@ -176,10 +176,10 @@ static hg_status read_labels(hg_npz *npz, hg_nodes *nodes, hg_task task)
                    hg_npy_describe(&a), nodes->n));
   if (a.kind == 'f' || a.count != nodes->n || task > HG_TASK_CLASSES) {
     HG_TRY(read_rows(npz, "labels", nodes->n, &values, &width));
-    HG_TRY(hg_import_truth(nodes, name, values, (int)width, task));
+    HG_TRY(hg_import_truth(nodes, name, "node", values, (int)width, task));
   } else {
     HG_TRY(hg_npz_i64(npz, "labels", &labels, NULL));
-    HG_TRY(hg_import_labels(nodes, name, labels));
+    HG_TRY(hg_import_labels(nodes, name, "node", labels));
   }
 done:
   hg_free(&labels);
@@ -195,10 +195,16 @@ static hg_status read_targets(hg_npz *npz, hg_nodes *nodes, hg_task task)
   char name[300];
   snprintf(name, sizeof name, "%.200s: y", hg_npz_path(npz));
   HG_TRY(read_rows(npz, "y", nodes->n, &values, &width));
-  HG_TRY(hg_import_truth(nodes, name, values, (int)width, task == HG_TASK_NONE ? HG_TASK_REGRESSION : task));
+  HG_TRY(hg_import_truth(nodes, name, "node", values, (int)width, task == HG_TASK_NONE ? HG_TASK_REGRESSION : task));
 done:
   hg_free(&values);
   return rc;
+}
+
+hg_status hg_npz_check_dims(const hg_npz *npz, hg_off width)
+{
+  if (width >= 1 && width <= 16) return HG_OK;
+  return hg_fail(HG_ERR_INPUT, "%s: pos: found %" PRId64 " coordinates, expected 1 to 16", hg_npz_path(npz), width);
 }
 
 static hg_status read_positions(hg_npz *npz, hg_nodes *nodes)
@@ -208,15 +214,14 @@ static hg_status read_positions(hg_npz *npz, hg_nodes *nodes)
   char name[300];
   snprintf(name, sizeof name, "%.200s: pos", hg_npz_path(npz));
   HG_TRY(read_rows(npz, "pos", nodes->n, &nodes->positions, &width));
-  if (width < 1 || width > 16)
-    HG_TRY(hg_fail(HG_ERR_INPUT, "%s: found %" PRId64 " coordinates, expected 1 to 16", name, width));
+  HG_TRY(hg_npz_check_dims(npz, width));
   nodes->n_dims = (int)width;
   HG_TRY(hg_import_finite(name, nodes->positions, nodes->n, width));
 done:
   return rc;
 }
 
-static hg_status read_splits(hg_npz *npz, hg_nodes *nodes)
+hg_status hg_npz_read_splits(hg_npz *npz, hg_nodes *items, const char *noun)
 {
   static const char *const keys[HG_SPLIT_COUNT] = {NULL, "train_idx", "val_idx", "test_idx"};
   hg_status rc = HG_OK;
@@ -227,7 +232,7 @@ static hg_status read_splits(hg_npz *npz, hg_nodes *nodes)
     if (!hg_npz_has(npz, keys[split])) continue;
     snprintf(name, sizeof name, "%.200s: %s", hg_npz_path(npz), keys[split]);
     HG_TRY(hg_npz_i64(npz, keys[split], &ids, &count));
-    HG_TRY(hg_import_mark(nodes, name, ids, count, split));
+    HG_TRY(hg_import_mark(items, name, noun, ids, count, split));
     hg_free(&ids);
   }
 done:
@@ -237,10 +242,6 @@ done:
 
 static hg_status recognise(hg_npz *npz)
 {
-  if (hg_npz_has(npz, "node_ptr") || hg_npz_has(npz, "graph_ptr"))
-    return hg_fail(HG_ERR_INPUT,
-                   "%s: holds a collection of graphs (node_ptr): the importer does not support graph collections yet",
-                   hg_npz_path(npz));
   if (hg_npz_has(npz, "adj_indptr")) return HG_OK;
   char list[300];
   hg_npz_list(npz, list, sizeof list);
@@ -251,7 +252,7 @@ static hg_status recognise(hg_npz *npz)
       hg_npz_path(npz), list);
 }
 
-hg_status hg_import_npz_archive(hg_graph *g, hg_npz *npz, const hg_import_options *options, hg_import_report *report)
+static hg_status read_graph(hg_npz *npz, hg_graph *g, const hg_import_options *options, hg_import_report *report)
 {
   hg_status rc = HG_OK;
   hg_nodes *nodes = &g->nodes;
@@ -265,18 +266,26 @@ hg_status hg_import_npz_archive(hg_graph *g, hg_npz *npz, const hg_import_option
     HG_TRY(read_labels(npz, nodes, options->task));
   else if (hg_npz_has(npz, "y"))
     HG_TRY(read_targets(npz, nodes, options->task));
-  HG_TRY(read_splits(npz, nodes));
+  HG_TRY(hg_npz_read_splits(npz, nodes, "node"));
   if (hg_npz_has(npz, "pos")) HG_TRY(read_positions(npz, nodes));
 done:
   return rc;
 }
 
-hg_status hg_import_npz(hg_graph *graph, const char *path, const hg_import_options *options, hg_import_report *report)
+hg_status hg_import_npz_archive(hg_imported *out, hg_npz *npz, const hg_import_options *options,
+                                hg_import_report *report)
+{
+  out->is_collection = hg_npz_has(npz, "node_ptr") || hg_npz_has(npz, "graph_ptr");
+  return out->is_collection ? hg_npz_read_collection(npz, &out->collection, options, report)
+                            : read_graph(npz, &out->graph, options, report);
+}
+
+hg_status hg_import_npz(hg_imported *out, const char *path, const hg_import_options *options, hg_import_report *report)
 {
   hg_npz *npz = NULL;
   hg_status rc = HG_OK;
   HG_TRY(hg_npz_open(&npz, path));
-  HG_TRY(hg_import_npz_archive(graph, npz, options, report));
+  HG_TRY(hg_import_npz_archive(out, npz, options, report));
 done:
   hg_npz_close(&npz);
   return rc;

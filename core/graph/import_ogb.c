@@ -87,7 +87,7 @@ static hg_status read_nodes(hg_nodes *nodes, const char *folder, hg_task task)
   }
   if (find_file(path, folder, "raw/node-label")) {
     HG_TRY(hg_import_text_matrix(path, nodes->n, &values, &width));
-    HG_TRY(hg_import_truth(nodes, path, values, (int)width, task));
+    HG_TRY(hg_import_truth(nodes, path, "node", values, (int)width, task));
   }
 done:
   hg_free(&values);
@@ -126,7 +126,7 @@ static hg_status read_splits(hg_nodes *nodes, const char *folder, const char *sc
     snprintf(name, sizeof name, "split/%.255s/%s", scheme, names[split]);
     HG_TRY(need_file(path, folder, name));
     HG_TRY(hg_import_text_list(path, &ids, &count));
-    HG_TRY(hg_import_mark(nodes, path, ids, count, split));
+    HG_TRY(hg_import_mark(nodes, path, "node", ids, count, split));
     hg_free(&ids);
   }
 done:
@@ -134,8 +134,9 @@ done:
   return rc;
 }
 
-hg_status hg_import_ogb(hg_graph *g, const char *path, const hg_import_options *options, hg_import_report *report)
+hg_status hg_import_ogb(hg_imported *out, const char *path, const hg_import_options *options, hg_import_report *report)
 {
+  hg_graph *g = &out->graph;
   hg_status rc = HG_OK;
   char scheme[256];
   HG_TRY(read_edges(g, path, options, report));

@@ -149,7 +149,7 @@ hg_status hg_import_side_files(hg_nodes *nodes, const hg_id_map *map, const hg_i
   }
   if (options->labels) {
     HG_TRY(keyed_matrix(options->labels, map, __builtin_nanf(""), &labels, &width));
-    HG_TRY(hg_import_truth(nodes, options->labels, labels, (int)width, options->task));
+    HG_TRY(hg_import_truth(nodes, options->labels, "node", labels, (int)width, options->task));
   }
   if (options->splits) HG_TRY(read_splits(nodes, map, options->splits));
 done:

@@ -273,11 +273,15 @@ hg_status hg_npy_i64(hg_npy *a, int64_t *to, hg_off n)
   return rc == HG_OK ? hg_npy_i64_any_order(a, to, n) : rc;
 }
 
+hg_status hg_npy_i32_any_order(hg_npy *a, int32_t *to, hg_off n)
+{
+  return is_integer(a) ? convert(a, to, n, chunk_to_i32) : wrong_type(a, "integers");
+}
+
 hg_status hg_npy_i32(hg_npy *a, int32_t *to, hg_off n)
 {
   hg_status rc = check_order(a);
-  if (rc != HG_OK) return rc;
-  return is_integer(a) ? convert(a, to, n, chunk_to_i32) : wrong_type(a, "integers");
+  return rc == HG_OK ? hg_npy_i32_any_order(a, to, n) : rc;
 }
 
 hg_status hg_npy_f32(hg_npy *a, float *to, hg_off n)

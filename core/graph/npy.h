@@ -42,8 +42,9 @@ hg_status hg_npy_i64(hg_npy *array, int64_t *to, hg_off n);
 hg_status hg_npy_i32(hg_npy *array, int32_t *to, hg_off n);
 hg_status hg_npy_f32(hg_npy *array, float *to, hg_off n);
 
-/** As hg_npy_i64 whatever the order: for who looks at `fortran` himself. */
+/** As hg_npy_i64 and hg_npy_i32 whatever the order: for who looks at `fortran` himself. */
 hg_status hg_npy_i64_any_order(hg_npy *array, int64_t *to, hg_off n);
+hg_status hg_npy_i32_any_order(hg_npy *array, int32_t *to, hg_off n);
 
 /** "f4[10, 7]", for messages; in one of four buffers of this thread. */
 const char *hg_npy_describe(const hg_npy *array);

@@ -20,10 +20,13 @@ static int by_key(const void *a, const void *b)
   return (x->original_id > y->original_id) - (x->original_id < y->original_id);
 }
 
+// Something has to be known of it; not all of several targets.
 static bool is_labelled(const hg_nodes *nodes, hg_off i)
 {
-  if (nodes->labels) return nodes->labels[i] >= 0;
-  return !nodes->targets || !isnan(nodes->targets[i * nodes->n_classes]);
+  if (!nodes->targets) return hg_nodes_labelled(nodes, i);
+  for (int k = 0; k < nodes->n_classes; k++)
+    if (!isnan(nodes->targets[i * nodes->n_classes + k])) return true;
+  return false;
 }
 
 // All labelled nodes in the order of the draw.
@@ -74,9 +77,9 @@ hg_status hg_split_planetoid(hg_nodes *nodes, const hg_split_options *o)
   hg_off *taken = NULL, n;
   if (nodes->task != HG_TASK_CLASSES)
     HG_TRY(hg_fail(HG_ERR_INPUT,
-                   "a planetoid split needs class labels, and the graph has none; random works for other tasks"));
+                   "a planetoid split needs class labels, and there are none; random works for other tasks"));
   if (o->train_per_class < 1 || o->val_per_class < 0 || o->n_val < 0 || o->n_test < 0)
-    HG_TRY(hg_fail(HG_ERR_INPUT, "split: found negative numbers of nodes, or no training nodes"));
+    HG_TRY(hg_fail(HG_ERR_INPUT, "split: found negative numbers, or nothing to train on"));
   HG_TRY(draw(nodes, o->seed, &order, &n));
   HG_TRY(HG_ALLOC(taken, nodes->n_classes, "classes"));
   HG_TRY(HG_ALLOC(split, nodes->n, "split"));
@@ -84,7 +87,7 @@ hg_status hg_split_planetoid(hg_nodes *nodes, const hg_split_options *o)
   if (o->n_val == 0) n = take_per_class(split, nodes, order, n, o->val_per_class, HG_SPLIT_VAL, taken);
   if (o->n_val > n || o->n_test > n - o->n_val)
     HG_TRY(hg_fail(HG_ERR_INPUT,
-                   "split: found %" PRId64 " nodes after the training set, expected %" PRId64 " for val and test", n,
+                   "split: found %" PRId64 " left after the training set, expected %" PRId64 " for val and test", n,
                    o->n_val + o->n_test));
   mark(split, order, 0, o->n_val, HG_SPLIT_VAL);
   mark(split, order, o->n_val, o->n_test > 0 ? o->n_val + o->n_test : n, HG_SPLIT_TEST);
@@ -105,7 +108,7 @@ hg_status hg_split_random(hg_nodes *nodes, const hg_split_options *o)
   ticket *order = NULL;
   hg_off n;
   if (nodes->task == HG_TASK_NONE)
-    HG_TRY(hg_fail(HG_ERR_INPUT, "a random split needs labels or targets, and the graph has none"));
+    HG_TRY(hg_fail(HG_ERR_INPUT, "a random split needs labels or targets, and there are none"));
   if (!(o->train_fraction > 0 && o->val_fraction >= 0 && o->train_fraction + o->val_fraction <= 1))
     HG_TRY(hg_fail(HG_ERR_INPUT, "split: found fractions %g for train and %g for val, expected a sum of at most 1",
                    o->train_fraction, o->val_fraction));

@@ -1,5 +1,5 @@
 #pragma once
-#include "core/graph/graph.h"
+#include "core/graph/collection.h"
 
 /** What an .hg file holds (its attribute halognn_format). */
 typedef enum { HG_STORE_GRAPH, HG_STORE_PARTS, HG_STORE_COLLECTION, HG_STORE_CHECKPOINT } hg_store_kind;
@@ -37,6 +37,12 @@ hg_status hg_store_read_graph(const char *path, hg_graph *graph);
 hg_status hg_store_write_parts(const char *path, const hg_graph *graph, const hg_parts_index *index,
                                const char *creator);
 
+/** Writes a collection; as hg_store_write_graph. */
+hg_status hg_store_write_collection(const char *path, const hg_collection *collection, const char *creator);
+
+/** Reads a whole collection and checks it. Memory: the collection, and 8 bytes a node for the check. */
+hg_status hg_store_read_collection(const char *path, hg_collection *collection);
+
 /**
  * The rows [first, first + n) of a parts or graph file by hyperslabs: adjacency with columns as global ids, and
  * those nodes' data.
@@ -44,17 +50,21 @@ hg_status hg_store_write_parts(const char *path, const hg_graph *graph, const hg
  */
 hg_status hg_store_read_rows(const char *path, hg_gid first, hg_off n, hg_graph *slice);
 
-/** What is said about the whole, for a rank that reads only its slice. */
+/** What is said about the whole, for a rank that reads only its slice, and for checks before anything is read. */
 typedef struct {
+  hg_store_kind kind;
+  hg_off n_graphs; ///< of a collection; else 0
   hg_off n_nodes, n_edges;
   hg_off feature_entries; ///< stored feature values: nodes x width when dense
   hg_task task;
   int n_classes, feature_width, n_dims;
   bool sparse_features, symmetric;
-  hg_off n_split[HG_SPLIT_COUNT]; ///< nodes in each split, all parts
+  hg_off n_split[HG_SPLIT_COUNT]; ///< nodes in each split, all parts; of a collection: graphs
   uint64_t fingerprint;           ///< of the graph as written (for parts: of the graph that was partitioned)
   char creator[256];              ///< the line of provenance, cut to fit
 } hg_store_header;
+
+/** Of a graph, parts or collection file; shapes are checked against each other, data is not read. */
 hg_status hg_store_read_header(const char *path, hg_store_header *header);
 
 /** The index with the halo ids of `part` alone (halo_offsets still whole), or all of them for part = -1. */

@@ -72,39 +72,37 @@ done:
   return rc;
 }
 
-hg_status hg_store_put_graph(const hg_h5 *file, const char *format, const hg_graph *graph, uint64_t fingerprint,
-                             const char *creator)
+static hg_status put_head(const hg_h5 *file, const char *format, uint64_t fingerprint, const char *creator)
 {
-  const hg_nodes *nodes = &graph->nodes;
   hg_status rc = HG_OK;
   HG_TRY(hg_h5_write_text(file, "/", "halognn_format", format));
   HG_TRY(hg_h5_write_number(file, "/", "halognn_version", HG_STORE_VERSION));
   HG_TRY(hg_h5_write_text(file, "/", "creator", creator ? creator : ""));
-  HG_TRY(hg_h5_write_number(file, "/", "symmetric", graph->symmetric));
   HG_TRY(hg_h5_write_u64(file, "/", "fingerprint", fingerprint));
-  HG_TRY(put_adjacency(file, &graph->adjacency));
-  HG_TRY(put_features(file, &nodes->features, nodes->n));
-  HG_TRY(put_labels(file, nodes));
-  HG_TRY(put_split(file, nodes));
-  if (nodes->n_dims > 0) HG_TRY(hg_h5_write(file, "/positions", HG_H5_F32, nodes->n, nodes->n_dims, nodes->positions));
-  if (nodes->original_ids) HG_TRY(hg_h5_write(file, "/original_ids", HG_H5_I64, nodes->n, 0, nodes->original_ids));
 done:
   return rc;
 }
 
-hg_status hg_store_write_graph(const char *path, const hg_graph *graph, const char *creator)
+// What hg_store_read_structure reads
+static hg_status put_structure(const hg_h5 *file, const hg_graph *graph)
+{
+  const hg_nodes *nodes = &graph->nodes;
+  hg_status rc = HG_OK;
+  HG_TRY(hg_h5_write_number(file, "/", "symmetric", graph->symmetric));
+  HG_TRY(put_adjacency(file, &graph->adjacency));
+  HG_TRY(put_features(file, &nodes->features, nodes->n));
+  if (nodes->n_dims > 0) HG_TRY(hg_h5_write(file, "/positions", HG_H5_F32, nodes->n, nodes->n_dims, nodes->positions));
+done:
+  return rc;
+}
+
+static hg_status put_truth(const hg_h5 *file, const hg_nodes *items)
 {
   hg_status rc = HG_OK;
-  hg_new_file out = {0};
-  hg_h5 file = {0};
-  HG_TRY(hg_new_file_begin(&out, path));
-  HG_TRY(hg_h5_create(&file, out.temporary, path));
-  HG_TRY(hg_store_put_graph(&file, "graph", graph, hg_graph_fingerprint(graph), creator));
-  HG_TRY(hg_h5_close(&file));
-  HG_TRY(hg_new_file_commit(&out));
+  HG_TRY(put_labels(file, items));
+  HG_TRY(put_split(file, items));
+  if (items->original_ids) HG_TRY(hg_h5_write(file, "/original_ids", HG_H5_I64, items->n, 0, items->original_ids));
 done:
-  if (rc != HG_OK) hg_h5_drop(&file);
-  hg_new_file_abandon(&out);
   return rc;
 }
 
@@ -124,20 +122,64 @@ done:
   return rc;
 }
 
-hg_status hg_store_write_parts(const char *path, const hg_graph *graph, const hg_parts_index *index,
-                               const char *creator)
+// What a file holds: a graph, maybe with its parts, or a collection; the others are NULL.
+typedef struct {
+  const hg_graph *graph;
+  const hg_parts_index *parts;
+  const hg_collection *collection;
+} content;
+
+static hg_status put_graph(const hg_h5 *file, const hg_graph *graph, const hg_parts_index *parts, const char *creator)
+{
+  hg_status rc = HG_OK;
+  HG_TRY(put_head(file, parts ? "parts" : "graph", parts ? parts->fingerprint : hg_graph_fingerprint(graph), creator));
+  HG_TRY(put_structure(file, graph));
+  HG_TRY(put_truth(file, &graph->nodes));
+  if (parts) HG_TRY(put_index(file, parts));
+done:
+  return rc;
+}
+
+static hg_status put_collection(const hg_h5 *file, const hg_collection *c, const char *creator)
+{
+  hg_status rc = HG_OK;
+  HG_TRY(put_head(file, "collection", hg_collection_fingerprint(c), creator));
+  HG_TRY(hg_h5_write(file, "/graph_ptr", HG_H5_I64, c->n_graphs + 1, 0, c->graph_ptr));
+  HG_TRY(put_structure(file, &c->united));
+  HG_TRY(put_truth(file, &c->items));
+done:
+  return rc;
+}
+
+static hg_status write_file(const char *path, content what, const char *creator)
 {
   hg_status rc = HG_OK;
   hg_new_file out = {0};
   hg_h5 file = {0};
   HG_TRY(hg_new_file_begin(&out, path));
   HG_TRY(hg_h5_create(&file, out.temporary, path));
-  HG_TRY(hg_store_put_graph(&file, "parts", graph, index->fingerprint, creator));
-  HG_TRY(put_index(&file, index));
+  HG_TRY(what.collection ? put_collection(&file, what.collection, creator)
+                         : put_graph(&file, what.graph, what.parts, creator));
   HG_TRY(hg_h5_close(&file));
   HG_TRY(hg_new_file_commit(&out));
 done:
   if (rc != HG_OK) hg_h5_drop(&file);
   hg_new_file_abandon(&out);
   return rc;
+}
+
+hg_status hg_store_write_graph(const char *path, const hg_graph *graph, const char *creator)
+{
+  return write_file(path, (content){.graph = graph}, creator);
+}
+
+hg_status hg_store_write_parts(const char *path, const hg_graph *graph, const hg_parts_index *index,
+                               const char *creator)
+{
+  return write_file(path, (content){.graph = graph, .parts = index}, creator);
+}
+
+hg_status hg_store_write_collection(const char *path, const hg_collection *collection, const char *creator)
+{
+  return write_file(path, (content){.collection = collection}, creator);
 }

@@ -10,7 +10,6 @@
 #include "core/base/suggest.h"
 #include "core/graph/import.h"
 #include "core/graph/split.h"
-#include "core/graph/store.h"
 #include "runtime/cli/command.h"
 
 typedef enum { SPLIT_KEEP, SPLIT_NONE, SPLIT_PLANETOID, SPLIT_RANDOM } split_kind;
@@ -197,31 +196,35 @@ static void print_formats(void)
     printf("%-14s %-12s %s\n", f->name, f->suffix, f->help);
 }
 
-static const char *structure(const hg_graph *g, const hg_import_report *r, char text[96])
+static const char *structure(bool symmetric, const hg_import_report *r, char text[96])
 {
-  if (!g->symmetric) return "directed";
+  if (!symmetric) return "directed";
   if (r->build.reversed_added == 0) return "symmetric";
   snprintf(text, 96, "symmetric, %" PRId64 " reversed added", r->build.reversed_added);
   return text;
 }
 
-static void print_labels(const hg_nodes *nodes, const hg_import_report *r)
+static void print_labels(const hg_nodes *items, const hg_import_report *r, const char *noun)
 {
-  switch (nodes->task) {
+  switch (items->task) {
   case HG_TASK_NONE:
     printf(", no labels");
     break;
   case HG_TASK_CLASSES:
-    printf(", %d classes", nodes->n_classes);
+    printf(", %d classes", items->n_classes);
     break;
   case HG_TASK_MULTILABEL:
-    printf(", %d labels a node", nodes->n_classes);
+    printf(", %d labels a %s", items->n_classes, noun);
     break;
   case HG_TASK_REGRESSION:
-    printf(", %d target%s a node", nodes->n_classes, nodes->n_classes == 1 ? "" : "s");
+    printf(", %d target%s a %s", items->n_classes, items->n_classes == 1 ? "" : "s", noun);
     break;
   }
-  if (r->empty_classes) printf(" (%" PRId64 " without nodes)", r->empty_classes);
+  if (r->empty_classes) printf(" (%" PRId64 " without %ss)", r->empty_classes, noun);
+}
+
+static void print_features(const hg_nodes *nodes)
+{
   if (nodes->features.width)
     printf(", %d %s features", nodes->features.width, nodes->features.dense ? "dense" : "sparse");
   else
@@ -229,26 +232,36 @@ static void print_labels(const hg_nodes *nodes, const hg_import_report *r)
   if (nodes->n_dims) printf(", %d-D positions", nodes->n_dims);
 }
 
-// One line, for a person and for grep.
-static void print_report(const char *input, const hg_graph *g, const hg_import_report *r)
+static void print_split(const hg_nodes *items, const hg_import_report *r, const char *noun)
 {
-  char name[4096], text[96];
-  const hg_nodes *nodes = &g->nodes;
   hg_off in_split[HG_SPLIT_COUNT] = {0};
-  snprintf(name, sizeof name, "%s", input);
-  for (hg_off i = 0; nodes->split && i < nodes->n; i++) in_split[nodes->split[i]]++;
-  printf("%s: %" PRId64 " nodes, %" PRId64 " edges (%s), %" PRId64 " self-loops dropped, %" PRId64
-         " duplicates dropped, %" PRId64 " isolated, %" PRId64 " unlabelled",
-         basename(name), nodes->n, hg_csr_entries(&g->adjacency), structure(g, r, text), r->build.self_loops,
-         r->build.duplicates, r->build.isolated, r->unlabelled);
-  print_labels(nodes, r);
-  if (nodes->split)
+  for (hg_off i = 0; items->split && i < items->n; i++) in_split[items->split[i]]++;
+  if (items->split)
     printf(", split %" PRId64 "/%" PRId64 "/%" PRId64, in_split[HG_SPLIT_TRAIN], in_split[HG_SPLIT_VAL],
            in_split[HG_SPLIT_TEST]);
   else
     printf(", no split");
   if (r->weights_ignored) printf(", weights ignored");
-  if (r->unlabelled_in_split) printf(", %" PRId64 " unlabelled nodes in the split", r->unlabelled_in_split);
+  if (r->unlabelled_in_split) printf(", %" PRId64 " unlabelled %ss in the split", r->unlabelled_in_split, noun);
+}
+
+// One line, for a person and for grep.
+static void print_report(const char *input, hg_imported *made, const hg_import_report *r)
+{
+  char name[4096], text[96];
+  const char *noun = made->is_collection ? "graph" : "node";
+  const hg_graph *g = made->is_collection ? &made->collection.united : &made->graph;
+  const hg_nodes *items = hg_imported_items(made);
+  snprintf(name, sizeof name, "%s", input);
+  printf("%s: ", basename(name));
+  if (made->is_collection) printf("%" PRId64 " graphs, ", items->n);
+  printf("%" PRId64 " nodes, %" PRId64 " edges (%s), %" PRId64 " self-loops dropped, %" PRId64
+         " duplicates dropped, %" PRId64 " isolated, %" PRId64 " unlabelled",
+         g->nodes.n, hg_csr_entries(&g->adjacency), structure(g->symmetric, r, text), r->build.self_loops,
+         r->build.duplicates, r->build.isolated, r->unlabelled);
+  print_labels(items, r, noun);
+  print_features(&g->nodes);
+  print_split(items, r, noun);
   printf("\n");
 }
 
@@ -293,7 +306,7 @@ hg_status hg_cmd_import(int argc, char **argv)
       NULL};
   arguments a = {.import = hg_import_default(), .draw = hg_split_default()};
   hg_status rc = HG_OK;
-  hg_graph graph = {0};
+  hg_imported made = {0};
   hg_import_report report;
   const hg_import_format *format;
   char creator[4352];
@@ -306,13 +319,13 @@ hg_status hg_cmd_import(int argc, char **argv)
   }
   HG_TRY(hg_import_find(a.format, &format));
   HG_TRY(check_output(&a));
-  HG_TRY(hg_import_read(&graph, format, a.input, &a.import, &report));
-  HG_TRY(split(&graph.nodes, &a));
+  HG_TRY(hg_import_read(&made, format, a.input, &a.import, &report));
+  HG_TRY(split(hg_imported_items(&made), &a));
   snprintf(creator, sizeof creator, "import %s %.4096s%s", a.format, a.input,
            a.import.symmetrize ? " --symmetrize" : "");
-  HG_TRY(hg_store_write_graph(a.output, &graph, creator));
-  print_report(a.input, &graph, &report);
+  HG_TRY(hg_import_write(a.output, &made, creator));
+  print_report(a.input, &made, &report);
 done:
-  hg_graph_free(&graph);
+  hg_imported_free(&made);
   return rc;
 }

@@ -1,7 +1,5 @@
 #include "runtime/cli/graph_facts.h"
 
-#include <math.h>
-
 #include "core/base/alloc.h"
 
 enum { BLOCK_BYTES = 64 << 20 };
@@ -16,15 +14,6 @@ static hg_off rows_of_block(const hg_store_header *h)
   return rows < 1 ? 1 : rows > h->n_nodes ? h->n_nodes : rows;
 }
 
-static bool unlabelled(const hg_nodes *nodes, hg_off i)
-{
-  if (nodes->labels) return nodes->labels[i] < 0;
-  for (int k = 0; nodes->targets && k < nodes->n_classes; k++) {
-    if (isnan(nodes->targets[i * nodes->n_classes + k])) return true;
-  }
-  return false;
-}
-
 static void count_block(const hg_graph *block, hg_off first, uint8_t *joined, hg_graph_facts *facts)
 {
   const hg_csr *a = &block->adjacency;
@@ -33,7 +22,7 @@ static void count_block(const hg_graph *block, hg_off first, uint8_t *joined, hg
     if (degree < facts->degree_min) facts->degree_min = degree;
     if (degree > facts->degree_max) facts->degree_max = degree;
     if (degree > 0) joined[first + i] = 1;
-    facts->unlabelled += unlabelled(&block->nodes, i);
+    facts->unlabelled += !hg_nodes_labelled(&block->nodes, i);
   }
   for (hg_off e = 0; e < a->indptr[block->nodes.n]; e++) joined[a->indices[e]] = 1;
 }

@@ -14,9 +14,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { MAX_MEMBERS = 16, ROOM = 1 << 16, LOCAL_HEADER = 30, CENTRAL_HEADER = 46, END_HEADER = 22 };
 
-static const char *const keys[] = {"adj_shape",    "adj_indptr", "adj_indices", "adj_data", "attr_shape", "attr_indptr",
-                                   "attr_indices", "attr_data",  "attr_matrix", "labels",   "y",          "train_idx",
-                                   "val_idx",      "test_idx",   "pos",         "node_ptr"};
+static const char *const keys[] = {
+    "adj_shape", "adj_indptr",  "adj_indices", "adj_data",   "attr_shape", "attr_indptr", "attr_indices",
+    "attr_data", "attr_matrix", "labels",      "y",          "train_idx",  "val_idx",     "test_idx",
+    "pos",       "node_ptr",    "edge_ptr",    "edge_index", "x"};
 static const char *const types[] = {"|i1", "<i2", "<i4", "<i8", "|u1", "<u2", "<u4", "<u8", "<f4", "<f8", "|b1", "<U3"};
 static const size_t type_sizes[] = {1, 2, 4, 8, 1, 2, 4, 8, 4, 8, 1, 12};
 
@@ -122,7 +123,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
   static buffer archive;
   hg_npz *npz = NULL;
-  hg_graph graph = {0};
+  hg_imported made = {0};
   hg_import_report report = {0};
   hg_import_options options = hg_import_default();
   if (size == 0) return 0;
@@ -132,12 +133,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
   size_t before = hg_alloc_bytes();
   hg_status rc = data[0] & 1 ? hg_npz_open_memory(&npz, archive.bytes, archive.used, "input")
                              : hg_npz_open_memory(&npz, data + 1, size - 1, "input");
-  if (rc == HG_OK) rc = hg_import_npz_archive(&graph, npz, &options, &report);
+  if (rc == HG_OK) rc = hg_import_npz_archive(&made, npz, &options, &report);
   demand(rc == HG_OK || rc == HG_ERR_INPUT, "found a failure that is no input error");
   demand(rc == HG_OK || hg_error_text()[0] != '\0', "no message");
   if (rc == HG_OK)
-    demand(hg_import_finish(&graph, "input", &options, &report) == HG_OK, "a graph was read that is not sound");
-  hg_graph_free(&graph);
+    demand(hg_import_finish(&made, "input", &options, &report) == HG_OK, "a graph was read that is not sound");
+  hg_imported_free(&made);
   hg_npz_close(&npz);
   demand(hg_alloc_bytes() == before, "memory was not given back");
   return 0;

@@ -27,9 +27,11 @@ static void gz_file(const char *name, const char *text)
 static hg_status import(const char *name, hg_import_options options, hg_graph *graph)
 {
   const hg_import_format *format;
-  memset(graph, 0, sizeof *graph);
+  hg_imported made = {0};
   cr_assert_eq(hg_import_find(name, &format), HG_OK);
-  return hg_import_read(graph, format, folder, &options, &report);
+  hg_status rc = hg_import_read(&made, format, folder, &options, &report);
+  *graph = made.graph;
+  return rc;
 }
 
 static void make_ogb(const char *labels)

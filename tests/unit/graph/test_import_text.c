@@ -37,11 +37,11 @@ static const char *gz_file(const char *name, const char *text)
 
 static hg_graph import(const char *name, const char *path, hg_import_options options)
 {
-  hg_graph graph = {0};
+  hg_imported made = {0};
   const hg_import_format *format;
   cr_assert_eq(hg_import_find(name, &format), HG_OK);
-  cr_assert_eq(hg_import_read(&graph, format, path, &options, &report), HG_OK, "%s", hg_error_text());
-  return graph;
+  cr_assert_eq(hg_import_read(&made, format, path, &options, &report), HG_OK, "%s", hg_error_text());
+  return made.graph;
 }
 
 // Rows as text: "0: 1 2; 1: 0"

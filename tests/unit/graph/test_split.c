@@ -103,7 +103,7 @@ Test(split, what_cannot_be_is_refused_and_the_old_split_stays)
   const uint8_t *before = nodes.split;
   options.n_val = 400, options.n_test = 400;
   cr_expect_eq(hg_split_planetoid(&nodes, &options), HG_ERR_INPUT);
-  cr_expect_str_eq(hg_error_text(), "split: found 363 nodes after the training set, expected 800 for val and test");
+  cr_expect_str_eq(hg_error_text(), "split: found 363 left after the training set, expected 800 for val and test");
   options = hg_split_default();
   options.train_fraction = 0.9;
   cr_expect_eq(hg_split_random(&nodes, &options), HG_ERR_INPUT);
