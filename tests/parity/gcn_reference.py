@@ -4,13 +4,14 @@
     H_l = relu(A H_(l-1) W_l + b_l), the last layer without relu,   A = D^-1/2 (S + I) D^-1/2
     loss = mean cross entropy over the training nodes
 
-Adam adds weight_decay times the first layer's parameters to their gradient (L2, as in the paper's code).
 Run as a program it checks its own gradients by finite differences.
 """
 import sys
 
 import numpy as np
 import scipy.sparse as sp
+
+import training
 
 
 class Data:
@@ -34,66 +35,37 @@ class Data:
 
 
 def forward(data, params):
-    """Outputs of all layers, features first. params: [(W, b), ...], W is f_in x f_out."""
+    """Outputs of all layers, features first. params: [{"weight": f_in x f_out, "bias": f_out}, ...]"""
     outputs = [data.x]
-    for layer, (w, b) in enumerate(params):
-        z = np.asarray(data.a @ (outputs[-1] @ w)) + b
+    for layer, p in enumerate(params):
+        z = np.asarray(data.a @ (outputs[-1] @ p["weight"])) + p["bias"]
         outputs.append(np.maximum(z, 0) if layer + 1 < len(params) else z)
     return outputs
 
 
-def loss_of(data, logits):
-    """Mean cross entropy over the training nodes, and its gradient by the logits."""
-    z = logits[data.train]
-    z = z - z.max(axis=1, keepdims=True)
-    log_p = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
-    rows, truth = np.arange(len(z)), data.labels[data.train]
-    d = np.exp(log_p)
-    d[rows, truth] -= 1
-    d_logits = np.zeros_like(logits)
-    d_logits[data.train] = d / len(z)
-    return -log_p[rows, truth].mean(), d_logits
-
-
 def gradients(data, params):
-    """(loss, outputs of all layers, [(dW, db), ...])"""
+    """(loss, outputs of all layers, gradients in the shape of params)"""
     outputs = forward(data, params)
-    loss, d = loss_of(data, outputs[-1])
+    loss, d = training.loss_of(data.labels, data.train, outputs[-1])
     grads = []
     for layer in reversed(range(len(params))):
         if layer + 1 < len(params):
             d = d * (outputs[layer + 1] > 0)
         back = data.a.T @ d
-        grads.append((np.asarray(outputs[layer].T @ back), d.sum(axis=0)))
-        d = back @ params[layer][0].T
+        grads.append({"weight": np.asarray(outputs[layer].T @ back), "bias": d.sum(axis=0)})
+        d = back @ params[layer]["weight"].T
     return loss, outputs, grads[::-1]
 
 
-def adam(data, params, steps, learning_rate=0.01, weight_decay=0.0, beta1=0.9, beta2=0.999, epsilon=1e-8):
-    """Trains; returns the parameters afterwards and the loss before each step."""
-    params = [(w.copy(), b.copy()) for w, b in params]
-    moments = [[np.zeros_like(p) for p in pair] for pair in params]
-    squares = [[np.zeros_like(p) for p in pair] for pair in params]
-    losses = []
-    for step in range(1, steps + 1):
-        loss, _, grads = gradients(data, params)
-        losses.append(loss)
-        for layer, pair in enumerate(grads):
-            for k, g in enumerate(pair):
-                p, m, v = params[layer][k], moments[layer][k], squares[layer][k]
-                if layer == 0:
-                    g = g + weight_decay * p
-                m += (1 - beta1) * (g - m)
-                v += (1 - beta2) * (g * g - v)
-                p -= learning_rate * (m / (1 - beta1**step)) / (np.sqrt(v / (1 - beta2**step)) + epsilon)
-    return params, losses
+def adam(data, params, steps, learning_rate, weight_decay):
+    return training.adam(gradients, data, params, steps, learning_rate, weight_decay)
 
 
 def glorot(widths, seed):
     """Parameters for layers widths[0] -> widths[1] -> ..., with biases that are not zero."""
     rng = np.random.default_rng(seed)
     pairs = zip(widths[:-1], widths[1:])
-    return [(rng.uniform(-1, 1, (a, b)) * np.sqrt(6 / (a + b)), 0.1 * rng.standard_normal(b)) for a, b in pairs]
+    return [{"weight": rng.uniform(-1, 1, (a, b)) * np.sqrt(6 / (a + b)), "bias": 0.1 * rng.standard_normal(b)} for a, b in pairs]
 
 
 def small_graph(seed):
@@ -109,23 +81,9 @@ def small_graph(seed):
     return data
 
 
-def check_gradients(layers, seed, h=1e-6):
-    """The largest relative difference of a gradient from the central difference of the loss."""
+def check_gradients(layers, seed):
     data = small_graph(seed)
-    params = glorot([5] + [4] * (layers - 1) + [data.classes], seed)
-    grads = gradients(data, params)[2]
-    worst = 0.0
-    for pair, grad_pair in zip(params, grads):
-        for p, g in zip(pair, grad_pair):
-            for i in np.ndindex(p.shape):
-                kept = p[i]
-                p[i] = kept + h
-                above = gradients(data, params)[0]
-                p[i] = kept - h
-                below = gradients(data, params)[0]
-                p[i] = kept
-                worst = max(worst, abs((above - below) / (2 * h) - g[i]) / max(1e-2, abs(g[i])))
-    return worst
+    return training.worst_gradient(gradients, data, glorot([5] + [4] * (layers - 1) + [data.classes], seed))
 
 
 def main():

@@ -1,16 +1,20 @@
 #!/usr/bin/env bash
-# The NumPy reference checks itself, then the float64 build is compared with it on Cora.
+# The NumPy references check themselves, then the float64 build is compared with them: GCN on Cora, geo-GCN on random graphs and on OpenFlights.
 #
 #   tests/parity/run.sh [HALOGNN]     the program (build/float64/halognn)
 . "$(dirname "$0")/../../scripts/common.sh"
 
-halognn=${1:-$ROOT/build/float64/halognn}
-cora=${SHARED_DATA:-$ROOT/../shared/data}/cora.npz
+halognn=$(realpath -m "${1:-$ROOT/build/float64/halognn}")
+data=$(realpath -m "${SHARED_DATA:-$ROOT/../shared/data}")
 "$PYTHON" -c 'import numpy, scipy, h5py' || die "$PYTHON lacks numpy, scipy or h5py; run scripts/install_deps.sh --tests"
-"$PYTHON" "$ROOT/tests/parity/gcn_reference.py"
+cd "$ROOT/tests/parity"
+"$PYTHON" gcn_reference.py
+"$PYTHON" geogcn_reference.py
 [ -x "$halognn" ] || die "$halognn is not built: cmake --preset float64 && cmake --build --preset float64"
-if [ ! -f "$cora" ]; then
-  say "skipped: $cora is not here (set SHARED_DATA)"
-  exit 0
+if [ -f "$data/cora.npz" ] && [ -f "$data/openflights.npz" ]; then
+  "$PYTHON" compare_gcn.py "$halognn" "$data/cora.npz"
+  "$PYTHON" compare_geogcn.py "$halognn" "$data/openflights.npz"
+else
+  say "skipped: cora.npz or openflights.npz is not in $data (set SHARED_DATA)"
+  "$PYTHON" compare_geogcn.py "$halognn"
 fi
-"$PYTHON" "$ROOT/tests/parity/compare.py" "$halognn" "$cora"
