@@ -5,8 +5,6 @@
  * are sums over ranks anyway, so each rank keeps its share of its halo's rows. Bytes exchanged in a later layer: halo
  * nodes x min(f_in, f_out) reals, forward and backward.
  */
-#include <string.h>
-
 #include "core/base/alloc.h"
 #include "core/tensor/gemm.h"
 #include "models/layer.h"
@@ -15,7 +13,7 @@ static bool is_sparse(const hg_layer *layer) { return layer->input && !layer->in
 
 static void plan(hg_layer *layer)
 {
-  layer->cached = layer->input && !is_sparse(layer) && layer->dropout <= 0;
+  layer->cached = layer->input && !layer->input->varies && !is_sparse(layer) && layer->dropout <= 0;
   layer->aggregate_first = layer->cached || (!is_sparse(layer) && layer->f_out > layer->f_in);
   layer->product_width = !layer->aggregate_first ? layer->f_out : layer->index ? layer->f_in : 0;
   layer->weight_rows = is_sparse(layer) ? 0 : layer->f_in;
@@ -34,12 +32,10 @@ static hg_matrix product(const hg_layer *layer)
   return hg_matrix_view(layer->work->product, layer->graph->n_local, layer->f_out);
 }
 
-static bool copies_input(const hg_layer *layer) { return layer->input && layer->input->is_dense && !layer->cached; }
-
 static size_t bytes(const hg_layer *layer)
 {
   const hg_local_graph *g = layer->graph;
-  hg_off rows = (copies_input(layer) ? g->n_local : 0) + (layer->aggregate_first ? g->n_owned : 0);
+  hg_off rows = (hg_layer_copies_input(layer) ? g->n_local : 0) + (layer->aggregate_first ? g->n_owned : 0);
   return (size_t)rows * (size_t)layer->f_in * sizeof(hg_real);
 }
 
@@ -47,7 +43,8 @@ static hg_status create_alone(hg_layer *layer)
 {
   const hg_local_graph *g = layer->graph;
   hg_status rc = HG_OK;
-  if (copies_input(layer)) HG_TRY(hg_matrix_create(&layer->x, g->n_local, layer->f_in, "features under dropout"));
+  if (hg_layer_copies_input(layer))
+    HG_TRY(hg_matrix_create(&layer->x, g->n_local, layer->f_in, "features under dropout"));
   if (layer->aggregate_first) HG_TRY(hg_matrix_create(&layer->s, g->n_owned, layer->f_in, "aggregated inputs"));
 done:
   return rc;
@@ -64,31 +61,13 @@ static hg_status create(hg_layer *layer)
     hg_aggregate(g, NULL, &layer->input->dense, &layer->s, &unused);
     hg_matrix_free(&layer->input->dense); // only its aggregate is ever needed
   }
-  if (layer->input) goto done;
-  hg_matrix forward = layer->x,
-            backward = hg_matrix_view(layer->work->gradients[(layer->index + 1) % 2], g->n_local, layer->f_in);
+  if (layer->input || !g->links) goto done; // the halo's features are here, or there is no halo
+  hg_matrix forward = layer->x, backward = hg_layer_d_x(layer);
   if (!layer->aggregate_first) forward = backward = product(layer);
   HG_TRY(hg_exchange_create(&layer->fill, g->world, g->links, HG_FILL_HALO, &forward, 0));
   HG_TRY(hg_exchange_create(&layer->add, g->world, g->links, HG_ADD_HALO, &backward, 1));
 done:
   return rc;
-}
-
-// x under this pass's dropout
-static void drop_input(hg_layer *layer, const hg_pass *pass)
-{
-  hg_dropout dropout = hg_layer_dropout(layer, pass);
-  const hg_local_graph *g = layer->graph;
-  if (layer->cached) return;
-  if (is_sparse(layer)) {
-    hg_input_drop(layer->input, g, dropout);
-  } else {
-    if (layer->input)
-      memcpy(layer->x.data, layer->input->dense.data, (size_t)g->n_local * (size_t)layer->f_in * sizeof(hg_real));
-    hg_matrix rows = hg_matrix_rows(&layer->x, 0, product_rows(layer));
-    hg_dropout_apply(dropout, g->ids, &rows);
-  }
-  hg_phases_lap(pass->phases, HG_PHASE_ELEMENTWISE);
 }
 
 // t = x W
@@ -102,7 +81,7 @@ static void transform(hg_layer *layer, hg_matrix *t)
     hg_spmm(&(hg_operator){.a = &x}, 0, rows, &w, t);
     return;
   }
-  hg_matrix x = hg_matrix_rows(&layer->x, 0, rows), out = hg_matrix_rows(t, 0, rows);
+  hg_matrix input = hg_layer_input(layer), x = hg_matrix_rows(&input, 0, rows), out = hg_matrix_rows(t, 0, rows);
   hg_gemm(&x, &w, 0, &out);
 }
 
@@ -110,10 +89,10 @@ static void forward(hg_layer *layer, const hg_pass *pass)
 {
   const hg_local_graph *g = layer->graph;
   hg_matrix z = hg_matrix_rows(hg_layer_z(layer), 0, g->n_owned);
-  drop_input(layer, pass);
+  if (!layer->cached) hg_layer_drop_input(layer, pass, product_rows(layer));
   if (layer->aggregate_first) {
-    hg_matrix w = hg_layer_parameter(layer, layer->theta, "weight");
-    if (!layer->cached) hg_aggregate(g, layer->fill, &layer->x, &layer->s, pass->phases);
+    hg_matrix w = hg_layer_parameter(layer, layer->theta, "weight"), x = hg_layer_input(layer);
+    if (!layer->cached) hg_aggregate(g, layer->fill, &x, &layer->s, pass->phases);
     hg_gemm(&layer->s, &w, 0, &z);
     hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
   } else {
@@ -135,7 +114,7 @@ static void weight_gradient(hg_layer *layer, const hg_matrix *d_t)
     return;
   }
   hg_off rows = product_rows(layer);
-  hg_matrix x = hg_matrix_rows(&layer->x, 0, rows), d = hg_matrix_rows(d_t, 0, rows);
+  hg_matrix input = hg_layer_input(layer), x = hg_matrix_rows(&input, 0, rows), d = hg_matrix_rows(d_t, 0, rows);
   hg_gemm_at(&x, &d, 0, &d_w, layer->work->scratch);
 }
 

@@ -7,8 +7,6 @@
  */
 #include "core/tensor/geo.h"
 
-#include <string.h>
-
 #include "core/base/alloc.h"
 #include "core/tensor/gemm.h"
 #include "models/layer.h"
@@ -38,12 +36,10 @@ static void plan(hg_layer *layer)
   hg_layer_plan_finish(layer);
 }
 
-static bool copies_input(const hg_layer *layer) { return layer->input && layer->dropout > 0; }
-
 static size_t bytes(const hg_layer *layer)
 {
   const hg_local_graph *g = layer->graph;
-  hg_off copied = copies_input(layer) ? (hg_off)g->n_local * layer->f_in : 0;
+  hg_off copied = hg_layer_copies_input(layer) ? (hg_off)g->n_local * layer->f_in : 0;
   hg_off sums = (hg_off)g->n_owned * columns(layer), weight = (hg_off)columns(layer) * layer->f_out;
   hg_off turned = (hg_off)gate_rows(layer) * g->n_dims;
   return (size_t)(copied + sums + weight + turned) * sizeof(hg_real) + sizeof(gates) +
@@ -60,7 +56,8 @@ static hg_status create_alone(hg_layer *layer)
   HG_TRY(hg_geo_create(&own->geo, layer->f_in, layer->filters, g->n_dims, layer->shared_filters));
   HG_TRY(hg_matrix_create(&own->weight, own->geo.columns, layer->f_out, "weights in the order of filters"));
   HG_TRY(hg_matrix_create(&own->turned, gate_rows(layer), g->n_dims, "turned gates"));
-  if (copies_input(layer)) HG_TRY(hg_matrix_create(&layer->x, g->n_local, layer->f_in, "features under dropout"));
+  if (hg_layer_copies_input(layer))
+    HG_TRY(hg_matrix_create(&layer->x, g->n_local, layer->f_in, "features under dropout"));
   HG_TRY(hg_matrix_create(&layer->s, g->n_owned, own->geo.columns, "aggregated inputs"));
 done:
   return rc;
@@ -71,8 +68,8 @@ static hg_status create(hg_layer *layer)
   const hg_local_graph *g = layer->graph;
   hg_status rc = HG_OK;
   HG_TRY_ALL(g->world, "allocating a layer", create_alone(layer));
-  if (layer->input) return HG_OK; // the halo's features are here: nothing to exchange
-  hg_matrix d_x = hg_matrix_view(layer->work->gradients[(layer->index + 1) % 2], g->n_local, layer->f_in);
+  if (layer->input || !g->links) return HG_OK; // the halo's features are here, or there is no halo
+  hg_matrix d_x = hg_layer_d_x(layer);
   HG_TRY(hg_exchange_create(&layer->fill, g->world, g->links, HG_FILL_HALO, &layer->x, 0));
   HG_TRY(hg_exchange_create(&layer->add, g->world, g->links, HG_ADD_HALO, &d_x, 1));
 done:
@@ -111,23 +108,6 @@ static void backward_rows(void *context, hg_off first, hg_off n)
   hg_geo_backward(&own->geo, &g->backward, g->positions, first, n, &t->x, &t->a, t->d_x);
 }
 
-static hg_matrix input_of(const hg_layer *layer)
-{
-  return layer->input && !copies_input(layer) ? layer->input->dense : layer->x;
-}
-
-// x under this pass's dropout
-static void drop_input(hg_layer *layer, const hg_pass *pass)
-{
-  const hg_local_graph *g = layer->graph;
-  if (layer->input && !copies_input(layer)) return;
-  hg_matrix rows = hg_matrix_rows(&layer->x, 0, layer->input ? g->n_local : g->n_owned);
-  if (layer->input)
-    memcpy(rows.data, layer->input->dense.data, (size_t)g->n_local * (size_t)layer->f_in * sizeof(hg_real));
-  hg_dropout_apply(hg_layer_dropout(layer, pass), g->ids, &rows);
-  hg_phases_lap(pass->phases, HG_PHASE_ELEMENTWISE);
-}
-
 // Where all nodes are turned alike, u (T p) = (u T) p: the gates turn, the positions stay.
 static const hg_matrix *turn_gates(const hg_matrix *u, const hg_real *turn, hg_matrix *turned)
 {
@@ -162,8 +142,8 @@ static void forward(hg_layer *layer, const hg_pass *pass)
   hg_matrix u = hg_layer_parameter(layer, layer->theta, "gate.weight");
   hg_matrix w = hg_layer_parameter(layer, layer->theta, "weight");
   hg_matrix z = hg_matrix_rows(hg_layer_z(layer), 0, g->n_owned);
-  drop_input(layer, pass);
-  message_task task = {.layer = layer, .x = input_of(layer), .a = layer->s};
+  hg_layer_drop_input(layer, pass, layer->input ? g->n_local : g->n_owned);
+  message_task task = {.layer = layer, .x = hg_layer_input(layer), .a = layer->s};
   hg_geo_set_gates(&own->geo, turn_gates(&u, pass->turn, &own->turned),
                    hg_layer_parameter(layer, layer->theta, "gate.bias").data);
   hg_aggregate_with(g, layer->fill, forward_rows, &task, pass->phases);
@@ -181,7 +161,7 @@ static void backward(hg_layer *layer, const hg_pass *pass, hg_matrix *d_h, hg_ma
   gates *own = layer->own;
   hg_matrix d_u = hg_layer_parameter(layer, layer->d_theta, "gate.weight");
   hg_matrix d_w = hg_layer_parameter(layer, layer->d_theta, "weight");
-  message_task task = {.layer = layer, .x = input_of(layer), .d_x = d_x};
+  message_task task = {.layer = layer, .x = hg_layer_input(layer), .d_x = d_x};
   task.a = hg_matrix_view(layer->work->product, g->n_owned, own->geo.columns);
   hg_layer_finish_gradient(layer, pass, d_h); // d_h is d_z from here on
   hg_gemm_bt(d_h, &own->weight, 0, &task.a);

@@ -73,6 +73,11 @@ hg_status hg_input_create(hg_input *input, const hg_local_graph *graph)
   return rc;
 }
 
+hg_input hg_input_view(const hg_matrix *x)
+{
+  return (hg_input){.width = x->cols, .is_dense = true, .varies = true, .dense = *x};
+}
+
 void hg_input_free(hg_input *input)
 {
   hg_matrix_free(&input->dense);

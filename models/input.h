@@ -2,12 +2,14 @@
 #include "models/local_graph.h"
 
 /**
- * The input features of owned and halo nodes. They never change, so the halo's are fetched once and the first layer
- * needs no exchange: a remote row's dropout mask is drawn again here (ALGORITHMS A.4).
+ * The input features of owned and halo nodes. Those of one graph never change, so the halo's are fetched once and the
+ * first layer needs no exchange: a remote row's dropout mask is drawn again here (ALGORITHMS A.4). Those of batches
+ * have no halo, and change.
  */
 typedef struct {
   int width;
   bool is_dense;
+  bool varies;       ///< from pass to pass: nothing that is made of them may be kept
   hg_matrix dense;   ///< [n_local x width] when is_dense; a first layer that keeps their aggregate frees them
   hg_csr sparse;     ///< n_local x width with values
   hg_csr transposed; ///< width x n_local, of `sparse`; its values are refilled by hg_input_drop
@@ -21,6 +23,9 @@ typedef struct {
  */
 hg_status hg_input_create(hg_input *input, const hg_local_graph *graph);
 void hg_input_free(hg_input *input);
+
+/** The features of a batch, a view of `x` that is not to be freed. Before another pass x may hold others. */
+hg_input hg_input_view(const hg_matrix *x);
 
 /** Sparse features under dropout: fills `dropped` and the transposed values. rate 0 restores the values. */
 void hg_input_drop(hg_input *input, const hg_local_graph *graph, hg_dropout dropout);

@@ -9,7 +9,7 @@
 
 static const double running_momentum = 0.1; // as PyTorch's BatchNorm1d
 
-const hg_layer_type *const hg_layer_types[] = {&hg_layer_gcn, &hg_layer_geogcn, NULL};
+const hg_layer_type *const hg_layer_types[] = {&hg_layer_gcn, &hg_layer_geogcn, &hg_layer_mlp, NULL};
 
 hg_status hg_layer_type_find(const hg_layer_type **type, const char *name)
 {
@@ -27,7 +27,7 @@ hg_status hg_layer_type_find(const hg_layer_type **type, const char *name)
 
 void hg_layer_free(hg_layer *layer)
 {
-  if (layer->input) hg_matrix_free(&layer->x); // later layers borrow the previous layer's h
+  if (layer->input) hg_matrix_free(&layer->x); // later layers borrow what a layer or a pool before wrote
   hg_matrix_free(&layer->h);
   hg_matrix_free(&layer->s);
   hg_matrix_free(&layer->xhat);
@@ -66,6 +66,35 @@ hg_dropout hg_layer_dropout(const hg_layer *layer, const hg_pass *pass)
   return (hg_dropout){pass->seed, pass->epoch, layer->index, pass->training ? layer->dropout : 0};
 }
 
+bool hg_layer_copies_input(const hg_layer *layer)
+{
+  return layer->input && layer->input->is_dense && layer->dropout > 0;
+}
+
+hg_matrix hg_layer_input(const hg_layer *layer)
+{
+  return layer->input && !hg_layer_copies_input(layer) ? layer->input->dense : layer->x;
+}
+
+void hg_layer_drop_input(hg_layer *layer, const hg_pass *pass, hg_off rows)
+{
+  const hg_gid *ids = layer->graph->ids;
+  hg_dropout dropout = hg_layer_dropout(layer, pass);
+  hg_matrix x = hg_matrix_rows(&layer->x, 0, rows);
+  if (layer->input && !layer->input->is_dense) {
+    hg_input_drop(layer->input, layer->graph, dropout);
+  } else if (!layer->input || hg_layer_copies_input(layer)) {
+    if (layer->input) memcpy(x.data, layer->input->dense.data, (size_t)rows * (size_t)x.cols * sizeof *x.data);
+    hg_dropout_apply(dropout, ids, &x);
+  }
+  hg_phases_lap(pass->phases, HG_PHASE_ELEMENTWISE);
+}
+
+hg_matrix hg_layer_d_x(const hg_layer *layer)
+{
+  return hg_matrix_view(layer->work->gradients[!layer->gradient], layer->graph->n_local, layer->f_in);
+}
+
 hg_matrix *hg_layer_z(hg_layer *layer) { return layer->norm == HG_LAYER_NORM_NONE ? &layer->h : &layer->xhat; }
 
 void hg_layer_add_residual(const hg_matrix *from, hg_off n, hg_matrix *to)
@@ -91,7 +120,7 @@ static void batch_moments(hg_layer *layer, const hg_pass *pass)
   hg_batch_norm_sums(&layer->xhat, sums);
   hg_sum_doubles(layer->graph->world, sums, 2 * f);
   hg_batch_norm_moments(sums, f, n, layer->mean, layer->inv_std);
-  for (int k = 0; k < f; k++) {
+  for (int k = 0; n > 0 && k < f; k++) {
     double mean = sums[k] / n, variance = sums[f + k] / n - mean * mean;
     double unbiased = n > 1 ? variance * n / (n - 1) : variance;
     layer->running[k] = (hg_real)((1 - running_momentum) * (double)layer->running[k] + running_momentum * mean);

@@ -14,7 +14,7 @@ typedef struct {
 /** Buffers that the layers share, one after the other. */
 typedef struct {
   hg_real *product;      ///< [n_local x widest] A layer's product with its weights, and that product's gradient
-  hg_real *gradients[2]; ///< [n_local x widest] layer l's output gradient is in gradients[l % 2]
+  hg_real *gradients[2]; ///< [n_local x widest] a layer takes its output's from one and writes its input's to the other
   hg_real *scratch;      ///< for hg_gemm_at
   double *sums;          ///< [2 x widest] of batch norm
 } hg_workspace;
@@ -35,11 +35,13 @@ typedef struct hg_layer_type hg_layer_type;
 typedef struct {
   const hg_layer_type *type;
   int index;       ///< 0 is the first
+  int stage;       ///< of the model's stages, whose graph this layer works on
+  int gradient;    ///< the output's gradient comes in work->gradients[gradient]
   int f_in, f_out; ///< widths
   bool bias, residual;
   bool aggregate_first; ///< (A x) W instead of A (x W): the narrower side is aggregated and exchanged
   bool cached;          ///< first layer, dense features without dropout: A x never changes
-  double dropout;       ///< of this layer's input
+  double dropout;       ///< of this layer's input; 0 where it is pooled: then it was dropped before
   double next_dropout;  ///< of the next layer's input: applied to `h` in place
   hg_activation activation;
   hg_layer_norm_kind norm;
@@ -58,14 +60,15 @@ typedef struct {
   hg_real *theta, *d_theta; ///< this layer's parameters and their gradients in the flat arrays
   hg_off n_theta;
 
-  hg_matrix x; ///< [n_owned or n_local x f_in] input: the previous layer's h, or a dropped copy of the dense features
-  hg_matrix h; ///< [n_owned or n_local x f_out] output
-  hg_matrix s; ///< [n_owned x f_in] A x, kept for the weight gradient (aggregate_first)
-  hg_matrix xhat;          ///< [n_owned x f_out] normalised, kept for the gradient (norm)
+  hg_matrix x;    ///< [n_owned or n_local x f_in] input: the previous layer's h or what is pooled from it, or a dropped
+                  ///< copy of the dense features
+  hg_matrix h;    ///< [n_owned or n_local x f_out] output
+  hg_matrix s;    ///< [n_owned x f_in] A x, kept for the weight gradient (aggregate_first)
+  hg_matrix xhat; ///< [n_owned x f_out] normalised, kept for the gradient (norm)
   hg_real *inv_std;        ///< [n_owned] layer norm, [f_out] batch norm
   hg_real *mean;           ///< [f_out] batch norm
   hg_real *running;        ///< [2 x f_out] batch norm's running mean and variance, in the model's state
-  hg_exchange *fill, *add; ///< forward and transposed exchange; NULL in the first layer
+  hg_exchange *fill, *add; ///< forward and transposed exchange; NULL in the first layer and without halo
   void *own;               ///< what this kind alone keeps, or NULL
 } hg_layer;
 
@@ -73,6 +76,7 @@ typedef struct {
 struct hg_layer_type {
   const char *name, *help;
   bool needs_positions; ///< of nodes with dense features: hg_local_graph_place was called
+  bool local;           ///< works row by row: aggregates and exchanges nothing
   /** Parameters and what the model allocates for it (aggregate_first, product_width, ...), by widths and options. */
   void (*plan)(hg_layer *layer);
   /** Bytes of arrays that `create` will allocate, exchanges apart; of a planned layer, for the memory plan. */
@@ -88,7 +92,7 @@ struct hg_layer_type {
   void (*free_own)(hg_layer *layer); ///< frees what `own` points to; NULL: it has none
 };
 
-extern const hg_layer_type hg_layer_gcn, hg_layer_geogcn;
+extern const hg_layer_type hg_layer_gcn, hg_layer_geogcn, hg_layer_mlp;
 
 /** All kinds, ends with NULL. */
 extern const hg_layer_type *const hg_layer_types[];
@@ -113,6 +117,18 @@ void hg_layer_plan_finish(hg_layer *layer);
 
 /** The dropout of this layer's input in this pass; rate 0 when not training. */
 hg_dropout hg_layer_dropout(const hg_layer *layer, const hg_pass *pass);
+
+/** Whether the first layer needs `x` as a copy of its dense features, since dropout changes them. */
+bool hg_layer_copies_input(const hg_layer *layer);
+
+/** What the layer computes with: x, or the dense features as they are. */
+hg_matrix hg_layer_input(const hg_layer *layer);
+
+/** Brings the first `rows` rows of the input, or all of the sparse features, under this pass's dropout. */
+void hg_layer_drop_input(hg_layer *layer, const hg_pass *pass, hg_off rows);
+
+/** Where the gradient of the input goes, [n_local x f_in] in a shared buffer: what a transposed exchange works on. */
+hg_matrix hg_layer_d_x(const hg_layer *layer);
 
 /**
  * What every kind ends with: h (or xhat, with a norm) holds z + bias not yet added; afterwards h = activation(norm(z +

@@ -1,89 +1,13 @@
 #include "models/model.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "core/base/alloc.h"
-#include "core/tensor/gemm.h"
-
-static int max_int(int a, int b) { return a > b ? a : b; }
-
-static int width_out(const hg_model_options *o, int layer, int n_outputs)
-{
-  return layer == o->layers - 1 ? n_outputs : o->hidden;
-}
-
-// the widths and options of one layer, from which its type plans parameters
-static void describe(hg_layer *layer, const hg_model_options *o, int index, int f_in, int n_outputs)
-{
-  bool last = index == o->layers - 1;
-  layer->index = index;
-  layer->f_in = f_in;
-  layer->f_out = width_out(o, index, n_outputs);
-  layer->residual = o->residual && index > 0 && !last && f_in == layer->f_out;
-  layer->dropout = index == 0 ? o->input_dropout : o->dropout;
-  layer->next_dropout = last ? 0 : o->dropout;
-  layer->activation = last ? HG_ACTIVATION_NONE : o->activation;
-  layer->norm = last ? HG_LAYER_NORM_NONE : o->norm;
-  layer->filters = o->filters;
-  layer->shared_filters = o->filters_per == HG_FILTERS_SHARED;
-  // Batch norm takes the mean away and adds a bias of its own: another before it would have no gradient but rounding
-  // errors, which Adam blows up to whole steps, other ones on every number of ranks.
-  layer->bias = o->bias && layer->norm != HG_LAYER_NORM_BATCH;
-  layer->type->plan(layer);
-}
-
-hg_status hg_model_plan(hg_model *model, const hg_model_options *o, const hg_local_graph *graph, hg_input *input,
-                        int n_outputs)
-{
-  const hg_layer_type *type;
-  hg_status rc = HG_OK;
-  memset(model, 0, sizeof *model);
-  model->options = *o;
-  model->graph = graph;
-  HG_TRY(hg_layer_type_find(&type, o->type));
-  HG_TRY(HG_ALLOC(model->layers, o->layers, "layers"));
-  model->n_layers = o->layers;
-  for (int l = 0, f_in = input->width; l < o->layers; f_in = model->layers[l++].f_out) {
-    hg_layer *layer = &model->layers[l];
-    layer->type = type;
-    layer->graph = model->graph;
-    layer->input = l == 0 ? input : NULL;
-    layer->work = &model->work;
-    describe(layer, o, l, f_in, n_outputs);
-    model->n_parameters += layer->n_theta;
-    if (layer->norm == HG_LAYER_NORM_BATCH) model->n_state += 2 * (hg_off)layer->f_out;
-  }
-done:
-  return rc;
-}
-
-// numbers in each of the shared buffers
-typedef struct {
-  hg_off product, gradient, scratch, sums;
-} workspace_sizes;
-
-static workspace_sizes size_workspace(const hg_model *model)
-{
-  hg_off n = model->graph->n_local;
-  workspace_sizes s = {0};
-  int widest = 0, product = 0;
-  for (const hg_layer *l = model->layers; l < model->layers + model->n_layers; l++) {
-    product = max_int(product, l->product_width);
-    widest = max_int(widest, max_int(l->f_out, l->index ? l->f_in : 0));
-    hg_off need = l->weight_rows ? hg_gemm_at_scratch(n, l->weight_rows, l->f_out) : 0;
-    if (need > s.scratch) s.scratch = need;
-  }
-  s.product = n * product;
-  s.gradient = n * widest;
-  s.sums = 2 * widest;
-  return s;
-}
 
 static hg_status allocate_workspace(hg_model *model)
 {
   hg_workspace *w = &model->work;
-  const workspace_sizes s = size_workspace(model);
+  const hg_workspace_size s = model->work_size;
   hg_status rc = HG_OK;
   HG_TRY(HG_ALLOC(w->product, s.product, "products"));
   HG_TRY(HG_ALLOC(w->gradients[0], s.gradient, "output gradients"));
@@ -94,42 +18,31 @@ done:
   return rc;
 }
 
-static bool output_has_halo(const hg_model *model, int l)
+static hg_status allocate_pools(hg_model *model)
 {
-  return l + 1 < model->n_layers && model->layers[l + 1].aggregate_first;
+  hg_status rc = HG_OK;
+  for (int s = 0; s < model->n_stages - 1; s++)
+    HG_TRY(hg_matrix_create(&model->pools[s].rows, model->stages[s + 1].graph.n_owned, model->options.hidden,
+                            "pooled outputs"));
+done:
+  return rc;
 }
 
-hg_model_size hg_model_measure(const hg_model *model)
-{
-  const workspace_sizes s = size_workspace(model);
-  hg_off n = model->graph->n_owned, numbers = 0;
-  hg_model_size size = {.workspace = (size_t)(s.product + 2 * s.gradient + s.scratch) * sizeof(hg_real) +
-                                     (size_t)s.sums * sizeof(double)};
-  for (int l = 0; l < model->n_layers; l++) {
-    const hg_layer *layer = &model->layers[l];
-    numbers += (output_has_halo(model, l) ? model->graph->n_local : n) * layer->f_out;
-    if (layer->norm != HG_LAYER_NORM_NONE) numbers += n * (layer->f_out + 1);
-    size.activations += layer->type->bytes(layer);
-    if (l > 0) size.exchanged += layer->aggregate_first ? layer->f_in : layer->f_out;
-  }
-  size.activations += (size_t)numbers * sizeof(hg_real);
-  return size;
-}
+// whether its input is pooled from the layer before, which stands on a finer stage
+static bool is_pooled(const hg_layer *layer) { return layer->index > 0 && layer->stage > (layer - 1)->stage; }
 
-// h needs halo rows where the next layer exchanges it
 static hg_status allocate_outputs(hg_model *model)
 {
-  const hg_local_graph *g = model->graph;
   hg_status rc = HG_OK;
   for (int l = 0; l < model->n_layers; l++) {
     hg_layer *layer = &model->layers[l];
-    HG_TRY(hg_matrix_create(&layer->h, output_has_halo(model, l) ? g->n_local : g->n_owned, layer->f_out,
-                            "layer outputs"));
-    if (l > 0) layer->x = model->layers[l - 1].h;
+    hg_off n = layer->graph->n_owned;
+    HG_TRY(hg_matrix_create(&layer->h, hg_model_output_rows(model, l), layer->f_out, "layer outputs"));
+    if (l > 0) layer->x = is_pooled(layer) ? model->pools[layer->stage - 1].rows : (layer - 1)->h;
     if (layer->norm == HG_LAYER_NORM_NONE) continue;
     bool batch = layer->norm == HG_LAYER_NORM_BATCH;
-    HG_TRY(hg_matrix_create(&layer->xhat, g->n_owned, layer->f_out, "normalised outputs"));
-    HG_TRY(HG_ALLOC(layer->inv_std, batch ? layer->f_out : g->n_owned, "inverse deviations"));
+    HG_TRY(hg_matrix_create(&layer->xhat, n, layer->f_out, "normalised outputs"));
+    HG_TRY(HG_ALLOC(layer->inv_std, batch ? layer->f_out : n, "inverse deviations"));
     if (batch) HG_TRY(HG_ALLOC(layer->mean, layer->f_out, "means"));
   }
 done:
@@ -152,17 +65,19 @@ static hg_status allocate_alone(hg_model *model)
     state += 2 * (hg_off)l->f_out;
   }
   HG_TRY(allocate_workspace(model));
+  HG_TRY(allocate_pools(model));
   HG_TRY(allocate_outputs(model));
 done:
   return rc;
 }
 
-hg_status hg_model_create(hg_model *model, const hg_model_options *options, const hg_local_graph *graph,
+hg_status hg_model_create(hg_model *model, const hg_model_options *options, const hg_stage *stages, int n_stages,
                           hg_input *input, int n_outputs)
 {
+  hg_world *world = stages[0].graph.world;
   hg_status rc = HG_OK;
-  HG_TRY_ALL(graph->world, "planning the model", hg_model_plan(model, options, graph, input, n_outputs));
-  HG_TRY_ALL(graph->world, "allocating the model", allocate_alone(model));
+  HG_TRY_ALL(world, "planning the model", hg_model_plan(model, options, stages, n_stages, input, n_outputs));
+  HG_TRY_ALL(world, "allocating the model", allocate_alone(model));
   for (int l = 0; l < model->n_layers; l++) HG_TRY(model->layers[l].type->create(&model->layers[l]));
   hg_model_init(model, 0);
 done:
@@ -173,6 +88,8 @@ done:
 void hg_model_free(hg_model *model)
 {
   for (int l = 0; l < model->n_layers; l++) hg_layer_free(&model->layers[l]);
+  for (int s = 0; model->pools && s < model->n_stages - 1; s++) hg_matrix_free(&model->pools[s].rows);
+  hg_free(&model->pools);
   hg_free(&model->layers);
   hg_free(&model->parameters);
   hg_free(&model->gradients);
@@ -183,6 +100,21 @@ void hg_model_free(hg_model *model)
   hg_free(&model->work.scratch);
   hg_free(&model->work.sums);
   model->n_layers = 0;
+}
+
+void hg_model_bind(hg_model *model, const hg_stage *stages, hg_input *input)
+{
+  model->stages = stages;
+  for (int s = 0; s < model->n_stages - 1; s++) {
+    model->pools[s].members = &stages[s + 1].members;
+    model->pools[s].rows.rows = stages[s + 1].graph.n_owned;
+  }
+  for (hg_layer *l = model->layers; l < model->layers + model->n_layers; l++) {
+    l->graph = &stages[l->stage].graph;
+    if (l->input) l->input = input;
+    hg_matrix *matrices[] = {&l->x, &l->h, &l->s, &l->xhat};
+    for (int m = 0; m < 4; m++) matrices[m]->rows = l->graph->n_owned;
+  }
 }
 
 void hg_model_init(hg_model *model, uint64_t seed)
@@ -202,32 +134,36 @@ void hg_model_init(hg_model *model, uint64_t seed)
 
 hg_matrix hg_model_forward(hg_model *model, const hg_pass *pass)
 {
-  for (hg_layer *l = model->layers; l < model->layers + model->n_layers; l++) l->type->forward(l, pass);
+  for (hg_layer *l = model->layers; l < model->layers + model->n_layers; l++) {
+    if (is_pooled(l)) hg_pools_forward(model->pools, l - 1, l, pass);
+    l->type->forward(l, pass);
+  }
   return model->layers[model->n_layers - 1].h;
 }
 
-static hg_matrix output_gradient(hg_model *model, int layer)
+static hg_matrix output_gradient(const hg_layer *layer)
 {
-  return hg_matrix_view(model->work.gradients[layer % 2], model->graph->n_owned, model->layers[layer].f_out);
+  return hg_matrix_view(layer->work->gradients[layer->gradient], layer->graph->n_owned, layer->f_out);
 }
 
-hg_matrix hg_model_d_logits(hg_model *model) { return output_gradient(model, model->n_layers - 1); }
+hg_matrix hg_model_d_logits(hg_model *model) { return output_gradient(&model->layers[model->n_layers - 1]); }
 
 void hg_model_backward(hg_model *model, const hg_pass *pass, hg_sums *sums)
 {
-  for (int l = model->n_layers - 1; l >= 0; l--) {
-    hg_layer *layer = &model->layers[l];
-    hg_matrix d_h = output_gradient(model, l), d_x = {0};
-    if (l > 0) d_x = hg_matrix_view(model->work.gradients[(l + 1) % 2], model->graph->n_local, layer->f_in);
-    layer->type->backward(layer, pass, &d_h, &d_x);
-    if (sums) hg_sums_begin(sums, layer->d_theta, layer->n_theta);
+  for (int index = model->n_layers - 1; index >= 0; index--) {
+    hg_layer *l = &model->layers[index];
+    hg_matrix d_h = output_gradient(l), d_x = {0};
+    if (index > 0) d_x = hg_layer_d_x(l);
+    l->type->backward(l, pass, &d_h, &d_x);
+    if (sums) hg_sums_begin(sums, l->d_theta, l->n_theta);
+    if (is_pooled(l)) hg_pools_backward(model->pools, l - 1, l, pass);
   }
 }
 
 hg_matrix hg_model_embeddings(const hg_model *model)
 {
-  const hg_layer *layer = &model->layers[max_int(model->n_layers - 2, 0)];
-  return hg_matrix_rows(&layer->h, 0, model->graph->n_owned);
+  const hg_layer *last = &model->layers[model->n_layers - 1];
+  return hg_matrix_rows(last->index > 0 ? &last->x : &last->h, 0, last->graph->n_owned);
 }
 
 hg_traffic hg_model_traffic(const hg_model *model)

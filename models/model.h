@@ -1,14 +1,26 @@
 #pragma once
 #include "comm/reduce.h"
-#include "models/layer.h"
+#include "models/batch.h"
+#include "models/pool.h"
+
+/** Numbers in each of the buffers that layers share. */
+typedef struct {
+  hg_off product, gradient, scratch, sums;
+} hg_workspace_size;
 
 /**
  * A stack of layers with one flat array of parameters, the same on every rank. The last layer's outputs are the logits.
  * Everything is allocated by hg_model_create; passes allocate nothing.
+ *
+ * For nodes there is one stage, on which all layers stand. For whole graphs there are hg_model_coarsenings + 2:
+ * `layers` layers of the options' type, layer l on stage l with cluster pooling, else all on stage 0; then the readout
+ * pools the last node stage to one row a graph, the last stage, on which `head_layers` mlp layers stand.
  */
 typedef struct {
   hg_model_options options;
-  const hg_local_graph *graph; ///< borrowed
+  int n_stages;
+  const hg_stage *stages; ///< [n_stages] borrowed
+  hg_pool *pools;         ///< [n_stages - 1] from each stage to the next
   int n_layers;
   hg_layer *layers; ///< [n_layers]
   hg_off n_parameters;
@@ -16,19 +28,25 @@ typedef struct {
   hg_real *gradients;  ///< [n_parameters]
   hg_off n_state;
   hg_real *state; ///< [n_state] what is remembered but not learned: batch norm's running moments
+  hg_workspace_size work_size;
   hg_workspace work;
 } hg_model;
 
+/** How often the graphs of a graph-level task are coarsened (hg_hierarchy_create): once after each layer, or never. */
+int hg_model_coarsenings(const hg_model_options *options);
+
 /**
  * The layers with their parameters, and nothing allocated but these: what hg_model_measure needs. Free with
- * hg_model_free. Not collective. Of `graph` its sizes are read, of `input` the width and whether it is dense.
+ * hg_model_free. Not collective. Of the stages' graphs the sizes are read, of `input` the width and whether it is dense
+ * and varies.
+ * @param stages      [n_stages] one, without members, for tasks on nodes; a batch's for tasks on graphs
  * @return            HG_ERR_INPUT for an unknown model.type
  */
-hg_status hg_model_plan(hg_model *model, const hg_model_options *options, const hg_local_graph *graph, hg_input *input,
-                        int n_outputs);
+hg_status hg_model_plan(hg_model *model, const hg_model_options *options, const hg_stage *stages, int n_stages,
+                        hg_input *input, int n_outputs);
 
 typedef struct {
-  size_t activations; ///< bytes of layer outputs and what backward keeps
+  size_t activations; ///< bytes of layer outputs, pooled rows, and what backward keeps
   size_t workspace;   ///< bytes of the buffers that layers share
   hg_off exchanged;   ///< columns of all layers that cross between ranks, each way
 } hg_model_size;
@@ -36,20 +54,32 @@ typedef struct {
 /** What a planned model will allocate on this rank. */
 hg_model_size hg_model_measure(const hg_model *model);
 
+/** Rows of a layer's output: with those of the halo where the next layer exchanges it. */
+hg_off hg_model_output_rows(const hg_model *model, int layer);
+
 /**
+ * @param stages      as for hg_model_plan; borrowed. Their sizes are what passes have room for
  * @param input       borrowed; for this model alone: it frees the dense features when their aggregate replaces them
  * @param n_outputs   width of the logits
  * @return            HG_ERR_INPUT for an unknown model.type
  * Collective.
  */
-hg_status hg_model_create(hg_model *model, const hg_model_options *options, const hg_local_graph *graph,
+hg_status hg_model_create(hg_model *model, const hg_model_options *options, const hg_stage *stages, int n_stages,
                           hg_input *input, int n_outputs);
 void hg_model_free(hg_model *model);
+
+/**
+ * Points a model that was made for a batch at another one, or at the same one after it was filled again: before each
+ * forward pass on it. Not collective; cannot fail, allocates nothing.
+ * @param stages   [n_stages] without halo, at most as large as those of hg_model_create; borrowed
+ * @param input    its features, of the same width; borrowed
+ */
+void hg_model_bind(hg_model *model, const hg_stage *stages, hg_input *input);
 
 /** Every parameter as its layer planned it; a function of the seed alone. */
 void hg_model_init(hg_model *model, uint64_t seed);
 
-/** The logits [n_owned x n_outputs] of the owned nodes; valid until the next pass. Collective. */
+/** The logits [n_owned x n_outputs] of the last stage's owned rows; valid until the next pass. Collective. */
 hg_matrix hg_model_forward(hg_model *model, const hg_pass *pass);
 
 /** The buffer that takes the gradient of the logits [n_owned x n_outputs] before hg_model_backward. */
@@ -63,7 +93,7 @@ hg_matrix hg_model_d_logits(hg_model *model);
  */
 void hg_model_backward(hg_model *model, const hg_pass *pass, hg_sums *sums);
 
-/** The last hidden layer's output [n_owned x f]: the embeddings; the logits when there is one layer. */
+/** The last layer's input [n_owned x f]: embeddings of the last stage's rows; the logits when there is one layer. */
 hg_matrix hg_model_embeddings(const hg_model *model);
 
 /** Bytes and messages of all its exchanges so far. */

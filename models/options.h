@@ -1,11 +1,17 @@
 #pragma once
+#include "core/graph/hierarchy.h"
 #include "core/tensor/epilogue.h"
+#include "core/tensor/segment.h"
 
 typedef enum { HG_ADJACENCY_SYMMETRIC, HG_ADJACENCY_ROW, HG_ADJACENCY_SUM } hg_adjacency_norm;
 typedef enum { HG_LAYER_NORM_NONE, HG_LAYER_NORM_LAYER, HG_LAYER_NORM_BATCH } hg_layer_norm_kind;
 typedef enum { HG_FILTERS_PER_CHANNEL, HG_FILTERS_SHARED } hg_filters_per; ///< a channel's own, or the same for all
 typedef enum { HG_POSITIONS_MEAN_EDGE, HG_POSITIONS_AS_IS } hg_position_scaling; ///< by the mean length of the edges
 
+typedef enum {
+  HG_POOLING_NONE,
+  HG_POOLING_CLUSTER
+} hg_pooling; ///< of nodes, after each layer: see core/graph/hierarchy.h
 typedef enum { HG_AUGMENT_PER_GRAPH, HG_AUGMENT_PER_BATCH, HG_AUGMENT_PER_EPOCH } hg_augment_per;
 
 /** How positions vary from pass to pass (models/augment.h); the config's `augment:` group. All 0: not at all. */
@@ -30,4 +36,9 @@ typedef struct {
   int filters;             ///< geogcn: gates of each channel
   hg_filters_per filters_per;
   hg_position_scaling normalize_positions;
+  // of graph-level tasks alone
+  hg_pooling pooling;
+  hg_pairing pooling_weight;
+  hg_reduction readout; ///< of a graph's nodes to one row
+  int head_layers;      ///< mlp layers after the readout; the last one gives the outputs
 } hg_model_options;

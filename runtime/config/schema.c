@@ -16,6 +16,9 @@ static const char *const activations[] = {"none", "relu", "elu", NULL};
 static const char *const adjacencies[] = {"symmetric", "row", "sum", NULL};
 static const char *const norms[] = {"none", "layer", "batch", NULL};
 static const char *const filter_owners[] = {"channel", "shared", NULL};
+static const char *const poolings[] = {"none", "cluster", NULL};
+static const char *const pairings[] = {"distance", "similarity", NULL};
+static const char *const reductions[] = {"mean", "sum", "max", NULL};
 static const char *const position_scalings[] = {"mean_edge", "none", NULL};
 static const char *const augment_units[] = {"graph", "batch", "epoch", NULL};
 static const char *const optimizers[] = {"sgd", "adam", "adamw", NULL};
@@ -78,7 +81,7 @@ const hg_key hg_keys[] = {
      "of the partitioner; does not follow `seed`, so that repeats share their parts"},
     {"model", HG_KEY_SECTION, 0, NULL, NULL, NULL, "the network"},
     {"model.type", HG_KEY_TEXT, offsetof(hg_config, model.type), "gcn", &short_text, NULL,
-     "the kind of its layers: gcn, or geogcn for graphs whose nodes have positions"},
+     "the kind of its layers: gcn, geogcn for graphs whose nodes have positions, or mlp, which knows nothing of edges"},
     {"model.layers", HG_KEY_INTEGER, offsetof(hg_config, model.layers), "2", &layer_counts, NULL, "number of layers"},
     {"model.hidden", HG_KEY_INTEGER, offsetof(hg_config, model.hidden), "16", &widths, NULL,
      "width of each layer but the last, which has the width of the labels"},
@@ -104,6 +107,14 @@ const hg_key hg_keys[] = {
      "geogcn: each channel has gates of its own, or all channels share them"},
     {"model.normalize_positions", HG_KEY_CHOICE, offsetof(hg_config, model.normalize_positions), "mean_edge", NULL,
      position_scalings, "geogcn: positions are divided by the mean length of the graph's edges, or taken as they are"},
+    {"model.pooling", HG_KEY_CHOICE, offsetof(hg_config, model.pooling), "none", NULL, poolings,
+     "collections: cluster merges pairs of neighbours after every layer and takes the larger of their outputs"},
+    {"model.pooling_weight", HG_KEY_CHOICE, offsetof(hg_config, model.pooling_weight), "distance", NULL, pairings,
+     "pooling: pairs far neighbours first, as published, or near ones; both need positions"},
+    {"model.readout", HG_KEY_CHOICE, offsetof(hg_config, model.readout), "mean", NULL, reductions,
+     "collections: how the outputs of a graph's nodes become one row"},
+    {"model.head_layers", HG_KEY_INTEGER, offsetof(hg_config, model.head_layers), "1", &layer_counts, NULL,
+     "collections: dense layers after the readout; the last has the width of the labels, others model.hidden"},
     {"augment", HG_KEY_SECTION, 0, NULL, NULL, NULL,
      "how the nodes' positions vary while it learns, for model types that use positions"},
     {"augment.rotate", HG_KEY_BOOL, offsetof(hg_config, augment.rotate), "false", NULL, NULL,

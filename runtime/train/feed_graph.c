@@ -63,11 +63,11 @@ static hg_status build(hg_trainer *t)
   hg_status rc = HG_OK;
   HG_TRY_ALL(t->world, "planning the model", check_positions(t->config, &d->part.nodes));
   HG_TRY_ALL(t->world, "planning memory", hg_memory_plan(&t->planned, t->config, d));
-  HG_TRY(hg_local_graph_create(&feed->graph, t->world, &d->part, &d->links, o->normalization, o->self_loops));
-  if (needs_positions(t->config)) HG_TRY(hg_local_graph_place(&feed->graph, o->normalize_positions));
-  HG_TRY(hg_input_create(&feed->input, &feed->graph));
+  HG_TRY(hg_local_graph_create(&feed->stage.graph, t->world, &d->part, &d->links, o->normalization, o->self_loops));
+  if (needs_positions(t->config)) HG_TRY(hg_local_graph_place(&feed->stage.graph, o->normalize_positions));
+  HG_TRY(hg_input_create(&feed->input, &feed->stage.graph));
   hg_features_free(&d->part.nodes.features); // the input has them now
-  HG_TRY(hg_model_create(&t->model, o, &feed->graph, &feed->input, d->part.nodes.n_classes));
+  HG_TRY(hg_model_create(&t->model, o, &feed->stage, 1, &feed->input, d->part.nodes.n_classes));
 done:
   return rc;
 }
@@ -108,7 +108,7 @@ static void free_feed(hg_trainer *t)
 {
   hg_graph_feed *feed = t->feed;
   hg_input_free(&feed->input);
-  hg_local_graph_free(&feed->graph);
+  hg_local_graph_free(&feed->stage.graph);
   hg_dataset_free(&feed->dataset);
   hg_free(&t->feed);
 }

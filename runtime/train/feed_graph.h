@@ -5,7 +5,7 @@
 /** The feed of a run on one graph: this rank's part, all of it in every pass. */
 typedef struct {
   hg_dataset dataset;
-  hg_local_graph graph;
+  hg_stage stage; ///< the one stage of a model on nodes: its graph
   hg_input input;
 } hg_graph_feed;
 

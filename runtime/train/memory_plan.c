@@ -35,19 +35,24 @@ hg_status hg_memory_plan(hg_memory *memory, const hg_config *config, const hg_da
   const hg_part *p = &dataset->part;
   const hg_nodes *nodes = &p->nodes;
   hg_off sent = dataset->links.send_offsets[dataset->links.n_peers_send];
-  hg_local_graph graph = {.part = p, .n_global = p->n_global, .n_owned = p->n_owned, .n_local = p->n_owned + p->n_halo};
-  graph.n_dims = nodes->n_dims;
+  const hg_stage stage = {.graph = {.part = p,
+                                    .links = &dataset->links,
+                                    .n_global = p->n_global,
+                                    .n_owned = p->n_owned,
+                                    .n_local = p->n_owned + p->n_halo,
+                                    .n_dims = nodes->n_dims}};
   hg_input input = {.width = nodes->features.width, .is_dense = !nodes->features.indptr};
   hg_model model;
   hg_memory m = {0};
   hg_status rc = HG_OK;
-  HG_TRY(hg_model_plan(&model, &config->model, &graph, &input, nodes->n_classes));
+  HG_TRY(hg_model_plan(&model, &config->model, &stage, 1, &input, nodes->n_classes));
   const hg_model_size size = hg_model_measure(&model);
   int copies =
       2 + 2 +
       (config->train.optimizer == HG_OPTIMIZER_SGD ? 2 : 4); // weights, gradients, moments; and in the checkpoint
   m.graph = graph_bytes(dataset);
-  if (model.layers[0].type->needs_positions) m.graph += (size_t)graph.n_local * (size_t)graph.n_dims * sizeof(hg_real);
+  if (model.layers[0].type->needs_positions)
+    m.graph += (size_t)stage.graph.n_local * (size_t)stage.graph.n_dims * sizeof(hg_real);
   m.features = model.layers[0].cached ? 0 : feature_bytes(dataset);
   m.activations = size.activations;
   m.workspace = size.workspace;

@@ -157,6 +157,19 @@ static void of_geogcn(hg_world *world)
                         "model.normalization=row", "model.activation=elu", "model.input_dropout=0.3"));
 }
 
+static void of_mlp(hg_world *world)
+{
+  train_graph g = train_graph_default();
+  check_options(world, &g, OPTIONS("model.type=mlp", "model.layers=1"));
+  check_options(world, &g,
+                OPTIONS("model.type=mlp", "model.layers=4", "model.residual=true", "model.norm=layer",
+                        "model.activation=elu", "model.dropout=0.4"));
+  check_options(world, &g, OPTIONS("model.type=mlp", "model.layers=3", "model.norm=batch", "model.activation=elu"));
+  g.sparse_features = true;
+  check_options(world, &g,
+                OPTIONS("model.type=mlp", "model.layers=2", "model.input_dropout=0.3", "partition.method=random"));
+}
+
 const mpi_case gradient_cases[] = {
     {"gradient/of_widths_and_depths", of_widths_and_depths, "1 3"},
     {"gradient/of_activations_and_residuals", of_activations_and_residuals, "1 3"},
@@ -165,5 +178,6 @@ const mpi_case gradient_cases[] = {
     {"gradient/of_normalizations", of_normalizations, "1 3"},
     {"gradient/of_tasks", of_tasks, "1 3 7"},
     {"gradient/of_geogcn", of_geogcn, "1 3"},
+    {"gradient/of_mlp", of_mlp, "1 3"},
     {0},
 };

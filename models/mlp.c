@@ -1,0 +1,96 @@
+/*
+ * Dense layer: h = activation(norm(x W + bias [+ x])), row by row. The baseline that knows nothing of edges, and what
+ * the head of a graph-level model is made of. Exchanges nothing and never reads a halo row.
+ */
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/tensor/gemm.h"
+#include "models/layer.h"
+
+static bool is_sparse(const hg_layer *layer) { return layer->input && !layer->input->is_dense; }
+
+static void plan(hg_layer *layer)
+{
+  layer->product_width = is_sparse(layer) ? layer->f_out : 0;
+  layer->weight_rows = is_sparse(layer) ? 0 : layer->f_in;
+  hg_layer_plan_parameter(layer, "weight", layer->f_in, layer->f_out, hg_init_glorot(layer->f_in, layer->f_out));
+  hg_layer_plan_finish(layer);
+}
+
+static size_t bytes(const hg_layer *layer)
+{
+  hg_off rows = hg_layer_copies_input(layer) ? layer->graph->n_owned : 0;
+  return (size_t)rows * (size_t)layer->f_in * sizeof(hg_real);
+}
+
+static hg_status create(hg_layer *layer)
+{
+  const hg_local_graph *g = layer->graph;
+  hg_status rc = HG_OK;
+  if (hg_layer_copies_input(layer)) rc = hg_matrix_create(&layer->x, g->n_owned, layer->f_in, "features under dropout");
+  return hg_agree(g->world, rc, "allocating a layer");
+}
+
+// z = x W
+static void forward(hg_layer *layer, const hg_pass *pass)
+{
+  hg_off n = layer->graph->n_owned;
+  hg_matrix w = hg_layer_parameter(layer, layer->theta, "weight");
+  hg_matrix z = hg_matrix_rows(hg_layer_z(layer), 0, n);
+  hg_layer_drop_input(layer, pass, n);
+  if (is_sparse(layer)) {
+    hg_csr x = layer->input->sparse;
+    x.values = layer->input->dropped;
+    hg_spmm(&(hg_operator){.a = &x}, 0, n, &w, &z);
+  } else {
+    hg_matrix input = hg_layer_input(layer), x = hg_matrix_rows(&input, 0, n);
+    hg_gemm(&x, &w, 0, &z);
+  }
+  hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
+  if (layer->residual) hg_layer_add_residual(&layer->x, n, &z);
+  hg_layer_finish(layer, pass);
+}
+
+// d_W = x' d_z; the transposed sparse features have columns for halo nodes too, whose d_z is 0 here
+static void weight_gradient(hg_layer *layer, const hg_matrix *d_z)
+{
+  const hg_local_graph *g = layer->graph;
+  hg_matrix d_w = hg_layer_parameter(layer, layer->d_theta, "weight");
+  if (is_sparse(layer)) {
+    size_t row = (size_t)layer->f_out * sizeof(hg_real), owned = (size_t)g->n_owned * row;
+    hg_matrix padded = hg_matrix_view(layer->work->product, g->n_local, layer->f_out);
+    memcpy(padded.data, d_z->data, owned);
+    memset((char *)padded.data + owned, 0, (size_t)g->n_local * row - owned);
+    hg_spmm(&(hg_operator){.a = &layer->input->transposed}, 0, layer->f_in, &padded, &d_w);
+  } else {
+    hg_matrix input = hg_layer_input(layer), x = hg_matrix_rows(&input, 0, g->n_owned);
+    hg_gemm_at(&x, d_z, 0, &d_w, layer->work->scratch);
+  }
+}
+
+// d_x = d_z W'
+static void backward(hg_layer *layer, const hg_pass *pass, hg_matrix *d_h, hg_matrix *d_x)
+{
+  const hg_local_graph *g = layer->graph;
+  hg_matrix w = hg_layer_parameter(layer, layer->theta, "weight");
+  hg_layer_finish_gradient(layer, pass, d_h); // d_h is d_z from here on
+  weight_gradient(layer, d_h);
+  hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
+  if (!d_x->data) return; // the first layer
+  hg_matrix owned = hg_matrix_rows(d_x, 0, g->n_owned);
+  hg_gemm_bt(d_h, &w, 0, &owned);
+  hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
+  if (layer->residual) hg_layer_add_residual(d_h, g->n_owned, &owned);
+  hg_dropout_apply(hg_layer_dropout(layer, pass), g->ids, &owned);
+  hg_phases_lap(pass->phases, HG_PHASE_ELEMENTWISE);
+}
+
+const hg_layer_type hg_layer_mlp = {.name = "mlp",
+                                    .help = "dense layer without neighbours, the baseline",
+                                    .local = true,
+                                    .plan = plan,
+                                    .bytes = bytes,
+                                    .create = create,
+                                    .forward = forward,
+                                    .backward = backward};

@@ -1,0 +1,154 @@
+// What a model consists of and how large it will be; models/model.c allocates and runs it.
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/tensor/gemm.h"
+#include "models/model.h"
+
+static int max_int(int a, int b) { return a > b ? a : b; }
+
+static hg_off max_off(hg_off a, hg_off b) { return a > b ? a : b; }
+
+int hg_model_coarsenings(const hg_model_options *options)
+{
+  return options->pooling == HG_POOLING_CLUSTER ? options->layers : 0;
+}
+
+static bool is_pooled(const hg_model *model, int l)
+{
+  return l > 0 && model->layers[l].stage > model->layers[l - 1].stage;
+}
+
+// the widths and options of one layer, from which its type plans parameters
+static void describe(hg_model *model, int index, int f_in, int n_outputs)
+{
+  const hg_model_options *o = &model->options;
+  hg_layer *layer = &model->layers[index];
+  bool last = index == model->n_layers - 1;
+  layer->index = index;
+  layer->f_in = f_in;
+  layer->f_out = last ? n_outputs : o->hidden;
+  layer->residual = o->residual && index > 0 && !last && f_in == layer->f_out;
+  layer->dropout = index == 0 ? o->input_dropout : is_pooled(model, index) ? 0 : o->dropout;
+  layer->next_dropout = last ? 0 : o->dropout;
+  layer->activation = last ? HG_ACTIVATION_NONE : o->activation;
+  layer->norm = last ? HG_LAYER_NORM_NONE : o->norm;
+  layer->filters = o->filters;
+  layer->shared_filters = o->filters_per == HG_FILTERS_SHARED;
+  // Batch norm takes the mean away and adds a bias of its own: another before it would have no gradient but rounding
+  // errors, which Adam blows up to whole steps, other ones on every number of ranks.
+  layer->bias = o->bias && layer->norm != HG_LAYER_NORM_BATCH;
+  layer->type->plan(layer);
+}
+
+// on which stage a layer stands, and what kind it is
+static void place(hg_model *model, const hg_layer_type *type, int index)
+{
+  const hg_model_options *o = &model->options;
+  hg_layer *layer = &model->layers[index];
+  bool head = index >= o->layers;
+  layer->type = head ? &hg_layer_mlp : type;
+  layer->stage = head ? model->n_stages - 1 : model->n_stages > 1 && o->pooling == HG_POOLING_CLUSTER ? index : 0;
+  layer->graph = &model->stages[layer->stage].graph;
+  layer->work = &model->work;
+}
+
+// A layer reads its output's gradient from one buffer and writes its input's to the other; so does each pool.
+static void choose_buffers(hg_model *model)
+{
+  for (int l = model->n_layers - 1; l > 0; l--) {
+    hg_layer *layer = &model->layers[l], *before = layer - 1;
+    before->gradient = (layer->gradient + 1 + layer->stage - before->stage) % 2;
+  }
+}
+
+static void size_workspace(hg_model *model)
+{
+  hg_workspace_size *s = &model->work_size;
+  for (const hg_layer *l = model->layers; l < model->layers + model->n_layers; l++) {
+    hg_off n = l->graph->n_local;
+    int widest = max_int(l->f_out, l->index ? l->f_in : 0);
+    s->product = max_off(s->product, n * l->product_width);
+    s->gradient = max_off(s->gradient, n * widest);
+    s->sums = max_off(s->sums, 2 * (hg_off)widest);
+    if (l->weight_rows) s->scratch = max_off(s->scratch, hg_gemm_at_scratch(n, l->weight_rows, l->f_out));
+  }
+  for (int p = 0; p < model->n_stages - 1; p++)
+    s->gradient = max_off(s->gradient, (hg_off)model->stages[p + 1].graph.n_owned * model->options.hidden);
+}
+
+static hg_status allocate_layers(hg_model *model)
+{
+  const hg_model_options *o = &model->options;
+  hg_status rc = HG_OK;
+  int expected = model->n_stages == 1 ? 1 : hg_model_coarsenings(o) + 2;
+  if (model->n_stages != expected)
+    return hg_fail(HG_ERR_INTERNAL, "a model on %d stages, expected %d", model->n_stages, expected);
+  int n_layers = o->layers + (model->n_stages > 1 ? o->head_layers : 0);
+  HG_TRY(HG_ALLOC(model->pools, model->n_stages - 1, "pools"));
+  HG_TRY(HG_ALLOC(model->layers, n_layers, "layers"));
+  model->n_layers = n_layers;
+done:
+  return rc;
+}
+
+hg_status hg_model_plan(hg_model *model, const hg_model_options *options, const hg_stage *stages, int n_stages,
+                        hg_input *input, int n_outputs)
+{
+  const hg_layer_type *type;
+  hg_status rc = HG_OK;
+  memset(model, 0, sizeof *model);
+  model->options = *options;
+  model->stages = stages;
+  model->n_stages = n_stages;
+  HG_TRY(hg_layer_type_find(&type, options->type));
+  HG_TRY(allocate_layers(model));
+  model->layers[0].input = input;
+  for (int l = 0, f_in = input->width; l < model->n_layers; f_in = model->layers[l++].f_out) {
+    hg_layer *layer = &model->layers[l];
+    place(model, type, l);
+    describe(model, l, f_in, n_outputs);
+    model->n_parameters += layer->n_theta;
+    if (layer->norm == HG_LAYER_NORM_BATCH) model->n_state += 2 * (hg_off)layer->f_out;
+  }
+  for (int s = 0; s < n_stages - 1; s++) {
+    model->pools[s].reduction = s < n_stages - 2 ? HG_REDUCTION_MAX : options->readout;
+    model->pools[s].members = &stages[s + 1].members;
+  }
+  choose_buffers(model);
+  size_workspace(model);
+done:
+  return rc;
+}
+
+static size_t pool_bytes(const hg_model *model)
+{
+  hg_off rows = 0;
+  for (int s = 1; s < model->n_stages; s++) rows += model->stages[s].graph.n_owned;
+  return (size_t)rows * (size_t)model->options.hidden * sizeof(hg_real);
+}
+
+hg_model_size hg_model_measure(const hg_model *model)
+{
+  const hg_workspace_size s = model->work_size;
+  hg_off numbers = 0;
+  hg_model_size size = {.workspace = (size_t)(s.product + 2 * s.gradient + s.scratch) * sizeof(hg_real) +
+                                     (size_t)s.sums * sizeof(double)};
+  for (int l = 0; l < model->n_layers; l++) {
+    const hg_layer *layer = &model->layers[l];
+    numbers += hg_model_output_rows(model, l) * layer->f_out;
+    if (layer->norm != HG_LAYER_NORM_NONE) numbers += (hg_off)layer->graph->n_owned * (layer->f_out + 1);
+    size.activations += layer->type->bytes(layer);
+    if (l > 0 && layer->graph->links && !layer->type->local)
+      size.exchanged += layer->aggregate_first ? layer->f_in : layer->f_out;
+  }
+  size.activations += (size_t)numbers * sizeof(hg_real) + pool_bytes(model);
+  return size;
+}
+
+hg_off hg_model_output_rows(const hg_model *model, int layer)
+{
+  const hg_local_graph *g = model->layers[layer].graph;
+  bool exchanged = layer + 1 < model->n_layers && model->layers[layer + 1].aggregate_first;
+  return exchanged ? g->n_local : g->n_owned;
+}
