@@ -112,6 +112,24 @@ void hg_augment_move(const hg_augment *augment, const hg_real *map, int dims, co
   }
 }
 
+void hg_augment_batch(const hg_augment *augment, const hg_batch_source *source, hg_batch *batch)
+{
+  const hg_level *level = &source->hierarchy->levels[0];
+  const hg_local_graph *g = &batch->stages[0].graph;
+  const hg_augment_options *o = &augment->options;
+  bool own_maps = o->per == HG_AUGMENT_PER_GRAPH && is_linear(o);
+  hg_real map[HG_GEO_DIMS * HG_GEO_DIMS];
+  if (!g->positions || (!own_maps && o->jitter == 0)) return;
+  for (hg_off b = 0, row = 0; b < batch->n_graphs; b++) {
+    const hg_off *range = &level->graph_ptr[batch->graphs[b]];
+    const hg_real *turn = own_maps ? hg_augment_map(augment, (uint64_t)batch->graphs[b], g->n_dims, map) : NULL;
+    hg_augment_move(augment, turn, g->n_dims, g->ids + row, range[1] - range[0],
+                    level->positions + range[0] * g->n_dims, g->positions + row * g->n_dims);
+    row += range[1] - range[0];
+  }
+  hg_batch_move(batch);
+}
+
 static hg_off kept_numbers(const hg_augment_options *options, const hg_local_graph *graph)
 {
   return options->jitter > 0 ? (hg_off)graph->n_local * graph->n_dims : 0;

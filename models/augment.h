@@ -43,6 +43,13 @@ const hg_real *hg_augment_batch_map(const hg_augment *augment, uint64_t batch, i
 void hg_augment_move(const hg_augment *augment, const hg_real *map, int dims, const hg_gid *ids, hg_off n,
                      const hg_real *from, hg_real *to);
 
+/**
+ * Moves the graphs of a filled batch from where its source has them: each by its own map with per: graph, each node by
+ * its own noise; then the clusters of its coarser stages to their members' means. Like hg_batch_fill for another
+ * thread; a batch may be moved again for another pass. Cannot fail. What the batch shares is hg_augment_batch_map's.
+ */
+void hg_augment_batch(const hg_augment *augment, const hg_batch_source *source, hg_batch *batch);
+
 /** Keeps a copy of the placed graph's positions, where jitter will need them. Not collective. */
 hg_status hg_augment_prepare(const hg_augment_options *options, hg_local_graph *graph);
 
