@@ -19,7 +19,7 @@ typedef struct {
   char path[HG_PATH_MAX];
   hg_config config;
   hg_dataset dataset;
-  hg_local_graph graph;
+  hg_stage stage;
   hg_input input;
   hg_model model;
   hg_sums *sums;
@@ -41,11 +41,12 @@ static bool set_up(setting *s, hg_world *world, int dims, const char *const *cha
   check_ok(hg_config_resolve(&s->config));
   const hg_model_options *o = &s->config.model;
   if (!check_ok(hg_dataset_load(&s->dataset, world, &s->config, NULL)) ||
-      !check_ok(hg_local_graph_create(&s->graph, world, &s->dataset.part, &s->dataset.links, o->normalization,
+      !check_ok(hg_local_graph_create(&s->stage.graph, world, &s->dataset.part, &s->dataset.links, o->normalization,
                                       o->self_loops)) ||
-      !check_ok(hg_local_graph_place(&s->graph, o->normalize_positions)) ||
-      !check_ok(hg_input_create(&s->input, &s->graph)) ||
-      !check_ok(hg_model_create(&s->model, o, &s->graph, &s->input, 3)) || !check_ok(hg_sums_create(&s->sums, world)))
+      !check_ok(hg_local_graph_place(&s->stage.graph, o->normalize_positions)) ||
+      !check_ok(hg_input_create(&s->input, &s->stage.graph)) ||
+      !check_ok(hg_model_create(&s->model, o, &s->stage, 1, &s->input, 3)) ||
+      !check_ok(hg_sums_create(&s->sums, world)))
     return false;
   hg_model_init(&s->model, 9);
   for (hg_off k = 0; k < s->model.n_parameters; k++) // biases off zero, so that no activation sits on its kink
@@ -58,12 +59,12 @@ static void tear_down(setting *s)
   hg_sums_free(&s->sums);
   hg_model_free(&s->model);
   hg_input_free(&s->input);
-  hg_local_graph_free(&s->graph);
+  hg_local_graph_free(&s->stage.graph);
   hg_dataset_free(&s->dataset);
   train_graph_remove(s->world, s->path);
 }
 
-static double weight(const setting *s, hg_off i, hg_off c) { return sin((double)(s->graph.ids[i] * 7 + 2 * c)); }
+static double weight(const setting *s, hg_off i, hg_off c) { return sin((double)(s->stage.graph.ids[i] * 7 + 2 * c)); }
 
 // a loss linear in the logits, over all ranks; with its gradients
 static double pass_through(setting *s, const hg_real *turn, bool with_gradients)
@@ -73,11 +74,11 @@ static double pass_through(setting *s, const hg_real *turn, bool with_gradients)
   const hg_pass pass = {.training = true, .seed = 3, .epoch = 2, .phases = &phases, .turn = turn};
   hg_matrix z = hg_model_forward(&s->model, &pass), d_z = hg_model_d_logits(&s->model);
   double loss = 0;
-  for (hg_off i = 0; i < s->graph.n_owned; i++)
+  for (hg_off i = 0; i < s->stage.graph.n_owned; i++)
     for (hg_off c = 0; c < z.cols; c++) loss += weight(s, i, c) * (double)z.data[i * z.cols + c];
   hg_sum_doubles(s->world, &loss, 1);
   if (!with_gradients) return loss;
-  for (hg_off i = 0; i < s->graph.n_owned; i++)
+  for (hg_off i = 0; i < s->stage.graph.n_owned; i++)
     for (hg_off c = 0; c < z.cols; c++) d_z.data[i * z.cols + c] = (hg_real)weight(s, i, c);
   hg_model_backward(&s->model, &pass, s->sums);
   hg_sums_end(s->sums);
@@ -106,7 +107,7 @@ static void check_turn(hg_world *world, int dims, const char *const *changes)
   setting s;
   hg_real map[HG_GEO_DIMS * HG_GEO_DIMS], *logits = NULL, *gradients = NULL;
   if (set_up(&s, world, dims, changes)) {
-    hg_off n = (hg_off)s.graph.n_owned * 3, parameters = s.model.n_parameters;
+    hg_off n = (hg_off)s.stage.graph.n_owned * 3, parameters = s.model.n_parameters;
     const hg_augment_options all = {.rotate = true, .reflect = true, .scale = 0.5};
     const hg_augment augment = hg_augment_training(&all, 4, 1);
     check_ok(HG_ALLOC(logits, n, "logits"));
@@ -117,7 +118,8 @@ static void check_turn(hg_world *world, int dims, const char *const *changes)
     memcpy(gradients, s.model.gradients, (size_t)parameters * sizeof *gradients);
     double before = pass_through(&s, NULL, false), turned = pass_through(&s, map, false);
     check(fabs(before - turned) > 1e-3, "a turn changes nothing: %.12g and %.12g", before, turned);
-    hg_augment_move(&augment, map, dims, s.graph.ids, s.graph.n_local, s.graph.positions, s.graph.positions);
+    hg_augment_move(&augment, map, dims, s.stage.graph.ids, s.stage.graph.n_local, s.stage.graph.positions,
+                    s.stage.graph.positions);
     pass_through(&s, NULL, true);
     check_close(logits, s.model.layers[s.model.n_layers - 1].h.data, n, "logit");
     check_close(gradients, s.model.gradients, parameters, "gradient");
@@ -180,17 +182,18 @@ static void halo_nodes_jitter_with_their_owners(hg_world *world)
   const char *const changes[] = {"augment.jitter=0.3", "partition.method=random", NULL};
   if (set_up(&s, world, 3, changes)) {
     const hg_augment augment = hg_augment_training(&s.config.augment, 4, 1);
-    hg_off n = (hg_off)s.graph.n_local * 3;
-    check_ok(hg_augment_prepare(&s.config.augment, &s.graph));
-    check(hg_augment_graph(&augment, &s.graph, map) == NULL, "jitter alone has a map");
-    check_ok(hg_matrix_create(&owners, s.graph.n_local, 3, "positions"));
-    memcpy(owners.data, s.graph.positions, (size_t)s.graph.n_owned * 3 * sizeof(hg_real));
+    hg_off n = (hg_off)s.stage.graph.n_local * 3;
+    check_ok(hg_augment_prepare(&s.config.augment, &s.stage.graph));
+    check(hg_augment_graph(&augment, &s.stage.graph, map) == NULL, "jitter alone has a map");
+    check_ok(hg_matrix_create(&owners, s.stage.graph.n_local, 3, "positions"));
+    memcpy(owners.data, s.stage.graph.positions, (size_t)s.stage.graph.n_owned * 3 * sizeof(hg_real));
     check_ok(hg_exchange_create(&exchange, world, &s.dataset.links, HG_FILL_HALO, &owners, 0));
     hg_exchange_begin(exchange);
     hg_exchange_end(exchange);
-    check(memcmp(owners.data, s.graph.positions, (size_t)n * sizeof(hg_real)) == 0,
+    check(memcmp(owners.data, s.stage.graph.positions, (size_t)n * sizeof(hg_real)) == 0,
           "a halo node's noise is not its owner's");
-    check(n == 0 || memcmp(s.graph.base_positions, s.graph.positions, (size_t)n * sizeof(hg_real)) != 0, "no noise");
+    check(n == 0 || memcmp(s.stage.graph.base_positions, s.stage.graph.positions, (size_t)n * sizeof(hg_real)) != 0,
+          "no noise");
   }
   hg_exchange_free(&exchange);
   hg_matrix_free(&owners);
