@@ -23,8 +23,6 @@ static hg_status make_nodes(hg_nodes *nodes, int width, int n_dims, uint64_t see
 {
   hg_off n = nodes->n;
   hg_status rc = HG_OK;
-  HG_TRY(HG_ALLOC(nodes->original_ids, n, "original ids"));
-  for (hg_off i = 0; i < n; i++) nodes->original_ids[i] = i;
   nodes->features.width = width;
   if (width > 0) HG_TRY(HG_ALLOC(nodes->features.dense, n * width, "features"));
   for (hg_off e = 0; e < n * width; e++) nodes->features.dense[e] = (float)draw(seed, e, DRAW_FEATURE) - 0.5f;
