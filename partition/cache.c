@@ -113,6 +113,16 @@ done:
   return rc;
 }
 
+hg_status hg_partition_check_kind(const char *path, hg_store_kind kind)
+{
+  if (kind == HG_STORE_GRAPH) return HG_OK;
+  if (kind == HG_STORE_COLLECTION)
+    return hg_fail(HG_ERR_INPUT, "%s: holds many graphs, which are given to the ranks as a whole: nothing to partition",
+                   path);
+  return hg_fail(HG_ERR_INPUT, "%s: found no graph to partition, expected what `halognn import` or `generate` writes",
+                 path);
+}
+
 hg_status hg_partition_file(const char *graph_path, int k, const hg_partition_options *options, const char *parts_path)
 {
   hg_status rc = HG_OK;
@@ -121,9 +131,7 @@ hg_status hg_partition_file(const char *graph_path, int k, const hg_partition_op
   hg_parts_index index = {0};
   char creator[RECIPE_MAX + 16];
   HG_TRY(hg_store_kind_of(graph_path, &kind));
-  if (kind != HG_STORE_GRAPH)
-    return hg_fail(HG_ERR_INPUT, "%s: found no graph to partition, expected what `halognn import` or `generate` writes",
-                   graph_path);
+  HG_TRY(hg_partition_check_kind(graph_path, kind));
   HG_TRY(try_path(graph_path, k, options, parts_path));
   HG_TRY(hg_store_read_graph(graph_path, &graph));
   HG_TRY(hg_context(make_parts(&graph, k, options, &index), "%s", graph_path));

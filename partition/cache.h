@@ -1,4 +1,5 @@
 #pragma once
+#include "core/graph/store.h"
 #include "partition/partitioner.h"
 
 /**
@@ -11,6 +12,9 @@
  * Memory: twice the graph, or the graph and METIS (hg_partition_predict).
  */
 hg_status hg_partition_file(const char *graph_path, int k, const hg_partition_options *options, const char *parts_path);
+
+/** Whether a file of that kind can be partitioned: HG_ERR_INPUT says why not. */
+hg_status hg_partition_check_kind(const char *path, hg_store_kind kind);
 
 /**
  * Where the parts file for (graph file, k, options) is kept, in a folder beside the graph: cora.hg, 4 ->

@@ -1,7 +1,10 @@
 #pragma once
 #include "core/graph/graph.h"
 
-/** How nodes, or the graphs of a collection (its items), are put into train, val and test; start from hg_split_default(). Only labelled nodes are drawn. */
+/**
+ * How nodes, or the graphs of a collection (its items), are put into train, val and test; start from
+ * hg_split_default(). Only labelled ones are drawn.
+ */
 typedef struct {
   uint64_t seed;
   hg_off train_per_class; ///< planetoid: of each class, or all it has

@@ -145,6 +145,7 @@ static hg_status predict(const arguments *a)
   size_t bytes;
   double seconds;
   HG_TRY(hg_store_read_header(a->graph, &header));
+  HG_TRY(hg_partition_check_kind(a->graph, header.kind));
   HG_TRY(hg_partitioner_find(a->partition.method, &method));
   // the file is about as large as its arrays in memory
   hg_off adjacency = 8 * header.n_nodes + 4 * header.n_edges;
