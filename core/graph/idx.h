@@ -6,8 +6,8 @@
 enum { HG_IDX_MAX_SIDE = 4096 }; ///< rows and columns of an image
 
 /**
- * Items of unsigned bytes: numbers, or images of rows x columns, row after row. The file, plain or gzip: two zero bytes,
- * the type (8), the number of dimensions, each dimension as 32 bits, highest byte first; then the bytes.
+ * Items of unsigned bytes: numbers, or images of rows x columns, row after row. The file, plain or gzip: two zero
+ * bytes, the type (8), the number of dimensions, each dimension as 32 bits, highest byte first; then the bytes.
  * Source: LeCun, Cortes and Burges, The MNIST database of handwritten digits.
  */
 typedef struct {

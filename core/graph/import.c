@@ -20,6 +20,8 @@ const hg_import_format hg_import_formats[] = {
     {"ogb", "folder", "Open Graph Benchmark node task: raw/*.csv.gz and split/SCHEME/*.csv.gz", hg_import_ogb},
     {"graphbolt", "folder", "DGL GraphBolt on-disk data set: metadata.yaml with npy and csv files",
      hg_import_graphbolt},
+    {"mnist-idx", "folder", "images and labels of MNIST and its relatives: superpixel graphs or grids",
+     hg_import_mnist},
     {"planetoid-npz", ".npz", "the same as npz", hg_import_npz},
     {0},
 };

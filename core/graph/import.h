@@ -1,6 +1,7 @@
 #pragma once
 #include "core/graph/collection.h"
 #include "core/graph/csr_build.h"
+#include "core/graph/import_mnist.h"
 
 /** How a graph is read; start from hg_import_default(). Strings are borrowed. */
 typedef struct {
@@ -13,9 +14,13 @@ typedef struct {
   const char
       *scheme;  ///< ogb: the folder under split/; graphbolt: the task's name; NULL: the only one, or the first task
   hg_task task; ///< what the labels are; HG_TASK_NONE: found out (see hg_import_truth)
+  hg_mnist_options mnist; ///< mnist-idx
 } hg_import_options;
 
-static inline hg_import_options hg_import_default(void) { return (hg_import_options){.task = HG_TASK_NONE}; }
+static inline hg_import_options hg_import_default(void)
+{
+  return (hg_import_options){.task = HG_TASK_NONE, .mnist = hg_mnist_default()};
+}
 
 /** What a reader met, beside the counts of the edges. */
 typedef struct {
@@ -83,3 +88,13 @@ hg_status hg_import_metis(hg_imported *out, const char *path, const hg_import_op
 hg_status hg_import_ogb(hg_imported *out, const char *path, const hg_import_options *options, hg_import_report *report);
 hg_status hg_import_graphbolt(hg_imported *out, const char *path, const hg_import_options *options,
                               hg_import_report *report);
+
+/**
+ * A collection of one graph an image from a folder with train-images-idx3-ubyte, train-labels-idx1-ubyte,
+ * t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, plain or with .gz: MNIST and its relatives. Feature: intensity in
+ * [0, 1]; positions: column and row in pixels. Original id of a graph: the number of the image, t10k after all of
+ * train. The same bits for any number of threads.
+ * Memory: the collection, the images, and of superpixels 4 bytes a pixel.
+ */
+hg_status hg_import_mnist(hg_imported *out, const char *path, const hg_import_options *options,
+                          hg_import_report *report);

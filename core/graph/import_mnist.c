@@ -1,5 +1,3 @@
-#include "core/graph/import_mnist.h"
-
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -210,9 +208,6 @@ static hg_status make_graphs(builder *b, const char *path)
   HG_TRY(HG_ALLOC(nodes->positions, 2 * nodes->n, "positions"));
   HG_TRY(hg_csr_create(&c->united.adjacency, nodes->n, nodes->n, b->edge_ptr[c->n_graphs], false, "edges"));
   each_graph(b, fill);
-  c->united.symmetric = true;
-  const hg_id_map map = hg_id_map_range(0, nodes->n);
-  HG_TRY(hg_import_original_ids(nodes, &map));
 done:
   return rc;
 }
@@ -229,18 +224,19 @@ static void free_builder(builder *b)
   hg_free(&b->edge_ptr);
 }
 
-hg_status hg_import_mnist_images(hg_collection *collection, const char *path, const hg_mnist_options *options)
+hg_status hg_import_mnist(hg_imported *out, const char *path, const hg_import_options *options,
+                          hg_import_report *report)
 {
   hg_status rc = HG_OK;
-  hg_collection made = {0};
-  builder b = {.options = options, .out = &made};
+  builder b = {.options = &options->mnist, .out = &out->collection};
+  out->is_collection = true;
   HG_TRY(read_sets(&b, path));
   HG_TRY(make_items(&b));
   HG_TRY(make_graphs(&b, path));
-  *collection = made;
-  made = (hg_collection){0};
+  report->build.edges_in = hg_csr_entries(&b.out->united.adjacency);
+  for (hg_off i = 0; i < b.out->united.nodes.n; i++)
+    report->build.isolated += b.out->united.adjacency.indptr[i] == b.out->united.adjacency.indptr[i + 1];
 done:
   free_builder(&b);
-  hg_collection_free(&made);
   return rc;
 }

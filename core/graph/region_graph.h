@@ -3,8 +3,6 @@
 
 #include "core/graph/superpixels.h"
 
-enum { HG_MAX_NEAREST = 1000 };
-
 /** Which regions are joined. */
 typedef struct {
   int nearest;  ///< a region and that many of the nearest positions; 0: regions that share a side of a pixel

@@ -112,7 +112,7 @@ static void place_seeds(hg_slic *s)
 static int at_least(float x, int low) { return x > (float)low ? (int)ceilf(x) : low; }
 static int at_most(float x, int high) { return x < (float)high ? (int)floorf(x) : high; }
 
-// The pixels x0 to x1 of a row that are nearer to centre k than to those before it; dy2 is the rows' part of the distance.
+// Takes the pixels x0 to x1 of a row that are nearer to centre k than to those before it; dy2: (row - centre's row)^2.
 static void claim_row(const hg_slic *s, int32_t k, hg_off row, int x0, int x1, float dy2)
 {
   const centre c = s->centres[k];

@@ -12,6 +12,8 @@
 #include "core/graph/split.h"
 #include "runtime/cli/command.h"
 
+enum { CREATOR_SIZE = 4352 };
+
 typedef enum { SPLIT_KEEP, SPLIT_NONE, SPLIT_PLANETOID, SPLIT_RANDOM } split_kind;
 
 typedef struct {
@@ -20,6 +22,7 @@ typedef struct {
   hg_import_options import;
   split_kind split;
   hg_split_options draw;
+  const char *image_option, *superpixel_option, *grid_option;
 } arguments;
 
 enum {
@@ -37,7 +40,14 @@ enum {
   KEY_NODES,
   KEY_SCHEME,
   KEY_TASK,
-  KEY_LIST
+  KEY_LIST,
+  KEY_GRAPH,
+  KEY_SUPERPIXELS,
+  KEY_COMPACTNESS,
+  KEY_NEIGHBOURS,
+  KEY_GRID_NEIGHBOURS,
+  KEY_LIMIT,
+  KEY_VALIDATION
 };
 
 static const struct argp_option options[] = {
@@ -61,6 +71,17 @@ static const struct argp_option options[] = {
     {"labels", KEY_LABELS, "FILE", 0, "lines \"node label ...\"", 2},
     {"splits", KEY_SPLITS, "FILE", 0, "lines \"node train|val|test|none\"", 2},
     {"nodes", KEY_NODES, "N", 0, "edgelist: the nodes are 0 to N-1, also those without edges", 2},
+    {NULL, 0, NULL, 0, "Of mnist-idx:", 3},
+    {"graph", KEY_GRAPH, "KIND", 0, "superpixels (regions of similar pixels, the default) or grid (all pixels)", 3},
+    {"superpixels", KEY_SUPERPIXELS, "N", 0, "about how many of an image (75)", 3},
+    {"compactness", KEY_COMPACTNESS, "X", 0,
+     "of superpixels: larger for squares, smaller for the image's edges (0.25, of intensities from 0 to 1)", 3},
+    {"neighbours", KEY_NEIGHBOURS, "K", 0,
+     "of superpixels: adjacency (they share a side of a pixel, the default), or K, the nearest ones", 3},
+    {"grid-neighbours", KEY_GRID_NEIGHBOURS, "N", 0, "of a pixel of a grid: 4 or 8 (8)", 3},
+    {"limit", KEY_LIMIT, "N", 0, "only the first N training images and the first N test images", 3},
+    {"validation", KEY_VALIDATION, "N", 0,
+     "the last N training images are validation (a twelfth of them: 5000 of 60000)", 3},
     {0},
 };
 
@@ -125,6 +146,63 @@ static int on_split(int key, const char *arg, arguments *a)
   }
 }
 
+static int read_neighbours(const char *text, int *nearest)
+{
+  if (strcmp(text, "adjacency") == 0) {
+    *nearest = 0;
+    return 0;
+  }
+  return hg_command_number("neighbours", text, 1, HG_MAX_NEAREST, nearest);
+}
+
+static int read_compactness(const char *text, double *value)
+{
+  char *end;
+  *value = strtod(text, &end);
+  if (end != text && !*end && *value >= 1e-3 && *value <= 1e3) return 0;
+  return hg_command_error("--compactness: found '%s', expected a number from 0.001 to 1000", text);
+}
+
+// Remembers the last option of mnist-idx, of its superpixels and of its grids, for on_end to refuse those out of place.
+static void note_image_option(int key, arguments *a)
+{
+  if (key < KEY_GRAPH || key > KEY_VALIDATION) return;
+  for (const struct argp_option *option = options; option->name || option->doc; option++)
+    if (option->key == key) a->image_option = option->name;
+  if (key == KEY_SUPERPIXELS || key == KEY_COMPACTNESS || key == KEY_NEIGHBOURS) a->superpixel_option = a->image_option;
+  if (key == KEY_GRID_NEIGHBOURS) a->grid_option = a->image_option;
+}
+
+static int on_image(int key, const char *arg, arguments *a)
+{
+  static const char *const kinds[] = {"superpixels", "grid", NULL}, *const counts[] = {"4", "8", NULL};
+  hg_mnist_options *o = &a->import.mnist;
+  int word, error;
+  note_image_option(key, a);
+  switch (key) {
+  case KEY_GRAPH:
+    error = read_word("graph", arg, kinds, &word);
+    o->kind = (hg_image_kind)word;
+    return error;
+  case KEY_SUPERPIXELS:
+    return hg_command_number("superpixels", arg, 1, INT32_MAX, &o->superpixels);
+  case KEY_COMPACTNESS:
+    return read_compactness(arg, &o->compactness);
+  case KEY_NEIGHBOURS:
+    return read_neighbours(arg, &o->nearest);
+  case KEY_GRID_NEIGHBOURS:
+    error = read_word("grid-neighbours", arg, counts, &word);
+    o->grid_neighbours = word == 0 ? 4 : 8;
+    return error;
+  case KEY_LIMIT:
+    return read_count("limit", arg, 1, &o->limit);
+  case KEY_VALIDATION:
+    return read_count("validation", arg, 0, &o->n_val);
+  default:
+    return on_split(key, arg, a);
+  }
+}
+
 static int on_end(const arguments *a)
 {
   if (a->list) return 0;
@@ -139,6 +217,13 @@ static int on_end(const arguments *a)
   if (sides && !takes_sides)
     return hg_command_error("--%s goes with edgelist, mtx and metis; %s has its own", sides, a->format);
   if (a->import.nodes && strcmp(a->format, "edgelist") != 0) return hg_command_error("--nodes goes with edgelist");
+  bool images = strcmp(a->format, "mnist-idx") == 0;
+  if (a->image_option && !images) return hg_command_error("--%s goes with mnist-idx", a->image_option);
+  bool grid = a->import.mnist.kind == HG_IMAGE_GRID;
+  if (grid && a->superpixel_option) return hg_command_error("--%s goes with --graph superpixels", a->superpixel_option);
+  if (!grid && a->grid_option) return hg_command_error("--%s goes with --graph grid", a->grid_option);
+  if (images && a->import.task != HG_TASK_NONE && a->import.task != HG_TASK_CLASSES)
+    return hg_command_error("--task: the labels of mnist-idx are classes");
   return 0;
 }
 
@@ -186,7 +271,7 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
   case ARGP_KEY_END:
     return on_end(a);
   default:
-    return on_split(key, arg, a);
+    return on_image(key, arg, a);
   }
 }
 
@@ -293,6 +378,23 @@ static hg_status check_output(const arguments *a)
   return hg_new_file_begin(&file, a->output);
 }
 
+// The line of provenance: what the file was made of, and how.
+static void describe(const arguments *a, char text[CREATOR_SIZE])
+{
+  const hg_mnist_options *o = &a->import.mnist;
+  int used = snprintf(text, CREATOR_SIZE, "import %s %.4096s%s", a->format, a->input,
+                      a->import.symmetrize ? " --symmetrize" : "");
+  char *rest = text + used, nearest[16];
+  size_t size = CREATOR_SIZE - (size_t)used;
+  snprintf(nearest, sizeof nearest, "%d", o->nearest);
+  if (strcmp(a->format, "mnist-idx") != 0) return;
+  if (o->kind == HG_IMAGE_GRID)
+    snprintf(rest, size, " --graph grid --grid-neighbours %d", o->grid_neighbours);
+  else
+    snprintf(rest, size, " --superpixels %d --compactness %g --neighbours %s", o->superpixels, o->compactness,
+             o->nearest ? nearest : "adjacency");
+}
+
 hg_status hg_cmd_import(int argc, char **argv)
 {
   const struct argp argp = {
@@ -309,7 +411,7 @@ hg_status hg_cmd_import(int argc, char **argv)
   hg_imported made = {0};
   hg_import_report report;
   const hg_import_format *format;
-  char creator[4352];
+  char creator[CREATOR_SIZE];
   bool helped;
   HG_TRY(hg_command_parse(&argp, argc, argv, &a, &helped));
   if (helped) goto done;
@@ -321,8 +423,7 @@ hg_status hg_cmd_import(int argc, char **argv)
   HG_TRY(check_output(&a));
   HG_TRY(hg_import_read(&made, format, a.input, &a.import, &report));
   HG_TRY(split(hg_imported_items(&made), &a));
-  snprintf(creator, sizeof creator, "import %s %.4096s%s", a.format, a.input,
-           a.import.symmetrize ? " --symmetrize" : "");
+  describe(&a, creator);
   HG_TRY(hg_import_write(a.output, &made, creator));
   print_report(a.input, &made, &report);
 done:
