@@ -5,6 +5,7 @@
 
 #include "core/base/alloc.h"
 #include "core/base/threads.h"
+#include "core/tensor/row_blocks.h"
 
 // One coarsening under way. A graph's rows of all arrays are written by one thread.
 typedef struct {
@@ -24,7 +25,8 @@ typedef struct {
 
 static void each_graph(coarsening *c, void (*work)(coarsening *c, hg_off graph))
 {
-#pragma omp parallel for schedule(dynamic, 16) default(none) shared(c, work) num_threads(hg_threads())
+#pragma omp parallel for schedule(dynamic, 16) default(none) shared(c, work) \
+    num_threads(hg_threads()) if (hg_csr_entries(&c->fine->adjacency) > HG_PARALLEL_FROM)
   for (hg_off g = 0; g < c->n_graphs; g++) work(c, g);
 }
 

@@ -126,7 +126,8 @@ double hg_collection_mean_edge(const hg_collection *collection)
   hg_off edges = hg_csr_entries(&g->adjacency);
   double sums[HG_ROW_BLOCKS] = {0}, total = 0;
   if (!g->nodes.positions || edges == 0) return 0;
-#pragma omp parallel for schedule(static) default(none) shared(g, sums) num_threads(hg_threads())
+#pragma omp parallel for schedule(static) default(none) shared(g, sums, edges) \
+    num_threads(hg_threads()) if (edges > HG_PARALLEL_FROM)
   for (int block = 0; block < HG_ROW_BLOCKS; block++) {
     hg_off first, end;
     hg_block(g->nodes.n, HG_ROW_BLOCKS, block, &first, &end);

@@ -7,6 +7,7 @@
 
 #include "core/base/alloc.h"
 #include "core/base/threads.h"
+#include "core/tensor/row_blocks.h"
 #include "tests/support/close.h"
 #include "tests/support/sample_collection.h"
 
@@ -291,8 +292,9 @@ Test(hierarchy, every_number_of_threads_gives_the_same_bits)
   for (uint64_t seed = 0; seed < 2; seed++) {
     hg_collection c;
     hg_hierarchy one, more;
-    cr_assert_eq(sample_collection(&c, 200, 0, 2, HG_TASK_NONE, 0, seed), HG_OK);
+    cr_assert_eq(sample_collection(&c, 3000, 0, 2, HG_TASK_NONE, 0, seed), HG_OK);
     if (seed) sample_collection_direct(&c, seed);
+    cr_assert_gt(hg_csr_entries(&c.united.adjacency), HG_PARALLEL_FROM, "one thread would do it alone");
     hg_threads_set(1);
     double mean = hg_collection_mean_edge(&c);
     cr_assert_eq(hg_hierarchy_create(&one, &c, 3, HG_PAIRING_SIMILARITY, 1 / mean), HG_OK);
