@@ -5,7 +5,6 @@
 
 #include "comm/reduce.h"
 #include "core/base/alloc.h"
-#include "core/tensor/geo.h"
 
 enum { MOST_GATES = 1 << 24 }; // of a layer
 
@@ -55,6 +54,17 @@ done:
   return rc;
 }
 
+static hg_status prepare_augmentation(hg_graph_feed *feed, const hg_augment_options *options)
+{
+  const hg_part *p = &feed->dataset.part;
+  hg_status rc = HG_OK;
+  HG_TRY(hg_augment_prepare(options, &feed->stage.graph));
+  if (options->test_samples > 0)
+    HG_TRY(hg_matrix_create(&feed->mean_logits, p->n_owned, p->nodes.n_classes, "means of outputs"));
+done:
+  return rc;
+}
+
 static hg_status build(hg_trainer *t)
 {
   hg_graph_feed *feed = t->feed;
@@ -65,6 +75,7 @@ static hg_status build(hg_trainer *t)
   HG_TRY_ALL(t->world, "planning memory", hg_memory_plan(&t->planned, t->config, d));
   HG_TRY(hg_local_graph_create(&feed->stage.graph, t->world, &d->part, &d->links, o->normalization, o->self_loops));
   if (needs_positions(t->config)) HG_TRY(hg_local_graph_place(&feed->stage.graph, o->normalize_positions));
+  HG_TRY_ALL(t->world, "preparing augmentation", prepare_augmentation(feed, &t->config->augment));
   HG_TRY(hg_input_create(&feed->input, &feed->stage.graph));
   hg_features_free(&d->part.nodes.features); // the input has them now
   HG_TRY(hg_model_create(&t->model, o, &feed->stage, 1, &feed->input, d->part.nodes.n_classes));
@@ -74,7 +85,9 @@ done:
 
 static hg_step epoch(hg_trainer *t, uint64_t seed, const hg_plan *plan, hg_worker *worker, hg_phases *phases)
 {
-  const hg_pass pass = {.training = true, .seed = seed, .epoch = plan->epoch, .phases = phases};
+  hg_graph_feed *feed = t->feed;
+  const hg_augment augment = hg_augment_training(&t->config->augment, seed, plan->epoch);
+  hg_pass pass = {.training = true, .seed = seed, .epoch = plan->epoch, .phases = phases};
   const hg_step_task task = {.plan = plan,
                              .worker = worker,
                              .truth = &t->labelled.truth,
@@ -82,18 +95,46 @@ static hg_step epoch(hg_trainer *t, uint64_t seed, const hg_plan *plan, hg_worke
                              .n = t->labelled.n_rows[HG_SPLIT_TRAIN],
                              .weight = t->train_weight,
                              .number = plan->epoch};
+  pass.turn = hg_augment_graph(&augment, &feed->stage.graph, feed->map);
+  hg_phases_lap(phases, HG_PHASE_ELEMENTWISE);
   hg_matrix logits = hg_model_forward(&t->model, &pass);
   return hg_trainer_update(t, &task, &pass, &logits);
 }
 
+// logits without dropout, with the nodes where `augment` has them; NULL: where they are
+static hg_matrix logits_of(hg_trainer *t, const hg_augment *augment)
+{
+  hg_graph_feed *feed = t->feed;
+  hg_phases unused;
+  hg_phases_start(&unused);
+  hg_pass pass = {.training = false, .phases = &unused};
+  pass.turn = hg_augment_graph(augment, &feed->stage.graph, feed->map);
+  hg_matrix logits = hg_model_forward(&t->model, &pass);
+  logits.rows = t->labelled.n_items;
+  return logits;
+}
+
+static hg_matrix mean_logits(hg_trainer *t)
+{
+  const hg_augment_options *options = &t->config->augment;
+  hg_matrix mean = hg_graph_feed_of(t)->mean_logits;
+  hg_off numbers = mean.rows * mean.cols;
+  memset(mean.data, 0, (size_t)numbers * sizeof *mean.data);
+  for (int k = 0; k < options->test_samples; k++) {
+    const hg_augment augment = hg_augment_test(options, t->config->seed, k);
+    hg_matrix logits = logits_of(t, &augment);
+    for (hg_off e = 0; e < numbers; e++) mean.data[e] += logits.data[e] / (hg_real)options->test_samples;
+  }
+  return mean;
+}
+
 static hg_outputs outputs(hg_trainer *t, bool all)
 {
-  hg_phases unused;
-  (void)all; // one pass has everything
-  hg_phases_start(&unused);
-  hg_matrix logits = hg_model_forward(&t->model, &(hg_pass){.training = false, .phases = &unused});
-  logits.rows = t->labelled.n_items;
-  return (hg_outputs){logits, hg_model_embeddings(&t->model)};
+  bool samples = t->config->augment.test_samples > 0;
+  hg_matrix mean = samples ? mean_logits(t) : (hg_matrix){0};
+  if (samples && !all) return (hg_outputs){.logits = mean};
+  hg_matrix logits = logits_of(t, NULL); // for the embeddings at least
+  return (hg_outputs){samples ? mean : logits, hg_model_embeddings(&t->model)};
 }
 
 static void describe(const hg_trainer *t, char *line, size_t size)
@@ -107,6 +148,7 @@ static void describe(const hg_trainer *t, char *line, size_t size)
 static void free_feed(hg_trainer *t)
 {
   hg_graph_feed *feed = t->feed;
+  hg_matrix_free(&feed->mean_logits);
   hg_input_free(&feed->input);
   hg_local_graph_free(&feed->stage.graph);
   hg_dataset_free(&feed->dataset);

@@ -1,4 +1,6 @@
 #pragma once
+#include "core/tensor/geo.h"
+#include "models/augment.h"
 #include "runtime/train/dataset.h"
 #include "runtime/train/feed.h"
 
@@ -7,6 +9,8 @@ typedef struct {
   hg_dataset dataset;
   hg_stage stage; ///< the one stage of a model on nodes: its graph
   hg_input input;
+  hg_real map[HG_GEO_DIMS * HG_GEO_DIMS]; ///< room for the turn of a pass
+  hg_matrix mean_logits;                  ///< [owned nodes x n_classes] with augment.test_samples, else no data
 } hg_graph_feed;
 
 /** The feed of a trainer whose type is hg_feed_graph. */

@@ -1,5 +1,6 @@
 #include "runtime/train/memory_plan.h"
 
+#include "models/augment.h"
 #include "models/model.h"
 
 static size_t csr_bytes(hg_off rows, hg_off entries, size_t value)
@@ -53,9 +54,11 @@ hg_status hg_memory_plan(hg_memory *memory, const hg_config *config, const hg_da
   m.graph = graph_bytes(dataset);
   if (model.layers[0].type->needs_positions)
     m.graph += (size_t)stage.graph.n_local * (size_t)stage.graph.n_dims * sizeof(hg_real);
+  m.graph += hg_augment_bytes(&config->augment, &stage.graph);
   m.features = model.layers[0].cached ? 0 : feature_bytes(dataset);
   m.activations = size.activations;
   m.workspace = size.workspace;
+  if (config->augment.test_samples > 0) m.workspace += (size_t)p->n_owned * (size_t)nodes->n_classes * sizeof(hg_real);
   m.halo = (size_t)sent * (sizeof(hg_lid) + 2 * (size_t)size.exchanged * sizeof(hg_real));
   m.parameters = (size_t)(copies * model.n_parameters) * sizeof(hg_real);
   m.total = m.graph + m.features + m.activations + m.workspace + m.halo + m.parameters;

@@ -8,7 +8,7 @@
 #include "core/tensor/geo.h"
 #include "models/augment.h"
 #include "models/model.h"
-#include "runtime/train/dataset.h"
+#include "runtime/train/feed_graph.h"
 #include "tests/mpi/train_graph.h"
 #include "tests/support/mpi_case.h"
 
@@ -200,9 +200,132 @@ static void halo_nodes_jitter_with_their_owners(hg_world *world)
   tear_down(&s);
 }
 
+// every augmentation there is; `more` after them
+static hg_config augmented(const char *path, const char *const *more)
+{
+  static const char *const all[] = {"model.type=geogcn",   "model.normalization=row", "model.dropout=0.3",
+                                    "augment.rotate=true", "augment.reflect=true",    "augment.scale=0.2",
+                                    "augment.jitter=0.1",  "augment.test_samples=3",  "train.learning_rate=0.005",
+                                    "model.activation=elu"};
+  hg_config config = train_config(path);
+  for (size_t k = 0; k < sizeof all / sizeof *all; k++) check_ok(hg_config_override(&config, all[k]));
+  for (; *more; more++) check_ok(hg_config_override(&config, *more));
+  check_ok(hg_config_resolve(&config));
+  return config;
+}
+
+enum { STEPS = 20 };
+
+// training losses and, after each fifth step, the validation loss of an evaluation
+static void curve(hg_world *world, const hg_config *config, double losses[2 * STEPS])
+{
+  hg_trainer t;
+  hg_phases phases;
+  hg_phases_start(&phases);
+  if (!check_ok(hg_trainer_create(&t, world, config))) return;
+  hg_trainer_start(&t, config->seed);
+  for (int e = 0; e < STEPS; e++) {
+    const hg_plan plan = hg_schedule_plan(config, &(hg_schedule_state){0}, e + 1);
+    hg_step step = hg_trainer_step(&t, config->seed, &plan, NULL, &phases);
+    double sums[] = {step.loss.loss, step.loss.weight};
+    hg_scores scores[HG_SPLIT_COUNT];
+    hg_sum_doubles(world, sums, 2);
+    losses[2 * e] = sums[0] / sums[1];
+    losses[2 * e + 1] = 0;
+    if (e % 5 != 4) continue;
+    check_ok(hg_trainer_evaluate(&t, scores));
+    losses[2 * e + 1] = scores[HG_SPLIT_VAL].loss;
+  }
+  hg_trainer_free(&t);
+}
+
+static void ranks_follow_one(hg_world *world)
+{
+  static const char *const methods[] = {"metis", "random", "block"};
+  train_graph g = train_graph_default();
+  char path[HG_PATH_MAX];
+  double expected[2 * STEPS], found[2 * STEPS], still[2 * STEPS];
+  hg_world *self = NULL;
+  for (g.n_dims = 2; g.n_dims <= 3; g.n_dims++) {
+    check_ok(train_graph_write(world, &g, path));
+    hg_config config = augmented(path, OPTIONS("model.layers=3"));
+    check_ok(hg_world_self_create(&self, world));
+    if (hg_world_rank(world) == 0) curve(self, &config, expected);
+    hg_broadcast(world, expected, sizeof expected, 0);
+    for (size_t m = 0; m < sizeof methods / sizeof *methods; m++) {
+      snprintf(config.partition.method, sizeof config.partition.method, "%s", methods[m]);
+      curve(world, &config, found);
+      for (int e = 0; e < 2 * STEPS; e++)
+        if (!check(fabs(found[e] - expected[e]) <= (exact ? 1e-9 : 1e-4) * fabs(expected[e]),
+                   "%s: loss %d: %.12g, expected %.12g", methods[m], e, found[e], expected[e]))
+          break;
+    }
+    curve(world, &config, still);
+    check(memcmp(found, still, sizeof found) == 0, "the second run has other losses");
+    config.augment = (hg_augment_options){0};
+    curve(world, &config, still);
+    check(fabs(found[2 * STEPS - 1] - still[2 * STEPS - 1]) > 1e-5, "augmentation changes nothing: %.9g and %.9g",
+          found[2 * STEPS - 1], still[2 * STEPS - 1]);
+    hg_world_self_free(&self);
+    train_graph_remove(world, path);
+  }
+}
+
+// a forward pass on the trainer's graph, from the functions of models/augment.h alone
+static void add_sample(hg_trainer *t, int k, double *sum)
+{
+  hg_stage *stage = &hg_graph_feed_of(t)->stage;
+  hg_phases phases;
+  hg_real map[HG_GEO_DIMS * HG_GEO_DIMS];
+  const hg_augment augment = hg_augment_test(&t->config->augment, t->config->seed, k);
+  hg_phases_start(&phases);
+  const hg_real *turn = hg_augment_graph(&augment, &stage->graph, map);
+  hg_matrix z = hg_model_forward(&t->model, &(hg_pass){.phases = &phases, .turn = turn});
+  for (hg_off e = 0; e < stage->graph.n_owned * z.cols; e++) sum[e] += (double)z.data[e];
+}
+
+static void evaluations_average_their_samples(hg_world *world)
+{
+  enum { MOST = 1000 };
+  static double sum[MOST];
+  static hg_real embeddings[MOST];
+  train_graph g = train_graph_default();
+  char path[HG_PATH_MAX];
+  hg_trainer t;
+  g.n_dims = 2;
+  check_ok(train_graph_write(world, &g, path));
+  hg_config config = augmented(path, OPTIONS("augment.test_samples=4"));
+  if (check_ok(hg_trainer_create(&t, world, &config))) {
+    hg_trainer_start(&t, 3);
+    memset(sum, 0, sizeof sum);
+    hg_phases phases;
+    hg_phases_start(&phases);
+    hg_model_forward(&t.model, &(hg_pass){.phases = &phases}); // where the nodes are
+    hg_matrix z = hg_model_embeddings(&t.model);
+    check(z.rows * z.cols <= MOST, "no room");
+    memcpy(embeddings, z.data, (size_t)(z.rows * z.cols) * sizeof *embeddings);
+    for (int k = 0; k < 4; k++) add_sample(&t, k, sum);
+    for (int all = 0; all < 2; all++) {
+      hg_outputs out = t.type->outputs(&t, all);
+      check(out.logits.rows == t.labelled.n_items, "%lld rows", (long long)out.logits.rows);
+      for (hg_off e = 0; e < out.logits.rows * out.logits.cols; e++)
+        if (!check(fabs((double)out.logits.data[e] - sum[e] / 4) < (exact ? 1e-13 : 1e-5), "logit %lld: %.9g, not %.9g",
+                   (long long)e, (double)out.logits.data[e], sum[e] / 4))
+          break;
+      if (all)
+        check(memcmp(out.embeddings.data, embeddings, (size_t)(z.rows * z.cols) * sizeof *embeddings) == 0,
+              "the embeddings are not those of the positions as they are");
+    }
+  }
+  hg_trainer_free(&t);
+  train_graph_remove(world, path);
+}
+
 const mpi_case augment_cases[] = {
     {"augment/a_turn_is_turning_the_positions", a_turn_is_turning_the_positions, "1 3"},
     {"augment/gradients_under_a_turn", gradients_under_a_turn, "1 3"},
     {"augment/halo_nodes_jitter_with_their_owners", halo_nodes_jitter_with_their_owners, "2 3 7"},
+    {"augment/ranks_follow_one", ranks_follow_one, "1 2 3 7"},
+    {"augment/evaluations_average_their_samples", evaluations_average_their_samples, "1 3"},
     {0},
 };

@@ -231,6 +231,13 @@ static void geogcn_resumes_with_the_same_bits(hg_world *world)
   check_resumed(world, OPTIONS("model.type=geogcn", "model.normalization=row"));
 }
 
+static void augmentation_resumes_with_the_same_bits(hg_world *world)
+{
+  check_resumed(world,
+                OPTIONS("model.type=geogcn", "model.normalization=row", "augment.rotate=true", "augment.reflect=true",
+                        "augment.scale=0.2", "augment.jitter=0.1", "augment.test_samples=2"));
+}
+
 static void coordinator_sums_agree_with_allreduce(hg_world *world)
 {
   train_graph g = train_graph_default();
@@ -279,6 +286,7 @@ static void memory_is_as_planned(hg_world *world)
   check_memory(world, &g,
                OPTIONS("model.type=geogcn", "model.dropout=0.5", "model.input_dropout=0.5", "model.norm=layer",
                        "model.filters=3", "partition.method=random"));
+  check_memory(world, &g, OPTIONS("model.type=geogcn", "augment.jitter=0.1", "augment.test_samples=2"));
   g.sparse_features = true;
   check_memory(world, &g, OPTIONS("model.hidden=48", "model.dropout=0.5", "partition.method=block"));
 }
@@ -331,5 +339,6 @@ const mpi_case train_cases[] = {
     {"train/geogcn_says_what_it_needs", geogcn_says_what_it_needs, "1 3"},
     {"train/geogcn_names_a_node_without_place", geogcn_names_a_node_without_place, "1 3"},
     {"train/geogcn_resumes_with_the_same_bits", geogcn_resumes_with_the_same_bits, "1 2 3"},
+    {"train/augmentation_resumes_with_the_same_bits", augmentation_resumes_with_the_same_bits, "1 2 3"},
     {0},
 };
