@@ -6,9 +6,9 @@
 
 const char *hg_phase_name(hg_phase phase)
 {
-  static const char *const names[HG_PHASE_COUNT] = {"aggregate", "exchange",     "transform", "elementwise",
-                                                    "loss",      "gradient_sum", "optimizer", "coordinator",
-                                                    "evaluate",  "checkpoint"};
+  static const char *const names[HG_PHASE_COUNT] = {"aggregate",   "exchange",     "transform", "elementwise",
+                                                    "loss",        "gradient_sum", "optimizer", "batch",
+                                                    "coordinator", "evaluate",     "checkpoint"};
   return names[phase];
 }
 

@@ -9,6 +9,7 @@ typedef enum {
   HG_PHASE_LOSS,         ///< loss, its gradient, the agreement of an epoch
   HG_PHASE_GRADIENT_SUM, ///< waiting for the sum of weight gradients
   HG_PHASE_OPTIMIZER,
+  HG_PHASE_BATCH,       ///< waiting for the next mini-batch, which another thread fills
   HG_PHASE_COORDINATOR, ///< waiting for a plan, reporting
   HG_PHASE_EVALUATE,    ///< forward pass and metrics of an evaluation
   HG_PHASE_CHECKPOINT,  ///< checkpoints and the run's files

@@ -19,6 +19,7 @@ typedef enum {
   HG_STREAM_PARTITION, ///< random partition
   HG_STREAM_TEST,      ///< tests
   HG_STREAM_AUGMENT,   ///< a = node, graph or batch, b = what is drawn (8 bits) and sample (24), stream << 8 = epoch
+  HG_STREAM_SHUFFLE,   ///< order of the training graphs: a = place, stream << 8 = epoch
 } hg_stream;
 
 /** Four independent 32-bit words for the counter (a, b). */

@@ -53,6 +53,7 @@ typedef struct {
   hg_augment_options augment;
   struct {
     int epochs;
+    int batch_size; ///< graphs of a step, on all ranks; collections only
     hg_optimizer_kind optimizer;
     double learning_rate, momentum, beta1, beta2, epsilon, weight_decay;
     hg_decay_layers weight_decay_layers;

@@ -35,6 +35,7 @@ static const hg_key_range path_text = {.most = HG_PATH_MAX - 1};
 static const hg_key_range counted = {.least = 1, .most = INT_MAX};
 static const hg_key_range not_negative_count = {.most = INT_MAX};
 static const hg_key_range thread_counts = {.most = 4096};
+static const hg_key_range batch_sizes = {.least = 1, .most = 1 << 20};
 static const hg_key_range layer_counts = {.least = 1, .most = 1000};
 static const hg_key_range widths = {.least = 1, .most = 1 << 20};
 static const hg_key_range filter_counts = {.least = 1, .most = 1024};
@@ -131,7 +132,9 @@ const hg_key hg_keys[] = {
      "evaluation and prediction average the outputs of so many augmented passes; 0: one, of the positions as they are"},
     {"train", HG_KEY_SECTION, 0, NULL, NULL, NULL, "how it learns"},
     {"train.epochs", HG_KEY_INTEGER, offsetof(hg_config, train.epochs), "200", &counted, NULL,
-     "passes over the graph, at most"},
+     "passes over the training data, at most"},
+    {"train.batch_size", HG_KEY_INTEGER, offsetof(hg_config, train.batch_size), "64", &batch_sizes, NULL,
+     "graphs of a step, of all ranks together, when the data are a collection of graphs"},
     {"train.optimizer", HG_KEY_CHOICE, offsetof(hg_config, train.optimizer), "adam", NULL, optimizers,
      "adamw: weight decay apart from the gradient"},
     {"train.learning_rate", HG_KEY_REAL, offsetof(hg_config, train.learning_rate), "0.01", &positive, NULL,

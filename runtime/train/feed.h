@@ -23,7 +23,7 @@ struct hg_feed_type {
   hg_outputs (*outputs)(hg_trainer *t, bool all);
   /** What there is to train on, in a line, on rank 0; for the plan that a run prints. */
   void (*describe)(const hg_trainer *t, char *line, size_t size);
-  void (*free)(hg_trainer *t);
+  void (*free_feed)(hg_trainer *t);
 };
 
 extern const hg_feed_type hg_feed_graph, hg_feed_collection;

@@ -5,34 +5,7 @@
 
 #include "comm/reduce.h"
 #include "core/base/alloc.h"
-
-enum { MOST_GATES = 1 << 24 }; // of a layer
-
-static bool needs_positions(const hg_config *config)
-{
-  const hg_layer_type *type = NULL;
-  return hg_layer_type_find(&type, config->model.type) == HG_OK && type->needs_positions;
-}
-
-// what a layer with gates needs of the graph, said of the file that the user named
-static hg_status check_positions(const hg_config *config, const hg_nodes *nodes)
-{
-  const hg_model_options *o = &config->model;
-  const char *path = config->dataset.path;
-  if (!needs_positions(config)) return HG_OK;
-  if (nodes->n_dims == 0)
-    return hg_fail(HG_ERR_INPUT, "model.type: %s needs positions of the nodes, found none in %s", o->type, path);
-  if (nodes->n_dims > HG_GEO_DIMS)
-    return hg_fail(HG_ERR_INPUT, "model.type: %s takes positions of 1 to %d dimensions, found %d in %s", o->type,
-                   HG_GEO_DIMS, nodes->n_dims, path);
-  if (nodes->features.indptr)
-    return hg_fail(HG_ERR_INPUT, "model.type: %s needs dense features, found sparse ones in %s", o->type, path);
-  int64_t width = nodes->features.width > o->hidden ? nodes->features.width : o->hidden;
-  if (width * o->filters > MOST_GATES)
-    return hg_fail(HG_ERR_INPUT, "model.filters: found %d for layers of up to %lld channels, expected at most %d gates",
-                   o->filters, (long long)width, MOST_GATES);
-  return HG_OK;
-}
+#include "runtime/train/check_model.h"
 
 static hg_status load(hg_trainer *t, const hg_trained *trained)
 {
@@ -65,16 +38,25 @@ done:
   return rc;
 }
 
+static hg_status check_model(const hg_config *config, const hg_nodes *nodes)
+{
+  if (config->model.pooling != HG_POOLING_NONE)
+    return hg_fail(HG_ERR_INPUT,
+                   "model.pooling: found cluster, which pools the nodes of many small graphs, and one graph in %s",
+                   config->dataset.path);
+  return hg_check_positions(config, nodes);
+}
+
 static hg_status build(hg_trainer *t)
 {
   hg_graph_feed *feed = t->feed;
   hg_dataset *d = &feed->dataset;
   const hg_model_options *o = &t->config->model;
   hg_status rc = HG_OK;
-  HG_TRY_ALL(t->world, "planning the model", check_positions(t->config, &d->part.nodes));
+  HG_TRY_ALL(t->world, "planning the model", check_model(t->config, &d->part.nodes));
   HG_TRY_ALL(t->world, "planning memory", hg_memory_plan(&t->planned, t->config, d));
   HG_TRY(hg_local_graph_create(&feed->stage.graph, t->world, &d->part, &d->links, o->normalization, o->self_loops));
-  if (needs_positions(t->config)) HG_TRY(hg_local_graph_place(&feed->stage.graph, o->normalize_positions));
+  if (hg_needs_positions(t->config)) HG_TRY(hg_local_graph_place(&feed->stage.graph, o->normalize_positions));
   HG_TRY_ALL(t->world, "preparing augmentation", prepare_augmentation(feed, &t->config->augment));
   HG_TRY(hg_input_create(&feed->input, &feed->stage.graph));
   hg_features_free(&d->part.nodes.features); // the input has them now
@@ -162,4 +144,4 @@ const hg_feed_type hg_feed_graph = {.item = "node",
                                     .epoch = epoch,
                                     .outputs = outputs,
                                     .describe = describe,
-                                    .free = free_feed};
+                                    .free_feed = free_feed};

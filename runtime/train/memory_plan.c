@@ -1,5 +1,6 @@
 #include "runtime/train/memory_plan.h"
 
+#include "core/base/alloc.h"
 #include "models/augment.h"
 #include "models/model.h"
 
@@ -31,6 +32,26 @@ static size_t feature_bytes(const hg_dataset *d)
          (size_t)entries * (sizeof(hg_off) + sizeof(hg_real));
 }
 
+// activations, workspace and parameters; the planned model is the caller's to free
+static hg_status plan_model(hg_memory *m, const hg_config *config, const hg_stage *stages, int n_stages,
+                            hg_input *input, int n_outputs, hg_model *model)
+{
+  hg_status rc = hg_model_plan(model, &config->model, stages, n_stages, input, n_outputs);
+  if (rc != HG_OK) return rc;
+  const hg_model_size size = hg_model_measure(model);
+  int moments = config->train.optimizer == HG_OPTIMIZER_SGD ? 1 : 2;
+  int copies = 2 + 2 + 2 * moments; // weights, gradients, best weights, weights, moments; and in the checkpoint
+  m->activations = size.activations;
+  m->workspace = size.workspace;
+  m->parameters = (size_t)(copies * model->n_parameters) * sizeof(hg_real);
+  return HG_OK;
+}
+
+static void add_up(hg_memory *m)
+{
+  m->total = m->graph + m->features + m->activations + m->workspace + m->halo + m->parameters;
+}
+
 hg_status hg_memory_plan(hg_memory *memory, const hg_config *config, const hg_dataset *dataset)
 {
   const hg_part *p = &dataset->part;
@@ -43,27 +64,46 @@ hg_status hg_memory_plan(hg_memory *memory, const hg_config *config, const hg_da
                                     .n_local = p->n_owned + p->n_halo,
                                     .n_dims = nodes->n_dims}};
   hg_input input = {.width = nodes->features.width, .is_dense = !nodes->features.indptr};
-  hg_model model;
+  hg_model model = {0};
   hg_memory m = {0};
   hg_status rc = HG_OK;
-  HG_TRY(hg_model_plan(&model, &config->model, &stage, 1, &input, nodes->n_classes));
-  const hg_model_size size = hg_model_measure(&model);
-  int copies =
-      2 + 2 +
-      (config->train.optimizer == HG_OPTIMIZER_SGD ? 2 : 4); // weights, gradients, moments; and in the checkpoint
+  HG_TRY(plan_model(&m, config, &stage, 1, &input, nodes->n_classes, &model));
   m.graph = graph_bytes(dataset);
   if (model.layers[0].type->needs_positions)
     m.graph += (size_t)stage.graph.n_local * (size_t)stage.graph.n_dims * sizeof(hg_real);
   m.graph += hg_augment_bytes(&config->augment, &stage.graph);
   m.features = model.layers[0].cached ? 0 : feature_bytes(dataset);
-  m.activations = size.activations;
-  m.workspace = size.workspace;
   if (config->augment.test_samples > 0) m.workspace += (size_t)p->n_owned * (size_t)nodes->n_classes * sizeof(hg_real);
-  m.halo = (size_t)sent * (sizeof(hg_lid) + 2 * (size_t)size.exchanged * sizeof(hg_real));
-  m.parameters = (size_t)(copies * model.n_parameters) * sizeof(hg_real);
-  m.total = m.graph + m.features + m.activations + m.workspace + m.halo + m.parameters;
+  m.halo = (size_t)sent * (sizeof(hg_lid) + 2 * (size_t)hg_model_measure(&model).exchanged * sizeof(hg_real));
+  add_up(&m);
   *memory = m;
 done:
   hg_model_free(&model);
+  return rc;
+}
+
+hg_status hg_memory_plan_batches(hg_memory *memory, const hg_config *config, const hg_batch_source *source,
+                                 const hg_batch_room *room)
+{
+  const hg_hierarchy *h = source->hierarchy;
+  const hg_nodes *nodes = &source->collection->united.nodes;
+  hg_input input = {.width = nodes->features.width, .is_dense = true, .varies = true};
+  hg_stage *stages = NULL;
+  hg_model model = {0};
+  hg_memory m = {0};
+  hg_status rc = HG_OK;
+  HG_TRY(HG_ALLOC(stages, h->n_levels + 1, "stages"));
+  for (int s = 0; s <= h->n_levels; s++) {
+    hg_local_graph *g = &stages[s].graph;
+    g->n_owned = g->n_local = (hg_lid)(s < h->n_levels ? room->rows[s] : room->graphs);
+    g->n_dims = s < h->n_levels ? h->levels[s].n_dims : 0;
+  }
+  HG_TRY(plan_model(&m, config, stages, h->n_levels + 1, &input, source->collection->items.n_classes, &model));
+  m.graph = hg_collection_bytes(source->collection) + hg_hierarchy_bytes(h) + 2 * hg_batch_bytes(source, room);
+  add_up(&m);
+  *memory = m;
+done:
+  hg_model_free(&model);
+  hg_free(&stages);
   return rc;
 }

@@ -1,9 +1,10 @@
 #pragma once
+#include "models/batch.h"
 #include "runtime/train/dataset.h"
 
 /** Bytes of arrays that a rank will hold while it trains, by what they are for; known before they are allocated. */
 typedef struct {
-  size_t graph;       ///< the part: adjacency, its transpose, scales, ids, labels
+  size_t graph;       ///< the part: adjacency, its transpose, scales, ids, labels; or a collection with its batches
   size_t features;    ///< input features as training has them, with halo rows; 0 when their aggregate replaces them
   size_t activations; ///< layer outputs and what backward keeps
   size_t workspace;   ///< shared products, gradients, weight-gradient blocks
@@ -14,3 +15,7 @@ typedef struct {
 
 /** From the config and this rank's part, which is loaded already. Not collective. */
 hg_status hg_memory_plan(hg_memory *memory, const hg_config *config, const hg_dataset *dataset);
+
+/** The same for a run on a collection, which is loaded, with batches of that room. Not collective. */
+hg_status hg_memory_plan_batches(hg_memory *memory, const hg_config *config, const hg_batch_source *source,
+                                 const hg_batch_room *room);

@@ -26,8 +26,8 @@ typedef struct {
 void hg_target_units_free(hg_target_units *units);
 
 /**
- * Regression targets to mean 0 and deviation 1 over the sample, in place; `units` (created) take them back. Other tasks:
- * nothing. Collective when the sample has a world.
+ * Regression targets to mean 0 and deviation 1 over the sample, in place; `units` (created) take them back. Other
+ * tasks: nothing. Collective when the sample has a world.
  */
 hg_status hg_scale_targets(hg_nodes *items, hg_scaling_sample sample, hg_target_scaling scaling,
                            hg_target_units *units);

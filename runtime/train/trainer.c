@@ -86,7 +86,7 @@ static hg_status choose_feed(hg_trainer *t)
   rc = hg_agree(t->world, rc, "loading the data");
   if (rc != HG_OK) return rc;
   hg_broadcast(t->world, &kind, sizeof kind, 0);
-  t->type = &hg_feed_graph;
+  t->type = kind == HG_STORE_COLLECTION ? &hg_feed_collection : &hg_feed_graph;
   return HG_OK;
 }
 
@@ -121,7 +121,7 @@ void hg_trainer_free(hg_trainer *trainer)
   hg_optimizer_free(&trainer->optimizer);
   hg_model_free(&trainer->model);
   hg_free(&trainer->class_weights);
-  if (trainer->feed) trainer->type->free(trainer);
+  if (trainer->feed) trainer->type->free_feed(trainer);
 }
 
 void hg_trainer_start(hg_trainer *trainer, uint64_t seed)

@@ -1,0 +1,12 @@
+#pragma once
+#include "core/graph/graph.h"
+#include "runtime/config/config.h"
+
+/** Whether the config's layers compute with positions of nodes. */
+bool hg_needs_positions(const hg_config *config);
+
+/**
+ * What such layers need of the data: positions of 1 to HG_GEO_DIMS dimensions, dense features, and not too many gates.
+ * HG_ERR_INPUT names the key of the config and the file.
+ */
+hg_status hg_check_positions(const hg_config *config, const hg_nodes *nodes);
