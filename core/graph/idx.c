@@ -37,6 +37,8 @@ static hg_status read_up_to(const source *in, uint8_t *to, hg_off n, hg_off *got
     hg_off left = n - *got;
     int bytes = gzread(in->file, to + *got, (unsigned)(left < BLOCK ? left : BLOCK)), code;
     const char *why = gzerror(in->file, &code);
+    size_t path = strlen(in->path);
+    if (strncmp(why, in->path, path) == 0 && strncmp(why + path, ": ", 2) == 0) why += path + 2;
     if (code == Z_BUF_ERROR) return hg_fail(HG_ERR_INPUT, "%s: the gzip file is cut short", in->path);
     if (bytes < 0 || (code != Z_OK && code != Z_STREAM_END))
       return hg_fail(code == Z_ERRNO ? HG_ERR_IO : HG_ERR_INPUT, "%s: cannot read: %s", in->path, why);
@@ -63,14 +65,14 @@ static hg_status read_magic(const source *in, int n_dims)
 
 static hg_status read_shape(const source *in, int n_dims, hg_off shape[MAX_DIMS])
 {
-  uint8_t bytes[4 * MAX_DIMS];
+  uint8_t bytes[4 * MAX_DIMS] = {0};
   hg_off got;
   hg_status rc = read_up_to(in, bytes, 4 * n_dims, &got);
   if (rc != HG_OK) return rc;
   if (got < 4 * n_dims) return hg_fail(HG_ERR_INPUT, "%s: the header is cut short", in->path);
   for (int d = 0; d < MAX_DIMS; d++) {
-    const uint8_t *b = bytes + 4 * d;
-    shape[d] = d < n_dims ? (hg_off)b[0] << 24 | b[1] << 16 | b[2] << 8 | b[3] : 1;
+    shape[d] = d < n_dims ? 0 : 1;
+    for (int k = 0; k < 4 && d < n_dims; k++) shape[d] = shape[d] << 8 | bytes[4 * d + k];
   }
   if (shape[0] < 1) return hg_fail(HG_ERR_INPUT, "%s: found 0 items, expected at least 1", in->path);
   for (int d = 1; d < n_dims; d++)

@@ -13,11 +13,11 @@ hg_status hg_region_graph_create(hg_region_graph *graph, hg_image_shape shape, i
   hg_off nearest = neighbours.nearest,
          room = nearest > 0 ? 2 * regions * nearest : pixels * (neighbours.corners ? 8 : 4);
   hg_region_graph g = {.shape = shape, .neighbours = neighbours};
+  HG_TRY(HG_ALLOC(g.items, room, "region neighbours")); // the largest first: it may be refused
   HG_TRY(HG_ALLOC(g.intensities, regions, "region intensities"));
   HG_TRY(HG_ALLOC(g.positions, 2 * regions, "region positions"));
   HG_TRY(HG_ALLOC(g.starts, regions + 1, "region neighbours"));
   HG_TRY(HG_ALLOC(g.lengths, regions, "region neighbours"));
-  HG_TRY(HG_ALLOC(g.items, room, "region neighbours"));
   HG_TRY(HG_ALLOC(g.sums, 4 * regions, "region sums"));
   HG_TRY(HG_ALLOC(g.found, regions * nearest, "nearest regions"));
   *graph = g;

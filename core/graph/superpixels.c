@@ -44,7 +44,8 @@ hg_status hg_slic_create(hg_slic **slic, hg_image_shape shape, int superpixels, 
   hg_status rc = HG_OK;
   hg_slic *s = NULL;
   int pixels = hg_image_pixels(shape), seeds;
-  double spacing = sqrt((double)pixels / superpixels);
+  int longer = shape.width > shape.height ? shape.width : shape.height;
+  double spacing = fmax(sqrt((double)pixels / superpixels), (double)longer / superpixels);
   *slic = NULL;
   HG_TRY(HG_ALLOC(s, 1, "superpixels"));
   s->shape = shape;
@@ -99,8 +100,8 @@ static void place_seeds(hg_slic *s)
 {
   int width = s->shape.width, height = s->shape.height;
   for (int k = 0; k < s->seeds_x * s->seeds_y; k++) {
-    double x = (k % s->seeds_x + 0.5) * width / s->seeds_x - 0.5,
-           y = (k / s->seeds_x + 0.5) * height / s->seeds_y - 0.5;
+    int column = k % s->seeds_x, row = k / s->seeds_x;
+    double x = (column + 0.5) * width / s->seeds_x - 0.5, y = (row + 0.5) * height / s->seeds_y - 0.5;
     int pixel = (int)lround(y) * width + (int)lround(x);
     s->centres[k] = (centre){s->intensities[pixel], (float)x, (float)y};
   }

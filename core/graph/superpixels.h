@@ -14,8 +14,9 @@ static inline int hg_image_pixels(hg_image_shape shape) { return shape.width * s
  * Simple linear iterative clustering: pixels into compact regions of similar intensity, by k-means over (intensity,
  * column, row). Holds the working space for images of one shape; one for each thread.
  *
- * Seeds stand on a regular grid of round(width / S) x round(height / S), S = sqrt(pixels / superpixels). With S' =
- * sqrt(pixels / seeds), pixel p goes to the centre c that minimises
+ * Seeds stand on a regular grid of round(width / S) x round(height / S), at least 1, S = sqrt(pixels / superpixels), or
+ * longer side / superpixels where that is more (strips). With S' = sqrt(pixels / seeds), pixel p goes to the centre c
+ * that minimises
  *   (|intensity_p - intensity_c| / compactness)^2 + (|place_p - place_c| / S')^2
  * of those within 2 S' columns and rows (the first one of equals), and each centre moves to the mean of its pixels;
  * at most 10 times, as in the paper. Then clusters are cut into their 4-connected pieces, and each piece of less than

@@ -148,11 +148,16 @@ static int on_split(int key, const char *arg, arguments *a)
 
 static int read_neighbours(const char *text, int *nearest)
 {
-  if (strcmp(text, "adjacency") == 0) {
-    *nearest = 0;
-    return 0;
-  }
-  return hg_command_number("neighbours", text, 1, HG_MAX_NEAREST, nearest);
+  char *end;
+  *nearest = 0;
+  if (strcmp(text, "adjacency") == 0) return 0;
+  errno = 0;
+  long k = strtol(text, &end, 10);
+  if (end == text || *end || errno || k < 1 || k > HG_MAX_NEAREST)
+    return hg_command_error("--neighbours: found '%s', expected adjacency or a whole number from 1 to %d", text,
+                            HG_MAX_NEAREST);
+  *nearest = (int)k;
+  return 0;
 }
 
 static int read_compactness(const char *text, double *value)
@@ -185,7 +190,7 @@ static int on_image(int key, const char *arg, arguments *a)
     o->kind = (hg_image_kind)word;
     return error;
   case KEY_SUPERPIXELS:
-    return hg_command_number("superpixels", arg, 1, INT32_MAX, &o->superpixels);
+    return hg_command_number("--superpixels", arg, 1, INT32_MAX, &o->superpixels);
   case KEY_COMPACTNESS:
     return read_compactness(arg, &o->compactness);
   case KEY_NEIGHBOURS:
