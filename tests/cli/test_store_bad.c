@@ -11,6 +11,7 @@
 #include "core/base/files.h"
 #include "tests/support/run.h"
 #include "tests/support/sample_graph.h"
+#include "tests/support/spoil_h5.h"
 
 /**
  * Damaged files: each case spoils a good one, and every command that reads it must say what is wrong in one line and
@@ -24,102 +25,54 @@ static void remove_folder(void) { temporary_folder_remove(&folder); }
 
 TestSuite(store_bad, .init = make_folder, .fini = remove_folder, .timeout = 120);
 
-// Replaces a dataset by one of another type, shape or content; data may be NULL for storage that was never written.
-static void replace(hid_t file, const char *name, hid_t type, int rank, const hsize_t *dims, const void *data)
-{
-  H5Ldelete(file, name, H5P_DEFAULT);
-  hid_t space = H5Screate_simple(rank, dims, NULL), options = H5Pcreate(H5P_DATASET_CREATE);
-  hsize_t chunk[4] = {1, 1, 1, 1};
-  if (!data) H5Pset_chunk(options, rank, chunk);
-  hid_t set = H5Dcreate2(file, name, type, space, H5P_DEFAULT, options, H5P_DEFAULT);
-  cr_assert_geq(set, 0, "%s", name);
-  if (data) cr_assert_geq(H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data), 0);
-  H5Dclose(set), H5Pclose(options), H5Sclose(space);
-}
-
-// Writes one element of a list or of row 0 of a matrix.
-static void poke(hid_t file, const char *name, hsize_t at, hid_t type, const void *value)
-{
-  hid_t set = H5Dopen2(file, name, H5P_DEFAULT), space = H5Dget_space(set);
-  hsize_t start[2] = {at, 0}, count[2] = {1, 1}, one = 1;
-  cr_assert_geq(H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, count, NULL), 0, "%s", name);
-  hid_t memory = H5Screate_simple(1, &one, NULL);
-  cr_assert_geq(H5Dwrite(set, type, memory, space, H5P_DEFAULT, value), 0, "%s", name);
-  H5Sclose(memory), H5Sclose(space), H5Dclose(set);
-}
-
-static void poke_long(hid_t file, const char *name, hsize_t at, int64_t value)
-{
-  poke(file, name, at, H5T_NATIVE_INT64, &value);
-}
-
-static void set_number(hid_t file, const char *object, const char *name, int64_t value)
-{
-  H5Adelete_by_name(file, object, name, H5P_DEFAULT);
-  hid_t space = H5Screate(H5S_SCALAR);
-  hid_t id = H5Acreate_by_name(file, object, name, H5T_NATIVE_INT64, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
-  cr_assert_geq(H5Awrite(id, H5T_NATIVE_INT64, &value), 0);
-  H5Aclose(id), H5Sclose(space);
-}
-
-static void set_text(hid_t file, const char *object, const char *name, const char *value)
-{
-  H5Adelete_by_name(file, object, name, H5P_DEFAULT);
-  hid_t space = H5Screate(H5S_SCALAR), type = H5Tcopy(H5T_C_S1);
-  H5Tset_size(type, strlen(value) + 1);
-  hid_t id = H5Acreate_by_name(file, object, name, type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
-  cr_assert_geq(H5Awrite(id, type, value), 0);
-  H5Aclose(id), H5Tclose(type), H5Sclose(space);
-}
-
 static const hsize_t huge = 1000000000000, huge_matrix[2] = {60, 2000000000}, sixty = 60, sixty_one = 61, one = 1,
                      square[2] = {60, 60};
 static const double zeros[3600];
 
 static void no_format(hid_t f) { H5Adelete(f, "halognn_format"); }
-static void other_format(hid_t f) { set_text(f, "/", "halognn_format", "picture"); }
-static void format_is_number(hid_t f) { set_number(f, "/", "halognn_format", 3); }
-static void future_version(hid_t f) { set_number(f, "/", "halognn_version", 99); }
+static void other_format(hid_t f) { h5_set_text(f, "/", "halognn_format", "picture"); }
+static void format_is_number(hid_t f) { h5_set_number(f, "/", "halognn_format", 3); }
+static void future_version(hid_t f) { h5_set_number(f, "/", "halognn_version", 99); }
 static void no_fingerprint(hid_t f) { H5Adelete(f, "fingerprint"); }
-static void symmetric_2(hid_t f) { set_number(f, "/", "symmetric", 2); }
+static void symmetric_2(hid_t f) { h5_set_number(f, "/", "symmetric", 2); }
 static void no_indptr(hid_t f) { H5Ldelete(f, "/csr/indptr", H5P_DEFAULT); }
 static void no_csr(hid_t f) { H5Ldelete(f, "/csr", H5P_DEFAULT); }
 static void no_indices(hid_t f) { H5Ldelete(f, "/csr/indices", H5P_DEFAULT); }
-static void indptr_float(hid_t f) { replace(f, "/csr/indptr", H5T_NATIVE_DOUBLE, 1, &sixty_one, zeros); }
-static void indptr_short(hid_t f) { replace(f, "/csr/indptr", H5T_NATIVE_INT32, 1, &sixty_one, zeros); }
-static void indptr_matrix(hid_t f) { replace(f, "/csr/indptr", H5T_NATIVE_INT64, 2, square, zeros); }
-static void indptr_empty(hid_t f) { replace(f, "/csr/indptr", H5T_NATIVE_INT64, 1, &(hsize_t){0}, zeros); }
-static void indptr_falls(hid_t f) { poke_long(f, "/csr/indptr", 30, 5); }
-static void indptr_late(hid_t f) { poke_long(f, "/csr/indptr", 0, 1); }
-static void indptr_beyond(hid_t f) { poke_long(f, "/csr/indptr", 60, INT64_MAX); }
-static void indptr_negative(hid_t f) { poke_long(f, "/csr/indptr", 0, INT64_MIN); }
-static void indptr_huge(hid_t f) { replace(f, "/csr/indptr", H5T_NATIVE_INT64, 1, &huge, NULL); }
-static void indices_huge(hid_t f) { replace(f, "/csr/indices", H5T_NATIVE_INT32, 1, &huge, NULL); }
-static void indices_unsigned(hid_t f) { replace(f, "/csr/indices", H5T_NATIVE_UINT32, 1, &sixty, zeros); }
-static void indices_fewer(hid_t f) { replace(f, "/csr/indices", H5T_NATIVE_INT32, 1, &sixty, zeros); }
-static void edge_outside(hid_t f) { poke_long(f, "/csr/indices", 0, 60); }
-static void edge_negative(hid_t f) { poke_long(f, "/csr/indices", 0, -1); }
-static void features_nan(hid_t f) { poke(f, "/features", 7, H5T_NATIVE_FLOAT, &(float){NAN}); }
-static void features_double(hid_t f) { replace(f, "/features", H5T_NATIVE_DOUBLE, 2, square, zeros); }
-static void features_list(hid_t f) { replace(f, "/features", H5T_NATIVE_FLOAT, 1, &sixty, zeros); }
-static void features_fewer(hid_t f) { replace(f, "/features", H5T_NATIVE_FLOAT, 2, (hsize_t[]){59, 60}, zeros); }
-static void features_huge(hid_t f) { replace(f, "/features", H5T_NATIVE_FLOAT, 2, huge_matrix, NULL); }
-static void features_text(hid_t f) { replace(f, "/features", H5T_C_S1, 1, &sixty, zeros); }
-static void labels_outside(hid_t f) { poke_long(f, "/labels", 59, 4); }
+static void indptr_float(hid_t f) { h5_replace(f, "/csr/indptr", H5T_NATIVE_DOUBLE, 1, &sixty_one, zeros); }
+static void indptr_short(hid_t f) { h5_replace(f, "/csr/indptr", H5T_NATIVE_INT32, 1, &sixty_one, zeros); }
+static void indptr_matrix(hid_t f) { h5_replace(f, "/csr/indptr", H5T_NATIVE_INT64, 2, square, zeros); }
+static void indptr_empty(hid_t f) { h5_replace(f, "/csr/indptr", H5T_NATIVE_INT64, 1, &(hsize_t){0}, zeros); }
+static void indptr_falls(hid_t f) { h5_poke_long(f, "/csr/indptr", 30, 5); }
+static void indptr_late(hid_t f) { h5_poke_long(f, "/csr/indptr", 0, 1); }
+static void indptr_beyond(hid_t f) { h5_poke_long(f, "/csr/indptr", 60, INT64_MAX); }
+static void indptr_negative(hid_t f) { h5_poke_long(f, "/csr/indptr", 0, INT64_MIN); }
+static void indptr_huge(hid_t f) { h5_replace(f, "/csr/indptr", H5T_NATIVE_INT64, 1, &huge, NULL); }
+static void indices_huge(hid_t f) { h5_replace(f, "/csr/indices", H5T_NATIVE_INT32, 1, &huge, NULL); }
+static void indices_unsigned(hid_t f) { h5_replace(f, "/csr/indices", H5T_NATIVE_UINT32, 1, &sixty, zeros); }
+static void indices_fewer(hid_t f) { h5_replace(f, "/csr/indices", H5T_NATIVE_INT32, 1, &sixty, zeros); }
+static void edge_outside(hid_t f) { h5_poke_long(f, "/csr/indices", 0, 60); }
+static void edge_negative(hid_t f) { h5_poke_long(f, "/csr/indices", 0, -1); }
+static void features_nan(hid_t f) { h5_poke(f, "/features", 7, H5T_NATIVE_FLOAT, &(float){NAN}); }
+static void features_double(hid_t f) { h5_replace(f, "/features", H5T_NATIVE_DOUBLE, 2, square, zeros); }
+static void features_list(hid_t f) { h5_replace(f, "/features", H5T_NATIVE_FLOAT, 1, &sixty, zeros); }
+static void features_fewer(hid_t f) { h5_replace(f, "/features", H5T_NATIVE_FLOAT, 2, (hsize_t[]){59, 60}, zeros); }
+static void features_huge(hid_t f) { h5_replace(f, "/features", H5T_NATIVE_FLOAT, 2, huge_matrix, NULL); }
+static void features_text(hid_t f) { h5_replace(f, "/features", H5T_C_S1, 1, &sixty, zeros); }
+static void labels_outside(hid_t f) { h5_poke_long(f, "/labels", 59, 4); }
 static void labels_no_task(hid_t f) { H5Adelete_by_name(f, "/labels", "task", H5P_DEFAULT); }
-static void labels_bad_task(hid_t f) { set_text(f, "/labels", "task", "guess"); }
-static void labels_no_classes(hid_t f) { set_number(f, "/labels", "n_classes", 0); }
-static void labels_as_bits(hid_t f) { set_text(f, "/labels", "task", "multilabel"); }
-static void split_twice(hid_t f) { poke_long(f, "/split/train", 1, 0), poke_long(f, "/split/train", 0, 0); }
-static void split_outside(hid_t f) { replace(f, "/split/test", H5T_NATIVE_INT64, 1, &one, &(int64_t){60}); }
-static void split_negative(hid_t f) { replace(f, "/split/test", H5T_NATIVE_INT64, 1, &one, &(int64_t){-1}); }
+static void labels_bad_task(hid_t f) { h5_set_text(f, "/labels", "task", "guess"); }
+static void labels_no_classes(hid_t f) { h5_set_number(f, "/labels", "n_classes", 0); }
+static void labels_as_bits(hid_t f) { h5_set_text(f, "/labels", "task", "multilabel"); }
+static void split_twice(hid_t f) { h5_poke_long(f, "/split/train", 1, 0), h5_poke_long(f, "/split/train", 0, 0); }
+static void split_outside(hid_t f) { h5_replace(f, "/split/test", H5T_NATIVE_INT64, 1, &one, &(int64_t){60}); }
+static void split_negative(hid_t f) { h5_replace(f, "/split/test", H5T_NATIVE_INT64, 1, &one, &(int64_t){-1}); }
 static void split_missing(hid_t f) { H5Ldelete(f, "/split/val", H5P_DEFAULT); }
-static void split_more(hid_t f) { replace(f, "/split/val", H5T_NATIVE_INT64, 1, &sixty_one, zeros); }
-static void positions_fewer(hid_t f) { replace(f, "/positions", H5T_NATIVE_FLOAT, 2, (hsize_t[]){30, 2}, zeros); }
-static void ids_unwritten(hid_t f) { replace(f, "/original_ids", H5T_NATIVE_INT64, 1, &sixty, NULL); }
+static void split_more(hid_t f) { h5_replace(f, "/split/val", H5T_NATIVE_INT64, 1, &sixty_one, zeros); }
+static void positions_fewer(hid_t f) { h5_replace(f, "/positions", H5T_NATIVE_FLOAT, 2, (hsize_t[]){30, 2}, zeros); }
+static void ids_unwritten(hid_t f) { h5_replace(f, "/original_ids", H5T_NATIVE_INT64, 1, &sixty, NULL); }
 static void csr_is_dataset(hid_t f)
 {
-  H5Ldelete(f, "/csr", H5P_DEFAULT), replace(f, "/csr", H5T_NATIVE_INT64, 1, &sixty, zeros);
+  H5Ldelete(f, "/csr", H5P_DEFAULT), h5_replace(f, "/csr", H5T_NATIVE_INT64, 1, &sixty, zeros);
 }
 static void indptr_is_group(hid_t f)
 {
@@ -135,8 +88,8 @@ static void huge_chunks(hid_t f)
   H5Pset_deflate(options, 9);
   H5Dclose(H5Dcreate2(f, "/labels", H5T_NATIVE_INT32, space, H5P_DEFAULT, options, H5P_DEFAULT));
   H5Pclose(options), H5Sclose(space);
-  set_text(f, "/labels", "task", "classes");
-  set_number(f, "/labels", "n_classes", 4);
+  h5_set_text(f, "/labels", "task", "classes");
+  h5_set_number(f, "/labels", "n_classes", 4);
 }
 
 static void external_data(hid_t f)
@@ -203,14 +156,14 @@ static const bad_file bad_graphs[] = {
     {"external_data", external_data, "/original_ids: found data in another file, expected it in this one"},
 };
 
-static void offsets_end(hid_t f) { poke_long(f, "/parts/offsets", 3, 59); }
-static void offsets_fall(hid_t f) { poke_long(f, "/parts/offsets", 1, 50); }
-static void halo_own(hid_t f) { poke_long(f, "/parts/halo_ids", 0, 0); }
-static void halo_outside(hid_t f) { poke_long(f, "/parts/halo_ids", 0, 60); }
-static void halo_more(hid_t f) { poke_long(f, "/parts/halo_offsets", 3, 1000000); }
-static void interior_more(hid_t f) { poke_long(f, "/parts/n_interior", 1, 21); }
+static void offsets_end(hid_t f) { h5_poke_long(f, "/parts/offsets", 3, 59); }
+static void offsets_fall(hid_t f) { h5_poke_long(f, "/parts/offsets", 1, 50); }
+static void halo_own(hid_t f) { h5_poke_long(f, "/parts/halo_ids", 0, 0); }
+static void halo_outside(hid_t f) { h5_poke_long(f, "/parts/halo_ids", 0, 60); }
+static void halo_more(hid_t f) { h5_poke_long(f, "/parts/halo_offsets", 3, 1000000); }
+static void interior_more(hid_t f) { h5_poke_long(f, "/parts/n_interior", 1, 21); }
 static void no_parts(hid_t f) { H5Ldelete(f, "/parts", H5P_DEFAULT); }
-static void quality_no_json(hid_t f) { set_text(f, "/parts", "quality", "{\"edge_cut\": "); }
+static void quality_no_json(hid_t f) { h5_set_text(f, "/parts", "quality", "{\"edge_cut\": "); }
 
 static const bad_file bad_parts[] = {
     {"offsets_end", offsets_end, "/parts/offsets: ends at 59, expected the 60 nodes"},
@@ -255,21 +208,12 @@ static void expect_refused_by_all(const char *name, const char *path, const char
   cr_expect_not(hg_file_exists(output), "%s: something was written", name);
 }
 
-static void spoil(const char *path, const bad_file *bad)
-{
-  H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
-  hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT);
-  cr_assert_geq(file, 0, "%s", bad->name);
-  bad->spoil(file);
-  cr_assert_geq(H5Fclose(file), 0, "%s", bad->name);
-}
-
 Test(store_bad, each_damaged_graph_is_refused_with_its_reason)
 {
   const char *path = path_in(folder, "graph.hg");
   for (size_t k = 0; k < sizeof bad_graphs / sizeof *bad_graphs; k++) {
     write_sample(path, false);
-    spoil(path, &bad_graphs[k]);
+    h5_spoil(path, bad_graphs[k].spoil);
     expect_refused_by_all(bad_graphs[k].name, path, bad_graphs[k].message);
   }
 }
@@ -279,7 +223,7 @@ Test(store_bad, each_damaged_parts_file_is_refused_with_its_reason)
   const char *path = path_in(folder, "parts.hg");
   for (size_t k = 0; k < sizeof bad_parts / sizeof *bad_parts; k++) {
     write_sample(path, true);
-    spoil(path, &bad_parts[k]);
+    h5_spoil(path, bad_parts[k].spoil);
     expect_refused(bad_parts[k].name, path, bad_parts[k].message, run_program(20, HALOGNN, "info", path, NULL));
   }
 }

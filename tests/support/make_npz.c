@@ -69,6 +69,18 @@ void make_npy(const char *path, int version, npz_array array)
   free(bytes);
 }
 
+// `arrays` has room for MAX_ARRAYS
+static void make_changed(const char *path, bool deflate, npz_array *arrays, const npz_array *changes)
+{
+  for (; changes && changes->key; changes++) {
+    size_t k = 0;
+    while (arrays[k].key && strcmp(arrays[k].key, changes->key) != 0) k++;
+    cr_assert(k < MAX_ARRAYS);
+    arrays[k] = *changes;
+  }
+  make_npz(path, deflate, arrays);
+}
+
 void make_tiny_npz(const char *path, bool deflate, const npz_array *changes)
 {
   static const float ones[5] = {1, 1, 1, 1, 1}, values[6] = {1, 0.5F, 0, 2, 3, 4};
@@ -90,11 +102,22 @@ void make_tiny_npz(const char *path, bool deflate, const npz_array *changes)
       {"val_idx", "<i8", "(1,)", val, sizeof val},
       {"test_idx", "<i8", "(1,)", test, sizeof test},
   };
-  for (; changes && changes->key; changes++) {
-    size_t k = 0;
-    while (arrays[k].key && strcmp(arrays[k].key, changes->key) != 0) k++;
-    cr_assert(k < MAX_ARRAYS);
-    arrays[k] = *changes;
-  }
-  make_npz(path, deflate, arrays);
+  make_changed(path, deflate, arrays, changes);
+}
+
+void make_tiny_collection_npz(const char *path, bool deflate, const npz_array *changes)
+{
+  static const int64_t nodes[4] = {0, 3, 4, 6}, edges[4] = {0, 3, 3, 4}, train[1] = {0}, val[1] = {2}, test[1] = {1};
+  static const uint8_t ends[8] = {0, 1, 1, 0, 1, 2, 0, 1};
+  static const float x[12] = {0, 0.5F, 1, 1.5F, 2, 2.5F, 3, 3.5F, 4, 4.5F, 5, 5.5F},
+                     pos[12] = {0, 0, 1, 0, 0, 1, 5, 5, 2, 2, 3, 3};
+  static const int8_t y[3] = {1, 0, 2};
+  npz_array arrays[MAX_ARRAYS + 1] = {
+      {"node_ptr", "<i8", "(4,)", nodes, sizeof nodes},   {"edge_ptr", "<i8", "(4,)", edges, sizeof edges},
+      {"edge_index", "|u1", "(2, 4)", ends, sizeof ends}, {"x", "<f4", "(6, 2)", x, sizeof x},
+      {"pos", "<f4", "(6, 2)", pos, sizeof pos},          {"y", "|i1", "(3,)", y, sizeof y},
+      {"train_idx", "<i8", "(1,)", train, sizeof train},  {"val_idx", "<i8", "(1,)", val, sizeof val},
+      {"test_idx", "<i8", "(1,)", test, sizeof test},
+  };
+  make_changed(path, deflate, arrays, changes);
 }

@@ -26,3 +26,9 @@ void make_npy(const char *path, int version, npz_array array);
  * beside them.
  */
 void make_tiny_npz(const char *path, bool deflate, const npz_array *changes);
+
+/**
+ * A collection of three graphs: 3 nodes with edges 0->1, 1->0, 1->2; one node; 2 nodes with the edge 0->1; features
+ * x 6 x 2 (0, 0.5, 1, ...), positions in the plane, classes 1 0 2, graph 0 train, 2 val, 1 test. As make_tiny_npz.
+ */
+void make_tiny_collection_npz(const char *path, bool deflate, const npz_array *changes);

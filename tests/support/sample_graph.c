@@ -151,6 +151,15 @@ const char *graph_difference(const hg_graph *a, const hg_graph *b)
   return features_difference(&x->features, &y->features, n);
 }
 
+const char *collection_difference(const hg_collection *a, const hg_collection *b)
+{
+  const hg_graph x = {.adjacency = {.n_rows = a->n_graphs, .indptr = a->graph_ptr}, .nodes = a->items},
+                 y = {.adjacency = {.n_rows = b->n_graphs, .indptr = b->graph_ptr}, .nodes = b->items};
+  if (a->n_graphs != b->n_graphs) return "graphs";
+  const char *outside = graph_difference(&x, &y);
+  return outside ? outside : graph_difference(&a->united, &b->united);
+}
+
 // The halo of part p: columns of its rows that it does not own, ascending; returns how many and writes them when `ids`
 // is there.
 static hg_off halo_of(const hg_graph *graph, const hg_parts_index *index, int p, hg_gid *ids)

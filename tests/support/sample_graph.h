@@ -27,5 +27,8 @@ hg_graph sample_graph(sample what);
 /** Whether all arrays are equal, bit by bit; otherwise the name of the first that differs, NULL when equal. */
 const char *graph_difference(const hg_graph *a, const hg_graph *b);
 
+/** The same of collections (made by sample_collection.h). */
+const char *collection_difference(const hg_collection *a, const hg_collection *b);
+
 /** Three parts of contiguous nodes with their halos, for a graph whose order is kept. Free with hg_parts_index_free. */
 hg_parts_index sample_parts(const hg_graph *graph, int n_parts);
