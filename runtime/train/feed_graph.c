@@ -27,13 +27,14 @@ done:
   return rc;
 }
 
-static hg_status prepare_augmentation(hg_graph_feed *feed, const hg_augment_options *options)
+static hg_status make_means(hg_trainer *t)
 {
-  const hg_part *p = &feed->dataset.part;
+  hg_graph_feed *feed = t->feed;
+  hg_off n = t->labelled.n_items;
   hg_status rc = HG_OK;
-  HG_TRY(hg_augment_prepare(options, &feed->stage.graph));
-  if (options->test_samples > 0)
-    HG_TRY(hg_matrix_create(&feed->mean_logits, p->n_owned, p->nodes.n_classes, "means of outputs"));
+  if (t->config->augment.test_samples == 0) return HG_OK;
+  HG_TRY(hg_matrix_create(&feed->mean.logits, n, t->labelled.n_classes, "means of outputs"));
+  HG_TRY(hg_matrix_create(&feed->mean.embeddings, n, hg_model_embeddings(&t->model).cols, "means of embeddings"));
 done:
   return rc;
 }
@@ -57,10 +58,11 @@ static hg_status build(hg_trainer *t)
   HG_TRY_ALL(t->world, "planning memory", hg_memory_plan(&t->planned, t->config, d));
   HG_TRY(hg_local_graph_create(&feed->stage.graph, t->world, &d->part, &d->links, o->normalization, o->self_loops));
   if (hg_needs_positions(t->config)) HG_TRY(hg_local_graph_place(&feed->stage.graph, o->normalize_positions));
-  HG_TRY_ALL(t->world, "preparing augmentation", prepare_augmentation(feed, &t->config->augment));
+  HG_TRY_ALL(t->world, "keeping positions", hg_augment_prepare(&t->config->augment, &feed->stage.graph));
   HG_TRY(hg_input_create(&feed->input, &feed->stage.graph));
   hg_features_free(&d->part.nodes.features); // the input has them now
   HG_TRY(hg_model_create(&t->model, o, &feed->stage, 1, &feed->input, d->part.nodes.n_classes));
+  HG_TRY_ALL(t->world, "allocating outputs", make_means(t));
 done:
   return rc;
 }
@@ -83,8 +85,8 @@ static hg_step epoch(hg_trainer *t, uint64_t seed, const hg_plan *plan, hg_worke
   return hg_trainer_update(t, &task, &pass, &logits);
 }
 
-// logits without dropout, with the nodes where `augment` has them; NULL: where they are
-static hg_matrix logits_of(hg_trainer *t, const hg_augment *augment)
+// without dropout, with the nodes where `augment` has them; NULL: where they are
+static hg_outputs outputs_of(hg_trainer *t, const hg_augment *augment)
 {
   hg_graph_feed *feed = t->feed;
   hg_phases unused;
@@ -93,30 +95,29 @@ static hg_matrix logits_of(hg_trainer *t, const hg_augment *augment)
   pass.turn = hg_augment_graph(augment, &feed->stage.graph, feed->map);
   hg_matrix logits = hg_model_forward(&t->model, &pass);
   logits.rows = t->labelled.n_items;
-  return logits;
+  return (hg_outputs){logits, hg_model_embeddings(&t->model)};
 }
 
-static hg_matrix mean_logits(hg_trainer *t)
+// the k-th of n passes; the first one sets the mean
+static void add_to_mean(hg_matrix *mean, const hg_matrix *m, int k, int n)
 {
-  const hg_augment_options *options = &t->config->augment;
-  hg_matrix mean = hg_graph_feed_of(t)->mean_logits;
-  hg_off numbers = mean.rows * mean.cols;
-  memset(mean.data, 0, (size_t)numbers * sizeof *mean.data);
-  for (int k = 0; k < options->test_samples; k++) {
-    const hg_augment augment = hg_augment_test(options, t->config->seed, k);
-    hg_matrix logits = logits_of(t, &augment);
-    for (hg_off e = 0; e < numbers; e++) mean.data[e] += logits.data[e] / (hg_real)options->test_samples;
-  }
-  return mean;
+  if (k == 0) memset(mean->data, 0, (size_t)(mean->rows * mean->cols) * sizeof *mean->data);
+  for (hg_off e = 0; e < mean->rows * mean->cols; e++) mean->data[e] += m->data[e] / (hg_real)n;
 }
 
 static hg_outputs outputs(hg_trainer *t, bool all)
 {
-  bool samples = t->config->augment.test_samples > 0;
-  hg_matrix mean = samples ? mean_logits(t) : (hg_matrix){0};
-  if (samples && !all) return (hg_outputs){.logits = mean};
-  hg_matrix logits = logits_of(t, NULL); // for the embeddings at least
-  return (hg_outputs){samples ? mean : logits, hg_model_embeddings(&t->model)};
+  hg_graph_feed *feed = t->feed;
+  const hg_augment_options *options = &t->config->augment;
+  int n = options->test_samples;
+  if (n == 0) return outputs_of(t, NULL);
+  for (int k = 0; k < n; k++) {
+    const hg_augment augment = hg_augment_test(options, t->config->seed, k);
+    const hg_outputs sample = outputs_of(t, &augment);
+    add_to_mean(&feed->mean.logits, &sample.logits, k, n);
+    if (all) add_to_mean(&feed->mean.embeddings, &sample.embeddings, k, n);
+  }
+  return feed->mean;
 }
 
 static void describe(const hg_trainer *t, char *line, size_t size)
@@ -130,7 +131,8 @@ static void describe(const hg_trainer *t, char *line, size_t size)
 static void free_feed(hg_trainer *t)
 {
   hg_graph_feed *feed = t->feed;
-  hg_matrix_free(&feed->mean_logits);
+  hg_matrix_free(&feed->mean.logits);
+  hg_matrix_free(&feed->mean.embeddings);
   hg_input_free(&feed->input);
   hg_local_graph_free(&feed->stage.graph);
   hg_dataset_free(&feed->dataset);

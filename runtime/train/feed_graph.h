@@ -10,7 +10,7 @@ typedef struct {
   hg_stage stage; ///< the one stage of a model on nodes: its graph
   hg_input input;
   hg_real map[HG_GEO_DIMS * HG_GEO_DIMS]; ///< room for the turn of a pass
-  hg_matrix mean_logits;                  ///< [owned nodes x n_classes] with augment.test_samples, else no data
+  hg_outputs mean;                        ///< of all passes of an evaluation, with augment.test_samples; or no data
 } hg_graph_feed;
 
 /** The feed of a trainer whose type is hg_feed_graph. */

@@ -47,6 +47,12 @@ static hg_status plan_model(hg_memory *m, const hg_config *config, const hg_stag
   return HG_OK;
 }
 
+static int embedding_width(const hg_model *planned)
+{
+  const hg_layer *last = &planned->layers[planned->n_layers - 1];
+  return last->index > 0 ? last->f_in : last->f_out;
+}
+
 static void add_up(hg_memory *m)
 {
   m->total = m->graph + m->features + m->activations + m->workspace + m->halo + m->parameters;
@@ -73,7 +79,8 @@ hg_status hg_memory_plan(hg_memory *memory, const hg_config *config, const hg_da
     m.graph += (size_t)stage.graph.n_local * (size_t)stage.graph.n_dims * sizeof(hg_real);
   m.graph += hg_augment_bytes(&config->augment, &stage.graph);
   m.features = model.layers[0].cached ? 0 : feature_bytes(dataset);
-  if (config->augment.test_samples > 0) m.workspace += (size_t)p->n_owned * (size_t)nodes->n_classes * sizeof(hg_real);
+  if (config->augment.test_samples > 0)
+    m.workspace += (size_t)p->n_owned * (size_t)(nodes->n_classes + embedding_width(&model)) * sizeof(hg_real);
   m.halo = (size_t)sent * (sizeof(hg_lid) + 2 * (size_t)hg_model_measure(&model).exchanged * sizeof(hg_real));
   add_up(&m);
   *memory = m;
