@@ -1,16 +1,19 @@
 // Augmented positions: a turn of the gates is a turn of the positions, and ranks agree on what moves.
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "comm/reduce.h"
 #include "core/base/alloc.h"
+#include "core/graph/store.h"
 #include "core/tensor/geo.h"
 #include "models/augment.h"
 #include "models/model.h"
 #include "runtime/train/feed_graph.h"
 #include "tests/mpi/train_graph.h"
 #include "tests/support/mpi_case.h"
+#include "tests/support/sample_collection.h"
 
 static const bool exact = sizeof(hg_real) == sizeof(double);
 
@@ -239,34 +242,44 @@ static void curve(hg_world *world, const hg_config *config, double losses[2 * ST
   hg_trainer_free(&t);
 }
 
+static void check_curve(const double *found, const double *expected, const char *what)
+{
+  for (int e = 0; e < 2 * STEPS; e++)
+    if (!check(fabs(found[e] - expected[e]) <= (exact ? 1e-9 : 1e-4) * fabs(expected[e]),
+               "%s: loss %d: %.12g, expected %.12g", what, e, found[e], expected[e]))
+      return;
+}
+
+// these ranks as one alone; twice to the bit; and not as without augmentation
+static void check_ranks(hg_world *world, const hg_config *config, const char *what)
+{
+  double expected[2 * STEPS], found[2 * STEPS], again[2 * STEPS], still[2 * STEPS];
+  hg_world *self = NULL;
+  hg_config without = *config;
+  without.augment = (hg_augment_options){0};
+  check_ok(hg_world_self_create(&self, world));
+  if (hg_world_rank(world) == 0) curve(self, config, expected);
+  hg_broadcast(world, expected, sizeof expected, 0);
+  curve(world, config, found);
+  check_curve(found, expected, what);
+  curve(world, config, again);
+  check(memcmp(found, again, sizeof found) == 0, "%s: the second run has other losses", what);
+  curve(world, &without, still);
+  double with = found[2 * STEPS - 1], bare = still[2 * STEPS - 1];
+  check(fabs(with - bare) > 1e-5, "%s: augmentation changes nothing: %.9g and %.9g", what, with, bare);
+  hg_world_self_free(&self);
+}
+
 static void ranks_follow_one(hg_world *world)
 {
-  static const char *const methods[] = {"metis", "random", "block"};
+  static const char *const methods[] = {"partition.method=metis", "partition.method=random"};
   train_graph g = train_graph_default();
   char path[HG_PATH_MAX];
-  double expected[2 * STEPS], found[2 * STEPS], still[2 * STEPS];
-  hg_world *self = NULL;
-  for (g.n_dims = 2; g.n_dims <= 3; g.n_dims++) {
+  for (int k = 0; k < 2; k++) {
+    g.n_dims = 2 + k;
     check_ok(train_graph_write(world, &g, path));
-    hg_config config = augmented(path, OPTIONS("model.layers=3"));
-    check_ok(hg_world_self_create(&self, world));
-    if (hg_world_rank(world) == 0) curve(self, &config, expected);
-    hg_broadcast(world, expected, sizeof expected, 0);
-    for (size_t m = 0; m < sizeof methods / sizeof *methods; m++) {
-      snprintf(config.partition.method, sizeof config.partition.method, "%s", methods[m]);
-      curve(world, &config, found);
-      for (int e = 0; e < 2 * STEPS; e++)
-        if (!check(fabs(found[e] - expected[e]) <= (exact ? 1e-9 : 1e-4) * fabs(expected[e]),
-                   "%s: loss %d: %.12g, expected %.12g", methods[m], e, found[e], expected[e]))
-          break;
-    }
-    curve(world, &config, still);
-    check(memcmp(found, still, sizeof found) == 0, "the second run has other losses");
-    config.augment = (hg_augment_options){0};
-    curve(world, &config, still);
-    check(fabs(found[2 * STEPS - 1] - still[2 * STEPS - 1]) > 1e-5, "augmentation changes nothing: %.9g and %.9g",
-          found[2 * STEPS - 1], still[2 * STEPS - 1]);
-    hg_world_self_free(&self);
+    const hg_config config = augmented(path, OPTIONS("model.layers=3", methods[k]));
+    check_ranks(world, &config, methods[k]);
     train_graph_remove(world, path);
   }
 }
@@ -320,11 +333,72 @@ static void evaluations_average_their_samples(hg_world *world)
   train_graph_remove(world, path);
 }
 
+static hg_status write_collection(const char *path)
+{
+  hg_collection c = {0};
+  hg_status rc = sample_collection(&c, 40, 3, 3, HG_TASK_CLASSES, 3, 6);
+  if (rc == HG_OK) rc = hg_store_write_collection(path, &c, "test");
+  hg_collection_free(&c);
+  return rc;
+}
+
+// 40 small graphs with positions of 3 dimensions in a folder of their own; remove as a train_graph
+static void make_collection(hg_world *world, char path[HG_PATH_MAX])
+{
+  hg_status rc = HG_OK;
+  if (hg_world_rank(world) == 0) {
+    char folder[] = "/tmp/halognn_train_XXXXXX";
+    rc = mkdtemp(folder) ? HG_OK : hg_fail(HG_ERR_IO, "%s: cannot make it", folder);
+    snprintf(path, HG_PATH_MAX, "%s/graphs.hg", folder);
+    if (rc == HG_OK) rc = write_collection(path);
+  }
+  check_ok(hg_agree(world, rc, "writing the test collection"));
+  hg_broadcast(world, path, HG_PATH_MAX, 0);
+}
+
+static void collections_follow_one(hg_world *world)
+{
+  char path[HG_PATH_MAX];
+  static const char *const units[] = {"augment.per=graph", "augment.per=batch", "augment.per=epoch"};
+  make_collection(world, path);
+  for (int k = 0; k < 3; k++) {
+    const char *pooling = k == 1 ? "model.pooling=none" : "model.pooling=cluster";
+    const hg_config config = augmented(path, OPTIONS("train.batch_size=7", units[k], pooling));
+    check_ranks(world, &config, units[k]);
+  }
+  train_graph_remove(world, path);
+}
+
+// a graph's outputs are its own, whatever stands beside it in a batch
+static void evaluations_do_not_depend_on_batches(hg_world *world)
+{
+  enum { MOST = 1000 };
+  static double expected[MOST];
+  char path[HG_PATH_MAX];
+  static const char *const units[] = {"augment.per=graph", "augment.per=batch"};
+  static const char *const sizes[] = {"train.batch_size=40", "train.batch_size=3"};
+  make_collection(world, path);
+  for (int k = 0; k < 4; k++) {
+    const hg_config config = augmented(path, OPTIONS(units[k / 2], sizes[k % 2], "model.pooling=cluster"));
+    hg_trainer t;
+    if (!check_ok(hg_trainer_create(&t, world, &config))) break;
+    hg_trainer_start(&t, 3);
+    const hg_outputs out = t.type->outputs(&t, true);
+    for (hg_off e = 0; k % 2 == 0 && e < out.logits.rows * out.logits.cols; e++)
+      expected[e] = (double)out.logits.data[e];
+    if (k % 2) check_mean(&out.logits, expected, 1, units[k / 2]);
+    hg_trainer_free(&t);
+  }
+  train_graph_remove(world, path);
+}
+
 const mpi_case augment_cases[] = {
     {"augment/a_turn_is_turning_the_positions", a_turn_is_turning_the_positions, "1 3"},
     {"augment/gradients_under_a_turn", gradients_under_a_turn, "1 3"},
     {"augment/halo_nodes_jitter_with_their_owners", halo_nodes_jitter_with_their_owners, "2 3 7"},
     {"augment/ranks_follow_one", ranks_follow_one, "1 2 3 7"},
     {"augment/evaluations_average_their_samples", evaluations_average_their_samples, "1 3"},
+    {"augment/collections_follow_one", collections_follow_one, "1 2 3"},
+    {"augment/evaluations_do_not_depend_on_batches", evaluations_do_not_depend_on_batches, "1 3"},
     {0},
 };
