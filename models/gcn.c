@@ -61,11 +61,10 @@ static hg_status create(hg_layer *layer)
     hg_aggregate(g, NULL, &layer->input->dense, &layer->s, &unused);
     hg_matrix_free(&layer->input->dense); // only its aggregate is ever needed
   }
-  if (layer->input || !g->links) goto done; // the halo's features are here, or there is no halo
-  hg_matrix forward = layer->x, backward = hg_layer_d_x(layer);
-  if (!layer->aggregate_first) forward = backward = product(layer);
-  HG_TRY(hg_exchange_create(&layer->fill, g->world, g->links, HG_FILL_HALO, &forward, 0));
-  HG_TRY(hg_exchange_create(&layer->add, g->world, g->links, HG_ADD_HALO, &backward, 1));
+  if (layer->aggregate_first)
+    HG_TRY(hg_layer_create_exchanges(layer, layer->x, hg_layer_d_x(layer)));
+  else
+    HG_TRY(hg_layer_create_exchanges(layer, product(layer), product(layer)));
 done:
   return rc;
 }
@@ -85,16 +84,35 @@ static void transform(hg_layer *layer, hg_matrix *t)
   hg_gemm(&x, &w, 0, &out);
 }
 
+// z = (A x) W for the rows that are asked for
+typedef struct {
+  const hg_operator *op;
+  hg_matrix x, s, w, z;
+  hg_phases *phases;
+} sum_task;
+
+static void sum_rows(void *context, hg_off first, hg_off n)
+{
+  sum_task *t = context;
+  hg_matrix s = hg_matrix_rows(&t->s, first, n), z = hg_matrix_rows(&t->z, first, n);
+  hg_spmm(t->op, first, n, &t->x, &t->s);
+  hg_phases_lap(t->phases, HG_PHASE_AGGREGATE);
+  hg_gemm(&s, &t->w, 0, &z);
+  hg_phases_lap(t->phases, HG_PHASE_TRANSFORM);
+}
+
 static void forward(hg_layer *layer, const hg_pass *pass)
 {
   const hg_local_graph *g = layer->graph;
   hg_matrix z = hg_matrix_rows(hg_layer_z(layer), 0, g->n_owned);
   if (!layer->cached) hg_layer_drop_input(layer, pass, product_rows(layer));
-  if (layer->aggregate_first) {
-    hg_matrix w = hg_layer_parameter(layer, layer->theta, "weight"), x = hg_layer_input(layer);
-    if (!layer->cached) hg_aggregate(g, layer->fill, &x, &layer->s, pass->phases);
+  hg_matrix w = hg_layer_parameter(layer, layer->theta, "weight");
+  if (layer->cached) {
     hg_gemm(&layer->s, &w, 0, &z);
     hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
+  } else if (layer->aggregate_first) {
+    sum_task task = {&g->forward, hg_layer_input(layer), layer->s, w, z, pass->phases};
+    hg_aggregate_with(g, layer->fill, sum_rows, &task, pass->phases);
   } else {
     hg_matrix t = product(layer);
     transform(layer, &t);

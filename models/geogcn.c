@@ -68,10 +68,7 @@ static hg_status create(hg_layer *layer)
   const hg_local_graph *g = layer->graph;
   hg_status rc = HG_OK;
   HG_TRY_ALL(g->world, "allocating a layer", create_alone(layer));
-  if (layer->input || !g->links) return HG_OK; // the halo's features are here, or there is no halo
-  hg_matrix d_x = hg_layer_d_x(layer);
-  HG_TRY(hg_exchange_create(&layer->fill, g->world, g->links, HG_FILL_HALO, &layer->x, 0));
-  HG_TRY(hg_exchange_create(&layer->add, g->world, g->links, HG_ADD_HALO, &d_x, 1));
+  HG_TRY(hg_layer_create_exchanges(layer, layer->x, hg_layer_d_x(layer)));
 done:
   return rc;
 }
@@ -89,15 +86,22 @@ static void free_own(hg_layer *layer)
 typedef struct {
   const hg_layer *layer;
   hg_matrix x, a; // forward: a is written; backward: a is its gradient
-  hg_matrix *d_x;
+  hg_matrix z;    // forward
+  hg_matrix *d_x; // backward
+  hg_phases *phases;
 } message_task;
 
+// a, and from it z: the product of the interior rows hides the exchange too
 static void forward_rows(void *context, hg_off first, hg_off n)
 {
   message_task *t = context;
   const hg_local_graph *g = t->layer->graph;
   const gates *own = t->layer->own;
   hg_geo_forward(&own->geo, &g->forward, g->positions, first, n, &t->x, &t->a);
+  hg_phases_lap(t->phases, HG_PHASE_AGGREGATE);
+  hg_matrix a = hg_matrix_rows(&t->a, first, n), z = hg_matrix_rows(&t->z, first, n);
+  hg_gemm(&a, &own->weight, 0, &z);
+  hg_phases_lap(t->phases, HG_PHASE_TRANSFORM);
 }
 
 static void backward_rows(void *context, hg_off first, hg_off n)
@@ -143,13 +147,11 @@ static void forward(hg_layer *layer, const hg_pass *pass)
   hg_matrix w = hg_layer_parameter(layer, layer->theta, "weight");
   hg_matrix z = hg_matrix_rows(hg_layer_z(layer), 0, g->n_owned);
   hg_layer_drop_input(layer, pass, layer->input ? g->n_local : g->n_owned);
-  message_task task = {.layer = layer, .x = hg_layer_input(layer), .a = layer->s};
+  message_task task = {.layer = layer, .x = hg_layer_input(layer), .a = layer->s, .z = z, .phases = pass->phases};
   hg_geo_set_gates(&own->geo, turn_gates(&u, pass->turn, &own->turned),
                    hg_layer_parameter(layer, layer->theta, "gate.bias").data);
-  hg_aggregate_with(g, layer->fill, forward_rows, &task, pass->phases);
   hg_geo_arrange(&own->geo, &w, &own->weight);
-  hg_gemm(&layer->s, &own->weight, 0, &z);
-  hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
+  hg_aggregate_with(g, layer->fill, forward_rows, &task, pass->phases);
   if (layer->residual) hg_layer_add_residual(&layer->x, g->n_owned, &z);
   hg_layer_finish(layer, pass);
 }

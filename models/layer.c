@@ -61,6 +61,17 @@ hg_matrix hg_layer_parameter(const hg_layer *layer, hg_real *base, const char *n
   return (hg_matrix){0};
 }
 
+hg_status hg_layer_create_exchanges(hg_layer *layer, hg_matrix x, hg_matrix d_x)
+{
+  const hg_local_graph *g = layer->graph;
+  if (layer->input || !g->links) return HG_OK;
+  hg_status rc = HG_OK;
+  HG_TRY(hg_exchange_create(&layer->fill, g->world, g->links, HG_FILL_HALO, &x, 0));
+  HG_TRY(hg_exchange_create(&layer->add, g->world, g->links, HG_ADD_HALO, &d_x, 1));
+done:
+  return rc;
+}
+
 hg_dropout hg_layer_dropout(const hg_layer *layer, const hg_pass *pass)
 {
   return (hg_dropout){pass->seed, pass->epoch, layer->index, pass->training ? layer->dropout : 0};

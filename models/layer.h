@@ -115,6 +115,15 @@ void hg_layer_plan_parameter(hg_layer *layer, const char *name, int rows, int co
 /** Adds bias and norm, as the layer has them: what every kind ends with. */
 void hg_layer_plan_finish(hg_layer *layer);
 
+/**
+ * What crosses between ranks around an aggregation: before it the halo rows of `x` are filled, and what its gradient
+ * leaves in the halo rows of `d_x` is added to their owners'. Nothing in the first layer, whose halo is here, and
+ * without halo. Layers leave it to this function, so that a further mode of exchange concerns none of them.
+ * Collective.
+ * @param x, d_x   [n_local x f] what is aggregated, and its gradient; their data is borrowed
+ */
+hg_status hg_layer_create_exchanges(hg_layer *layer, hg_matrix x, hg_matrix d_x);
+
 /** The dropout of this layer's input in this pass; rate 0 when not training. */
 hg_dropout hg_layer_dropout(const hg_layer *layer, const hg_pass *pass);
 

@@ -48,7 +48,10 @@ void hg_local_graph_free(hg_local_graph *graph);
  */
 hg_status hg_local_graph_place(hg_local_graph *graph, hg_position_scaling scaling);
 
-/** Computes the rows [first, first + n) of something that a rank aggregates. */
+/**
+ * Computes the rows [first, first + n) of what a rank aggregates, and of what follows from them row by row: the product
+ * with a layer's weights belongs here, since it hides an exchange as well.
+ */
 typedef void hg_aggregate_rows(void *context, hg_off first, hg_off n);
 
 /**
