@@ -74,6 +74,7 @@ hg_status hg_batch_stream_create(hg_batch_stream **stream, const hg_batch_source
 {
   hg_batch_stream *s = NULL;
   hg_status rc = HG_OK;
+  *stream = NULL;
   HG_TRY(HG_ALLOC(s, 1, "batches"));
   *stream = s;
   s->source = source;
@@ -111,6 +112,7 @@ void hg_batch_stream_begin(hg_batch_stream *stream, const hg_batch_list *list, c
 {
   hg_batch_stream *s = stream;
   pthread_mutex_lock(&s->mutex);
+  while (s->filled < s->wanted) pthread_cond_wait(&s->changed, &s->mutex); // of a list that was left early
   s->list = list;
   s->augmented = augment != NULL;
   if (augment) s->augment = *augment;

@@ -21,8 +21,8 @@ void hg_batch_stream_free(hg_batch_stream **stream);
 const hg_batch *hg_batch_stream_model(const hg_batch_stream *stream);
 
 /**
- * Begins a list: its first batch is being filled from now on.
- * @param list      borrowed until the last batch was taken, unchanged
+ * Begins a list: its first batch is being filled from now on. The list before need not have come to its end.
+ * @param list      borrowed, unchanged, until the last batch was taken or another list begins
  * @param augment   of every graph, copied; NULL: positions as they are
  */
 void hg_batch_stream_begin(hg_batch_stream *stream, const hg_batch_list *list, const hg_augment *augment);

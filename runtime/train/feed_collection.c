@@ -22,7 +22,7 @@ static hg_status make_hierarchy(hg_trainer *t)
 static hg_status make_lists(hg_trainer *t)
 {
   hg_collection_feed *f = t->feed;
-  hg_off batch_size = t->config->train.batch_size;
+  hg_off n = f->collection.n_graphs, batch_size = t->config->train.batch_size < n ? t->config->train.batch_size : n;
   const hg_sharing sharing = {hg_world_rank(t->world), hg_world_size(t->world), f->work};
   hg_status rc = HG_OK;
   HG_TRY(hg_batch_list_create(&f->epoch, f->n_training, batch_size, sharing));
