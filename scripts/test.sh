@@ -59,7 +59,10 @@ stage_style() {
   scripts/check_style.sh
   tests/scripts/test_checks.sh
 }
-stage_scripts() { tests/scripts/test_scripts.sh; }
+stage_scripts() {
+  tests/scripts/test_scripts.sh
+  tests/scripts/test_molecules.sh
+}
 stage_build() {
   build release release
   build release clang -DCMAKE_C_COMPILER=clang-14
