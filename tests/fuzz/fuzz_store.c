@@ -1,6 +1,6 @@
 // libFuzzer target: whatever an .hg file holds, reading it ends in a graph that keeps all invariants or in an input
 // error with a message, and gives memory and HDF5 handles back. An input whose first byte is odd lists edits that are
-// made to a sound parts file through the HDF5 library (its metadata has checksums, which mutations of bytes rarely get
+// made to a sound parts file, or a sound collection with bit 1, through the HDF5 library (its metadata has checksums, which mutations of bytes rarely get
 // past); else the input is the file itself.
 #include <fcntl.h>
 #include <hdf5.h>
@@ -14,6 +14,7 @@
 #include "core/base/files.h"
 #include "core/graph/generate.h"
 #include "partition/parts.h"
+#include "tests/support/sample_collection.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 const char *__lsan_default_suppressions(void);
@@ -21,7 +22,7 @@ const char *__lsan_default_suppressions(void);
 // HDF5 1.10 forgets some of its own blocks when it refuses a damaged file.
 const char *__lsan_default_suppressions(void) { return "leak:libhdf5"; }
 
-enum { NODES = 12, ROOM = 1 << 20, LARGEST = 64 };
+enum { NODES = 12, GRAPHS = 4, ROOM = 1 << 20, LARGEST = 64 };
 
 typedef struct {
   const uint8_t *at, *end;
@@ -36,12 +37,16 @@ static void demand(bool holds, const char *what)
   abort();
 }
 
-static uint8_t sound[ROOM];
-static size_t sound_size;
+typedef struct {
+  uint8_t bytes[ROOM];
+  size_t size;
+} sound_file;
+
+static sound_file parts_file, collection_file;
 static int memory = -1;
 static char folder[64] = "/dev/shm/fuzz_store.XXXXXX", path[80];
 
-static void write_sound_file(const char *name)
+static void write_sound_parts(const char *name)
 {
   hg_generate_options options = hg_generate_options_default();
   hg_graph graph = {0}, ordered = {0};
@@ -60,6 +65,24 @@ static void write_sound_file(const char *name)
   hg_graph_free(&ordered);
 }
 
+static void write_sound_collection(const char *name)
+{
+  hg_collection collection;
+  demand(sample_collection(&collection, GRAPHS, 3, 2, HG_TASK_CLASSES, 2, 1) == HG_OK, "collection");
+  demand(hg_store_write_collection(name, &collection, "fuzz") == HG_OK, "write");
+  hg_collection_free(&collection);
+}
+
+static void keep(void (*write)(const char *name), sound_file *file)
+{
+  write(path);
+  int handle = open(path, O_RDONLY);
+  ssize_t got = read(handle, file->bytes, sizeof file->bytes);
+  demand(handle >= 0 && got > 0 && got < ROOM, "sound file");
+  file->size = (size_t)got;
+  close(handle);
+}
+
 static void clean_up(void)
 {
   unlink(path);
@@ -72,11 +95,10 @@ static void prepare(void)
   demand(mkdtemp(folder) != NULL, "temporary folder");
   snprintf(path, sizeof path, "%s/input.hg", folder);
   atexit(clean_up);
-  write_sound_file(path);
+  keep(write_sound_parts, &parts_file);
+  keep(write_sound_collection, &collection_file);
   memory = open(path, O_RDWR);
-  ssize_t got = read(memory, sound, sizeof sound);
-  demand(memory >= 0 && got > 0 && got < ROOM, "sound file");
-  sound_size = (size_t)got;
+  demand(memory >= 0, "memory file");
 }
 
 static const char *const objects[] = {"/csr/indptr",
@@ -98,7 +120,8 @@ static const char *const objects[] = {"/csr/indptr",
                                       "/",
                                       "/parts",
                                       "/csr",
-                                      "/split"};
+                                      "/split",
+                                      "/graph_ptr"};
 static const char *const attributes[] = {"halognn_format", "halognn_version", "symmetric", "fingerprint", "creator",
                                          "task",           "n_classes",       "width",     "quality",     "recipe"};
 static const char *const texts[] = {"graph", "parts", "checkpoint", "collection", "classes", "multilabel", "regression",
@@ -207,8 +230,9 @@ static void edit(hid_t file, input *in)
 static void make_file(const uint8_t *data, size_t size)
 {
   bool edits = data[0] & 1;
-  const uint8_t *bytes = edits ? sound : data + 1;
-  size_t count = edits ? sound_size : size - 1;
+  const sound_file *base = data[0] & 2 ? &collection_file : &parts_file;
+  const uint8_t *bytes = edits ? base->bytes : data + 1;
+  size_t count = edits ? base->size : size - 1;
   demand(ftruncate(memory, 0) == 0 && pwrite(memory, bytes, count, 0) == (ssize_t)count, "memory file");
   if (!edits) return;
   input in = {data + 1, data + size};
@@ -236,12 +260,17 @@ static void read_all(void)
   hg_store_kind kind;
   hg_store_header header;
   hg_graph graph = {0};
+  hg_collection collection = {0};
   hg_parts_index index = {0};
   size_t seen = 0;
   sound_status(hg_store_kind_of(path, &kind));
   sound_status(hg_store_list(path, ignore, &seen));
   sound_status(hg_store_read_graph(path, &graph));
   hg_graph_free(&graph);
+  hg_status whole = hg_store_read_collection(path, &collection);
+  sound_status(whole);
+  if (whole == HG_OK) demand(hg_collection_check(&collection) == HG_OK, "a collection was read that is not sound");
+  hg_collection_free(&collection);
   hg_status rc = hg_store_read_header(path, &header);
   sound_status(rc);
   for (int half = 0; half < 2 && rc == HG_OK; half++) {
