@@ -17,7 +17,7 @@ const hg_import_format hg_import_formats[] = {
     {"edgelist", ".txt .csv .gz", "a line an edge: source, target; any 64-bit node numbers", hg_import_edgelist},
     {"mtx", ".mtx .mtx.gz", "Matrix Market coordinate, square; row u, column v is the edge u -> v", hg_import_mtx},
     {"metis", ".graph", "METIS text: a line a node with its neighbours, numbered from 1", hg_import_metis},
-    {"ogb", "folder", "Open Graph Benchmark node task: raw/*.csv.gz and split/SCHEME/*.csv.gz", hg_import_ogb},
+    {"ogb", "folder", "Open Graph Benchmark node or graph task: raw/*.csv.gz and split/SCHEME/*.csv.gz", hg_import_ogb},
     {"graphbolt", "folder", "DGL GraphBolt on-disk data set: metadata.yaml with npy and csv files",
      hg_import_graphbolt},
     {"mnist-idx", "folder", "images and labels of MNIST and its relatives: superpixel graphs or grids",

@@ -5,46 +5,26 @@
 
 #include "core/base/alloc.h"
 #include "core/base/files.h"
-#include "core/graph/import_fields.h"
-
-enum { PATH_SIZE = 4096 };
+#include "core/graph/import_ogb.h"
 
 typedef struct {
-  char path[PATH_SIZE];
+  char path[HG_OGB_PATH];
   hg_id_map map;
   bool *weights_ignored;
 } edge_file;
 
-// "folder/name.csv.gz", or without .gz where that is what is there; false when neither is.
-static bool find_file(char path[PATH_SIZE], const char *folder, const char *name)
+bool hg_ogb_find_file(char path[HG_OGB_PATH], const char *folder, const char *name)
 {
-  snprintf(path, PATH_SIZE, "%.3000s/%.500s.csv", folder, name);
+  snprintf(path, HG_OGB_PATH, "%.3000s/%.500s.csv", folder, name);
   if (hg_file_exists(path)) return true;
-  snprintf(path, PATH_SIZE, "%.3000s/%.500s.csv.gz", folder, name);
+  snprintf(path, HG_OGB_PATH, "%.3000s/%.500s.csv.gz", folder, name);
   return hg_file_exists(path);
 }
 
-static hg_status need_file(char path[PATH_SIZE], const char *folder, const char *name)
+hg_status hg_ogb_need_file(char path[HG_OGB_PATH], const char *folder, const char *name)
 {
-  if (find_file(path, folder, name)) return HG_OK;
+  if (hg_ogb_find_file(path, folder, name)) return HG_OK;
   return hg_fail(HG_ERR_INPUT, "%s: no such file, expected an Open Graph Benchmark folder with raw/ in it", path);
-}
-
-// The only number of raw/num-node-list or num-edge-list.
-static hg_status read_size(const char *path, hg_off *size)
-{
-  hg_status rc = HG_OK;
-  int64_t *list = NULL;
-  hg_off count;
-  HG_TRY(hg_import_text_list(path, &list, &count));
-  if (count > 1)
-    HG_TRY(hg_fail(HG_ERR_INPUT, "%s: lists %" PRId64 " graphs: the importer does not support graph collections yet",
-                   path, count));
-  if (count == 0) HG_TRY(hg_fail(HG_ERR_INPUT, "%s: the file is empty, expected a number", path));
-  *size = list[0];
-done:
-  hg_free(&list);
-  return rc;
 }
 
 static hg_status each_edge(void *source, hg_status (*edge)(void *context, hg_gid from, hg_gid to), void *context)
@@ -53,42 +33,62 @@ static hg_status each_edge(void *source, hg_status (*edge)(void *context, hg_gid
   return hg_import_text_edges(file->path, &file->map, file->weights_ignored, edge, context);
 }
 
-static hg_status read_edges(hg_graph *g, const char *folder, const hg_import_options *options, hg_import_report *report)
+static hg_status expect_edges(const edge_file *file, const char *folder, hg_off found)
 {
   hg_status rc = HG_OK;
-  edge_file file = {.weights_ignored = &report->weights_ignored};
-  char path[PATH_SIZE];
-  hg_off n, edges;
-  HG_TRY(need_file(path, folder, "raw/num-node-list"));
-  HG_TRY(read_size(path, &n));
-  HG_TRY(hg_import_check_nodes(path, n));
-  file.map = hg_id_map_range(0, n);
-  HG_TRY(need_file(file.path, folder, "raw/edge"));
+  char path[HG_OGB_PATH];
+  int64_t *list = NULL;
+  hg_off count;
+  if (!hg_ogb_find_file(path, folder, "raw/num-edge-list")) return HG_OK;
+  HG_TRY(hg_import_text_list(path, &list, &count));
+  if (count != 1)
+    HG_TRY(hg_fail(HG_ERR_INPUT, "%s: found %" PRId64 " numbers, expected 1 as in num-node-list", path, count));
+  if (found != list[0])
+    HG_TRY(hg_fail(HG_ERR_INPUT, "%s: found %" PRId64 " edges, expected %" PRId64 " (num-edge-list)", file->path, found,
+                   list[0]));
+done:
+  hg_free(&list);
+  return rc;
+}
+
+static hg_status read_graph(hg_graph *g, const char *folder, hg_off n, const hg_import_options *options,
+                            hg_import_report *report)
+{
+  hg_status rc = HG_OK;
+  edge_file file = {.map = hg_id_map_range(0, n), .weights_ignored = &report->weights_ignored};
+  HG_TRY(hg_ogb_need_file(file.path, folder, "raw/edge"));
   HG_TRY(hg_csr_build(&g->adjacency, n, each_edge, &file, options->symmetrize, &report->build));
   g->nodes.n = n;
-  if (!find_file(path, folder, "raw/num-edge-list")) goto done;
-  HG_TRY(read_size(path, &edges));
-  if (edges != report->build.edges_in)
-    HG_TRY(hg_fail(HG_ERR_INPUT, "%s: found %" PRId64 " edges, expected %" PRId64 " (num-edge-list)", file.path,
-                   report->build.edges_in, edges));
+  HG_TRY(expect_edges(&file, folder, report->build.edges_in));
+  HG_TRY(hg_ogb_read_features(&g->nodes, folder));
+  HG_TRY(hg_ogb_read_labels(&g->nodes, folder, "raw/node-label", "node", options->task));
 done:
   return rc;
 }
 
-static hg_status read_nodes(hg_nodes *nodes, const char *folder, hg_task task)
+hg_status hg_ogb_read_features(hg_nodes *nodes, const char *folder)
 {
   hg_status rc = HG_OK;
-  char path[PATH_SIZE];
+  char path[HG_OGB_PATH];
   float *values = NULL;
   hg_off width;
-  if (find_file(path, folder, "raw/node-feat")) {
-    HG_TRY(hg_import_text_matrix(path, nodes->n, &values, &width));
-    HG_TRY(hg_import_dense(nodes, path, &values, width));
-  }
-  if (find_file(path, folder, "raw/node-label")) {
-    HG_TRY(hg_import_text_matrix(path, nodes->n, &values, &width));
-    HG_TRY(hg_import_truth(nodes, path, "node", values, (int)width, task));
-  }
+  if (!hg_ogb_find_file(path, folder, "raw/node-feat")) return HG_OK;
+  HG_TRY(hg_import_text_matrix(path, nodes->n, &values, &width));
+  HG_TRY(hg_import_dense(nodes, path, &values, width));
+done:
+  hg_free(&values);
+  return rc;
+}
+
+hg_status hg_ogb_read_labels(hg_nodes *items, const char *folder, const char *name, const char *noun, hg_task task)
+{
+  hg_status rc = HG_OK;
+  char path[HG_OGB_PATH];
+  float *values = NULL;
+  hg_off width;
+  if (!hg_ogb_find_file(path, folder, name)) return HG_OK;
+  HG_TRY(hg_import_text_matrix(path, items->n, &values, &width));
+  HG_TRY(hg_import_truth(items, path, noun, values, (int)width, task));
 done:
   hg_free(&values);
   return rc;
@@ -97,7 +97,7 @@ done:
 // The only folder under split/; "" when there is none.
 static hg_status only_scheme(const char *folder, char scheme[256])
 {
-  char path[PATH_SIZE];
+  char path[HG_OGB_PATH];
   hg_status rc = HG_OK;
   scheme[0] = '\0';
   snprintf(path, sizeof path, "%.3000s/split", folder);
@@ -115,18 +115,18 @@ static hg_status only_scheme(const char *folder, char scheme[256])
   return rc;
 }
 
-static hg_status read_splits(hg_nodes *nodes, const char *folder, const char *scheme)
+static hg_status read_splits(hg_nodes *items, const char *folder, const char *scheme, const char *noun)
 {
   static const char *const names[HG_SPLIT_COUNT] = {NULL, "train", "valid", "test"};
   hg_status rc = HG_OK;
   int64_t *ids = NULL;
   for (hg_split split = HG_SPLIT_TRAIN; split < HG_SPLIT_COUNT; split++) {
-    char path[PATH_SIZE], name[512];
+    char path[HG_OGB_PATH], name[512];
     hg_off count;
     snprintf(name, sizeof name, "split/%.255s/%s", scheme, names[split]);
-    HG_TRY(need_file(path, folder, name));
+    HG_TRY(hg_ogb_need_file(path, folder, name));
     HG_TRY(hg_import_text_list(path, &ids, &count));
-    HG_TRY(hg_import_mark(nodes, path, "node", ids, count, split));
+    HG_TRY(hg_import_mark(items, path, noun, ids, count, split));
     hg_free(&ids);
   }
 done:
@@ -136,16 +136,27 @@ done:
 
 hg_status hg_import_ogb(hg_imported *out, const char *path, const hg_import_options *options, hg_import_report *report)
 {
-  hg_graph *g = &out->graph;
   hg_status rc = HG_OK;
-  char scheme[256];
-  HG_TRY(read_edges(g, path, options, report));
-  HG_TRY(read_nodes(&g->nodes, path, options->task));
+  int64_t *sizes = NULL;
+  hg_off count;
+  char file[HG_OGB_PATH], scheme[256];
+  HG_TRY(hg_ogb_need_file(file, path, "raw/num-node-list"));
+  HG_TRY(hg_import_text_list(file, &sizes, &count));
+  if (count == 0) HG_TRY(hg_fail(HG_ERR_INPUT, "%s: the file is empty, expected a number", file));
+  out->is_collection = count > 1;
+  if (out->is_collection) {
+    out->collection.n_graphs = count;
+    HG_TRY(hg_ogb_read_collection(&out->collection, path, sizes, options, report));
+  } else {
+    HG_TRY(hg_import_check_nodes(file, sizes[0]));
+    HG_TRY(read_graph(&out->graph, path, sizes[0], options, report));
+  }
   if (options->scheme)
     snprintf(scheme, sizeof scheme, "%.255s", options->scheme);
   else
     HG_TRY(only_scheme(path, scheme));
-  if (scheme[0]) HG_TRY(read_splits(&g->nodes, path, scheme));
+  if (scheme[0]) HG_TRY(read_splits(hg_imported_items(out), path, scheme, out->is_collection ? "graph" : "node"));
 done:
+  hg_free(&sizes);
   return rc;
 }

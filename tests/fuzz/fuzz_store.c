@@ -1,7 +1,7 @@
 // libFuzzer target: whatever an .hg file holds, reading it ends in a graph that keeps all invariants or in an input
 // error with a message, and gives memory and HDF5 handles back. An input whose first byte is odd lists edits that are
-// made to a sound parts file, or a sound collection with bit 1, through the HDF5 library (its metadata has checksums, which mutations of bytes rarely get
-// past); else the input is the file itself.
+// made to a sound parts file (with bit 1: a sound collection) through the HDF5 library (its metadata has checksums,
+// which mutations of bytes rarely get past); else the input is the file itself.
 #include <fcntl.h>
 #include <hdf5.h>
 #include <math.h>

@@ -105,7 +105,7 @@ Test(import_ogb, what_does_not_fit_is_refused)
   gz_file("raw/num-edge-list.csv.gz", "4\n");
   expect_failure("ogb", options, "raw/edge.csv.gz: found 3 edges, expected 4 (num-edge-list)");
   gz_file("raw/num-node-list.csv.gz", "2\n2\n");
-  expect_failure("ogb", options, "lists 2 graphs: the importer does not support graph collections yet");
+  expect_failure("ogb", options, "raw/num-edge-list.csv.gz: found 1 numbers, expected 2 as in num-node-list");
   make_ogb("1\n0\n0\n2\n");
   gz_file("raw/edge.csv.gz", "0,1\n0,4\n2,0\n");
   expect_failure("ogb", options, "raw/edge.csv.gz: line 2: found node 4, expected 0 to 3");
@@ -116,6 +116,67 @@ Test(import_ogb, what_does_not_fit_is_refused)
   expect_failure("ogb", options, "choose with --scheme");
   options.scheme = "random";
   expect_failure("ogb", options, "split/random/train.csv.gz: no such file");
+}
+
+// Graphs of 2, 1 and 3 nodes: 0->1, nothing, 0->1 2->1
+static void make_ogb_collection(void)
+{
+  make_ogb("");
+  gz_file("raw/num-node-list.csv.gz", "2\n1\n3\n");
+  gz_file("raw/num-edge-list.csv.gz", "1\n0\n2\n");
+  gz_file("raw/edge.csv.gz", "0,1\n0,1\n2,1\n");
+  gz_file("raw/node-feat.csv.gz", "1,0\n2,0\n3,0\n4,0\n5,0\n6,7\n");
+  gz_file("raw/graph-label.csv.gz", "1,0\n0,nan\n1,1\n");
+  write_text(path_in(folder, "split/time/test.csv"), "");
+}
+
+Test(import_ogb, a_folder_of_many_graphs_is_a_collection)
+{
+  const hg_import_format *format;
+  hg_imported made = {0};
+  hg_import_options options = hg_import_default();
+  make_ogb_collection();
+  cr_assert_eq(hg_import_find("ogb", &format), HG_OK);
+  cr_assert_eq(hg_import_read(&made, format, folder, &options, &report), HG_OK, "%s", hg_error_text());
+  const hg_collection *c = &made.collection;
+  const hg_off ptr[] = {0, 2, 3, 6}, indptr[] = {0, 0, 1, 1, 1, 3, 3};
+  const hg_lid indices[] = {0, 3, 5};
+  const uint8_t split[] = {HG_SPLIT_TRAIN, HG_SPLIT_VAL, HG_SPLIT_TRAIN}, bits[] = {1, 0, 3};
+  cr_assert(made.is_collection && c->n_graphs == 3);
+  cr_expect_arr_eq(c->graph_ptr, ptr, sizeof ptr);
+  cr_expect_arr_eq(c->united.adjacency.indptr, indptr, sizeof indptr);
+  cr_expect_arr_eq(c->united.adjacency.indices, indices, sizeof indices);
+  cr_expect(c->united.nodes.features.width == 2 && c->united.nodes.features.dense[11] == 7);
+  cr_expect(c->items.task == HG_TASK_MULTILABEL && c->items.n_classes == 2);
+  cr_expect_arr_eq(c->items.label_bits, bits, sizeof bits);
+  cr_expect_arr_eq(c->items.split, split, sizeof split);
+  hg_imported_free(&made);
+}
+
+Test(import_ogb, a_collection_that_does_not_fit_is_refused)
+{
+  static const struct {
+    const char *file, *content, *message;
+  } cases[] = {
+      {"raw/num-node-list.csv.gz", "2\n0\n3\n", "raw/num-node-list.csv.gz: graph 1: found 0, expected 1 to 2147483647"},
+      {"raw/num-node-list.csv.gz", "2\n2147483647\n3\n", "found 2147483652 nodes, expected 0 to 2147483646"},
+      {"raw/num-edge-list.csv.gz", "1\n-1\n2\n", "num-edge-list.csv.gz: graph 1: found -1, expected 0 to 2147483647"},
+      {"raw/num-edge-list.csv.gz", "1\n0\n3\n", "raw/edge.csv.gz: found 3 edges, expected 4 (num-edge-list)"},
+      {"raw/num-edge-list.csv.gz", "1\n0\n1\n", "line 3: found more than the 2 edges of num-edge-list"},
+      {"raw/num-edge-list.csv.gz", "0\n1\n2\n", "line 1: found node 1 in graph 1, expected 0 to 0"},
+      {"raw/edge.csv.gz", "0,1\n0,1\n2,-1\n", "line 3: found node -1 in graph 2, expected 0 to 2"},
+      {"raw/node-feat.csv.gz", "1\n2\n3\n4\n5\n", "found 5 rows, expected 6"},
+      {"raw/graph-label.csv.gz", "1\n2\n", "found 2 rows, expected 3"},
+      {"raw/graph-label.csv.gz", "1\n2\n-3\n", "graph-label.csv.gz: graph 2: found label -3"},
+      {"split/time/valid.csv.gz", "3\n", "valid.csv.gz: entry 0: found graph 3, expected 0 to 2"},
+  };
+  for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+    hg_import_options options = hg_import_default();
+    options.task = strstr(cases[k].message, "label -3") ? HG_TASK_CLASSES : HG_TASK_NONE;
+    make_ogb_collection();
+    gz_file(cases[k].file, cases[k].content);
+    expect_failure("ogb", options, cases[k].message);
+  }
 }
 
 static const char graphbolt_head[] =
