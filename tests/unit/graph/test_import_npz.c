@@ -197,8 +197,8 @@ Test(import_formats, an_unknown_name_lists_the_known_ones)
   cr_expect_eq(hg_import_find("metsi", &format), HG_ERR_INPUT);
   cr_expect_str_eq(
       hg_error_text(),
-      "found format 'metsi', expected one of npz, edgelist, mtx, metis, ogb, graphbolt, planetoid-npz; did "
-      "you mean 'metis'?");
+      "found format 'metsi', expected one of npz, edgelist, mtx, metis, ogb, graphbolt, mnist-idx, planetoid-npz; "
+      "did you mean 'metis'?");
 }
 
 // What the README of the data sets says of each file.
