@@ -119,6 +119,15 @@ static void ranks_follow_one_with_geogcn(hg_world *world)
                                 "model.filters_per=shared", "train.learning_rate=0.002"));
 }
 
+static void ranks_follow_one_with_mlp(hg_world *world)
+{
+  train_graph g = train_graph_default();
+  g.n = 300;
+  g.sparse_features = true;
+  check_follows_one_for(world, &g, 30,
+                        OPTIONS("model.type=mlp", "model.dropout=0.4", "model.layers=3", "model.norm=batch"));
+}
+
 // all labelled nodes in one place: most parts have none; and a graph in pieces
 static void parts_without_labels_train(hg_world *world)
 {
@@ -336,6 +345,7 @@ const mpi_case train_cases[] = {
     {"train/coordinator_sums_agree_with_allreduce", coordinator_sums_agree_with_allreduce, "1 2 4"},
     {"train/memory_is_as_planned", memory_is_as_planned, "1 3"},
     {"train/ranks_follow_one_with_geogcn", ranks_follow_one_with_geogcn, "2 3 7"},
+    {"train/ranks_follow_one_with_mlp", ranks_follow_one_with_mlp, "3"},
     {"train/geogcn_says_what_it_needs", geogcn_says_what_it_needs, "1 3"},
     {"train/geogcn_names_a_node_without_place", geogcn_names_a_node_without_place, "1 3"},
     {"train/geogcn_resumes_with_the_same_bits", geogcn_resumes_with_the_same_bits, "1 2 3"},
