@@ -130,10 +130,15 @@ Test(import_collection, symmetrizing_adds_what_is_missing)
 
 Test(import_collection, what_is_optional_may_be_missing)
 {
-  const npz_array changes[] = {{"x", NULL, NULL, NULL, 0},        {"pos", NULL, NULL, NULL, 0},
-                               {"y", NULL, NULL, NULL, 0},        {"train_idx", NULL, NULL, NULL, 0},
-                               {"val_idx", NULL, NULL, NULL, 0},  {"test_idx", NULL, NULL, NULL, 0},
-                               {"other", "<U1", "(3,)", "a", 12}, {0}};
+  const int32_t text[] = {65, 66, 67};
+  const npz_array changes[] = {{"x", NULL, NULL, NULL, 0},
+                               {"pos", NULL, NULL, NULL, 0},
+                               {"y", NULL, NULL, NULL, 0},
+                               {"train_idx", NULL, NULL, NULL, 0},
+                               {"val_idx", NULL, NULL, NULL, 0},
+                               {"test_idx", NULL, NULL, NULL, 0},
+                               {"other", "<U1", "(3,)", text, sizeof text},
+                               {0}};
   hg_collection c = import_tiny(changes, hg_import_default());
   cr_expect(c.united.nodes.features.width == 0 && c.united.nodes.n_dims == 0);
   cr_expect(c.items.task == HG_TASK_NONE && !c.items.split);
