@@ -402,15 +402,15 @@ static void describe(const arguments *a, char text[CREATOR_SIZE])
 
 hg_status hg_cmd_import(int argc, char **argv)
 {
-  const struct argp argp = {
-      options,
-      on_option,
-      "FORMAT INPUT -o GRAPH.hg\n--list",
-      "Read a graph into an .hg file.\vDuplicate edges and self-loops are dropped and counted. The file's edge u -> v "
-      "means that v aggregates from u. docs/data_formats.md describes the formats.",
-      NULL,
-      NULL,
-      NULL};
+  const struct argp argp = {options,
+                            on_option,
+                            "FORMAT INPUT -o GRAPH.hg\n--list",
+                            "Read a graph, or a collection of many small ones, into an .hg file.\vDuplicate edges and "
+                            "self-loops are dropped and counted. The file's edge u -> v "
+                            "means that v aggregates from u. docs/data_formats.md describes the formats.",
+                            NULL,
+                            NULL,
+                            NULL};
   arguments a = {.import = hg_import_default(), .draw = hg_split_default()};
   hg_status rc = HG_OK;
   hg_imported made = {0};
