@@ -19,19 +19,45 @@ static hg_status make_hierarchy(hg_trainer *t)
                              mean > 0 ? 1 / mean : 1);
 }
 
+// graphs of a step; a collection of fewer is one batch
+static hg_off batch_size(const hg_trainer *t)
+{
+  hg_off n = hg_collection_feed_of(t)->collection.n_graphs, wanted = t->config->train.batch_size;
+  return wanted < n ? wanted : n;
+}
+
 static hg_status make_lists(hg_trainer *t)
 {
   hg_collection_feed *f = t->feed;
-  hg_off n = f->collection.n_graphs, batch_size = t->config->train.batch_size < n ? t->config->train.batch_size : n;
+  hg_off size = batch_size(t);
   const hg_sharing sharing = {hg_world_rank(t->world), hg_world_size(t->world), f->work};
   hg_status rc = HG_OK;
-  HG_TRY(hg_batch_list_create(&f->epoch, f->n_training, batch_size, sharing));
-  HG_TRY(hg_batch_list_create(&f->evaluation, f->items.n, batch_size, sharing));
-  HG_TRY(HG_ALLOC(f->ramp, batch_size, "rows of a batch"));
-  HG_TRY(HG_ALLOC(f->numbers, batch_size, "graphs of a batch"));
-  for (hg_lid k = 0; k < batch_size; k++) f->ramp[k] = k;
+  HG_TRY(hg_batch_list_create(&f->epoch, f->n_training, size, sharing));
+  HG_TRY(hg_batch_list_create(&f->evaluation, f->items.n, size, sharing));
+  HG_TRY(HG_ALLOC(f->ramp, size, "rows of a batch"));
+  HG_TRY(HG_ALLOC(f->numbers, size, "graphs of a batch"));
+  for (hg_lid k = 0; k < size; k++) f->ramp[k] = k;
 done:
   return rc;
+}
+
+// what is kept for each graph, beside the collection and its batches
+static void plan_lists(hg_trainer *t)
+{
+  const hg_collection_feed *f = t->feed;
+  const hg_nodes *items = &f->items;
+  int ranks = hg_world_size(t->world);
+  hg_off outputs = t->labelled.n_classes, truth = HG_SPLIT_COUNT * (hg_off)sizeof(hg_lid) + 1 + (hg_off)sizeof(int64_t);
+  if (items->labels) truth += (hg_off)sizeof *items->labels;
+  if (items->label_bits) truth += hg_label_bytes(t->labelled.n_classes);
+  if (items->targets) truth += outputs * (hg_off)sizeof *items->targets;
+  size_t lists = 3 * (size_t)f->collection.n_graphs * sizeof(hg_off) + (size_t)(items->n * truth) +
+                 hg_batch_list_bytes(f->n_training, batch_size(t), ranks) +
+                 hg_batch_list_bytes(items->n, batch_size(t), ranks) + 2 * (size_t)batch_size(t) * sizeof(hg_lid);
+  size_t kept = (size_t)(items->n * (outputs + t->config->model.hidden)) * sizeof(hg_real);
+  t->planned.graph += lists;
+  t->planned.workspace += kept;
+  t->planned.total += lists + kept;
 }
 
 static hg_status make_batches(hg_trainer *t)
@@ -42,8 +68,9 @@ static hg_status make_batches(hg_trainer *t)
   hg_status rc = HG_OK;
   HG_TRY(make_hierarchy(t));
   f->source = (hg_batch_source){t->world, &f->collection, &f->hierarchy, o->normalization, o->self_loops};
-  HG_TRY(hg_batch_room_create(&room, &f->hierarchy, t->config->train.batch_size));
+  HG_TRY(hg_batch_room_create(&room, &f->hierarchy, batch_size(t)));
   HG_TRY(hg_memory_plan_batches(&t->planned, t->config, &f->source, &room));
+  plan_lists(t);
   HG_TRY(hg_batch_stream_create(&f->stream, &f->source, &room));
   HG_TRY(make_lists(t));
 done:
@@ -61,11 +88,19 @@ done:
   return rc;
 }
 
+static hg_status check_model(const hg_config *config, const hg_nodes *nodes)
+{
+  if (config->model.pooling == HG_POOLING_CLUSTER && nodes->n_dims == 0)
+    return hg_fail(HG_ERR_INPUT, "model.pooling: cluster needs positions of the nodes, found none in %s",
+                   config->dataset.path);
+  return hg_check_positions(config, nodes);
+}
+
 static hg_status build(hg_trainer *t)
 {
   hg_collection_feed *f = t->feed;
   hg_status rc = HG_OK;
-  HG_TRY_ALL(t->world, "planning the model", hg_check_positions(t->config, &f->collection.united.nodes));
+  HG_TRY_ALL(t->world, "planning the model", check_model(t->config, &f->collection.united.nodes));
   HG_TRY_ALL(t->world, "making batches", make_batches(t));
   const hg_batch *batch = hg_batch_stream_model(f->stream);
   f->input = hg_input_view(&batch->x);

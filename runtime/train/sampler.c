@@ -30,6 +30,12 @@ void hg_batch_list_free(hg_batch_list *list)
   hg_free(&list->load);
 }
 
+size_t hg_batch_list_bytes(hg_off n, hg_off batch_size, int ranks)
+{
+  hg_off numbers = 2 * n + (n + batch_size - 1) / batch_size + 1 + ranks;
+  return (size_t)numbers * sizeof(hg_off) + (size_t)(n < batch_size ? n : batch_size) * sizeof(hg_costed_graph);
+}
+
 hg_off hg_batch_list_size(const hg_batch_list *list, hg_off b)
 {
   hg_off left = list->n - b * list->batch_size;

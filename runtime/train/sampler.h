@@ -1,4 +1,6 @@
 #pragma once
+#include <stddef.h>
+
 #include "core/base/types.h"
 
 /** Who shares the work, and what each graph costs. */
@@ -30,6 +32,9 @@ typedef struct {
 /** For n graphs; none is listed yet. */
 hg_status hg_batch_list_create(hg_batch_list *list, hg_off n, hg_off batch_size, hg_sharing sharing);
 void hg_batch_list_free(hg_batch_list *list);
+
+/** Bytes that hg_batch_list_create allocates, for the memory plan. */
+size_t hg_batch_list_bytes(hg_off n, hg_off batch_size, int ranks);
 
 /** Graphs of the whole batch b. */
 hg_off hg_batch_list_size(const hg_batch_list *list, hg_off b);

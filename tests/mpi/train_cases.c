@@ -9,43 +9,10 @@
 #include "runtime/train/run.h"
 #include "runtime/train/trainer.h"
 #include "tests/mpi/train_graph.h"
+#include "tests/mpi/train_runs.h"
 #include "tests/support/mpi_case.h"
 
 enum { EPOCHS = 100 };
-
-static const bool exact = sizeof(hg_real) == sizeof(double);
-
-static void configure(hg_config *config, const char *const *changes)
-{
-  for (; *changes; changes++) check_ok(hg_config_override(config, *changes));
-  check_ok(hg_config_resolve(config));
-}
-
-// training losses of `epochs` epochs, without coordinator
-static void curve(hg_world *world, const hg_config *config, int epochs, double *losses)
-{
-  hg_trainer t;
-  hg_phases phases;
-  hg_phases_start(&phases);
-  if (!check_ok(hg_trainer_create(&t, world, config))) return;
-  hg_trainer_start(&t, config->seed);
-  for (int e = 1; e <= epochs; e++) {
-    const hg_plan plan = hg_schedule_plan(config, &(hg_schedule_state){0}, e);
-    hg_step step = hg_trainer_step(&t, config->seed, &plan, NULL, &phases);
-    double sums[] = {step.loss.loss, step.loss.weight};
-    hg_sum_doubles(world, sums, 2);
-    losses[e - 1] = sums[0] / sums[1];
-  }
-  hg_trainer_free(&t);
-}
-
-static void check_curves(const double *found, const double *expected, int n, double tolerance, const char *what)
-{
-  for (int e = 0; e < n; e++)
-    if (!check(fabs(found[e] - expected[e]) <= tolerance * fabs(expected[e]),
-               "%s: epoch %d: loss %.12g, expected %.12g", what, e + 1, found[e], expected[e]))
-      return;
-}
 
 // every partitioner on this number of ranks against one rank
 static void check_follows_one_for(hg_world *world, const train_graph *graph, int epochs, const char *const *changes)
@@ -57,14 +24,14 @@ static void check_follows_one_for(hg_world *world, const train_graph *graph, int
   check_ok(train_graph_write(world, graph, path));
   hg_config config = train_config(path);
   config.train.epochs = epochs;
-  configure(&config, changes);
+  train_configure(&config, changes);
   check_ok(hg_world_self_create(&self, world));
-  if (hg_world_rank(world) == 0) curve(self, &config, epochs, expected);
+  if (hg_world_rank(world) == 0) train_curve(self, &config, epochs, expected);
   hg_broadcast(world, expected, sizeof expected, 0);
   for (size_t m = 0; m < sizeof methods / sizeof *methods; m++) {
     snprintf(config.partition.method, sizeof config.partition.method, "%s", methods[m]);
-    curve(world, &config, epochs, found);
-    check_curves(found, expected, epochs, exact ? 1e-9 : 1e-4, methods[m]);
+    train_curve(world, &config, epochs, found);
+    check_train_curves(found, expected, epochs, train_exact ? 1e-9 : 1e-4, methods[m]);
   }
   hg_world_self_free(&self);
   train_graph_remove(world, path);
@@ -74,8 +41,6 @@ static void check_follows_one(hg_world *world, const train_graph *graph, const c
 {
   check_follows_one_for(world, graph, EPOCHS, changes);
 }
-
-#define OPTIONS(...) ((const char *const[]){__VA_ARGS__, NULL})
 
 static void ranks_follow_one_with_dropout(hg_world *world)
 {
@@ -105,7 +70,7 @@ static void ranks_follow_one_with_norms(hg_world *world)
 // double precision follows all the way.
 static void ranks_follow_one_with_geogcn(hg_world *world)
 {
-  int epochs = exact ? EPOCHS : 30;
+  int epochs = train_exact ? EPOCHS : 30;
   train_graph g = train_graph_default();
   g.n = 300;
   g.n_dims = 2;
@@ -144,9 +109,9 @@ static void same_run_same_bits(hg_world *world)
   double first[30], second[30];
   check_ok(train_graph_write(world, &g, path));
   hg_config config = train_config(path);
-  configure(&config, OPTIONS("model.dropout=0.5", "model.layers=3", "model.norm=batch"));
-  curve(world, &config, 30, first);
-  curve(world, &config, 30, second);
+  train_configure(&config, OPTIONS("model.dropout=0.5", "model.layers=3", "model.norm=batch"));
+  train_curve(world, &config, 30, first);
+  train_curve(world, &config, 30, second);
   check(memcmp(first, second, sizeof first) == 0, "the second run has other losses");
   train_graph_remove(world, path);
 }
@@ -159,49 +124,12 @@ static void local_every_step_is_allreduce(hg_world *world)
   double every_step[30], local[30];
   check_ok(train_graph_write(world, &g, path));
   hg_config config = train_config(path);
-  configure(&config, OPTIONS("train.optimizer=sgd", "train.momentum=0", "train.learning_rate=0.1"));
-  curve(world, &config, 30, every_step);
-  configure(&config, OPTIONS("train.sync=local", "train.sync_every=1"));
-  curve(world, &config, 30, local);
-  check_curves(local, every_step, 30, exact ? 1e-9 : 1e-4, "local");
+  train_configure(&config, OPTIONS("train.optimizer=sgd", "train.momentum=0", "train.learning_rate=0.1"));
+  train_curve(world, &config, 30, every_step);
+  train_configure(&config, OPTIONS("train.sync=local", "train.sync_every=1"));
+  train_curve(world, &config, 30, local);
+  check_train_curves(local, every_step, 30, train_exact ? 1e-9 : 1e-4, "local");
   train_graph_remove(world, path);
-}
-
-// a whole run through the coordinator; its last checkpoint
-static void run_and_load(hg_world *world, const hg_config *config, bool resume, hg_checkpoint *last)
-{
-  const hg_run_options options = {.resume = resume, .quiet = true};
-  char path[HG_PATH_MAX];
-  check_ok(hg_run_train(world, config, options));
-  hg_barrier(world);
-  hg_checkpoint_path(config->output, 0, config->train.epochs, path);
-  check_ok(hg_checkpoint_read(last, path));
-}
-
-static void check_same_weights(const hg_checkpoint *a, const hg_checkpoint *b, double tolerance, const char *what)
-{
-  check(a->epoch == b->epoch && a->schedule.best_epoch == b->schedule.best_epoch,
-        "%s: epochs %d and %d, best %d and %d", what, a->epoch, b->epoch, a->schedule.best_epoch,
-        b->schedule.best_epoch);
-  for (hg_off k = 0; k < a->n_parameters; k++) {
-    double x = (double)a->parameters[k], y = (double)b->parameters[k];
-    if (!check(fabs(x - y) <= tolerance * fmax(1, fabs(y)), "%s: parameter %lld: %.17g, expected %.17g", what,
-               (long long)k, x, y))
-      return;
-  }
-  if (tolerance > 0) return;
-  check(memcmp(a->moments, b->moments, (size_t)a->n_moments * sizeof(hg_real)) == 0, "%s: the moments differ", what);
-  check(memcmp(a->best_parameters, b->best_parameters, (size_t)a->n_parameters * sizeof(hg_real)) == 0,
-        "%s: the best weights differ", what);
-}
-
-static void remove_checkpoint(hg_world *world, const hg_config *config, int epoch)
-{
-  char path[HG_PATH_MAX];
-  hg_checkpoint_path(config->output, 0, epoch, path);
-  hg_barrier(world); // the others have read it
-  if (hg_world_rank(world) == 0) check(remove(path) == 0, "cannot remove %s", path);
-  hg_barrier(world);
 }
 
 static void check_resumed(hg_world *world, const char *const *changes)
@@ -212,19 +140,19 @@ static void check_resumed(hg_world *world, const char *const *changes)
   hg_checkpoint whole = {0}, resumed = {0}, elsewhere = {0};
   check_ok(train_graph_write(world, &g, path));
   hg_config config = train_config(path);
-  configure(&config, OPTIONS("train.epochs=12", "train.checkpoint_every=5", "train.keep_checkpoints=9",
-                             "model.dropout=0.5", "train.schedule=cosine", "train.evaluate_every=2"));
-  configure(&config, changes);
-  run_and_load(world, &config, false, &whole);
-  remove_checkpoint(world, &config, 12);
-  run_and_load(world, &config, true, &resumed);
-  check_same_weights(&resumed, &whole, 0, "resumed");
-  remove_checkpoint(world, &config, 12);
+  train_configure(&config, OPTIONS("train.epochs=12", "train.checkpoint_every=5", "train.keep_checkpoints=9",
+                                   "model.dropout=0.5", "train.schedule=cosine", "train.evaluate_every=2"));
+  train_configure(&config, changes);
+  train_run(world, &config, false, &whole);
+  train_remove_checkpoint(world, &config, 12);
+  train_run(world, &config, true, &resumed);
+  check_train_weights(&resumed, &whole, 0, "resumed");
+  train_remove_checkpoint(world, &config, 12);
   hg_world *self = NULL;
   check_ok(hg_world_self_create(&self, world));
   if (hg_world_rank(world) == 0) {
-    run_and_load(self, &config, true, &elsewhere);
-    check_same_weights(&elsewhere, &whole, exact ? 1e-9 : 1e-4, "resumed on one rank");
+    train_run(self, &config, true, &elsewhere);
+    check_train_weights(&elsewhere, &whole, train_exact ? 1e-9 : 1e-4, "resumed on one rank");
     hg_checkpoint_free(&elsewhere);
   }
   hg_world_self_free(&self);
@@ -254,13 +182,13 @@ static void coordinator_sums_agree_with_allreduce(hg_world *world)
   hg_checkpoint allreduce = {0}, first = {0}, second = {0};
   check_ok(train_graph_write(world, &g, path));
   hg_config config = train_config(path);
-  configure(&config, OPTIONS("train.epochs=8", "train.sync=allreduce"));
-  run_and_load(world, &config, false, &allreduce);
-  configure(&config, OPTIONS("train.sync=coordinator"));
-  run_and_load(world, &config, false, &first);
-  run_and_load(world, &config, false, &second);
-  check_same_weights(&first, &allreduce, exact ? 1e-9 : 1e-4, "coordinator");
-  check_same_weights(&second, &first, 0, "coordinator again");
+  train_configure(&config, OPTIONS("train.epochs=8", "train.sync=allreduce"));
+  train_run(world, &config, false, &allreduce);
+  train_configure(&config, OPTIONS("train.sync=coordinator"));
+  train_run(world, &config, false, &first);
+  train_run(world, &config, false, &second);
+  check_train_weights(&first, &allreduce, train_exact ? 1e-9 : 1e-4, "coordinator");
+  check_train_weights(&second, &first, 0, "coordinator again");
   hg_checkpoint_free(&allreduce);
   hg_checkpoint_free(&first);
   hg_checkpoint_free(&second);
@@ -273,7 +201,7 @@ static void check_memory(hg_world *world, const train_graph *graph, const char *
   char path[HG_PATH_MAX];
   check_ok(train_graph_write(world, graph, path));
   hg_config config = train_config(path);
-  configure(&config, changes);
+  train_configure(&config, changes);
   hg_trainer t;
   if (check_ok(hg_trainer_create(&t, world, &config))) {
     double planned = (double)t.planned.total, used = (double)hg_alloc_bytes();
@@ -308,7 +236,7 @@ static void geogcn_names_a_node_without_place(hg_world *world)
   g.nan_position = true;
   check_ok(train_graph_write(world, &g, path));
   hg_config config = train_config(path);
-  configure(&config, OPTIONS("model.type=geogcn"));
+  train_configure(&config, OPTIONS("model.type=geogcn"));
   hg_trainer t;
   check(hg_trainer_create(&t, world, &config) == HG_ERR_INPUT, "trained with a position that is no number");
   check(strstr(hg_error_text(), "graph.hg: node 89: position 2 is nan, expected a finite number") != NULL, "said: %s",
@@ -326,7 +254,7 @@ static void geogcn_says_what_it_needs(hg_world *world)
     g.sparse_features = k == 1;
     check_ok(train_graph_write(world, &g, path));
     hg_config config = train_config(path);
-    configure(&config, OPTIONS("model.type=geogcn"));
+    train_configure(&config, OPTIONS("model.type=geogcn"));
     hg_trainer t;
     check(hg_trainer_create(&t, world, &config) == HG_ERR_INPUT, "made a model of a graph that it does not fit");
     snprintf(expected, sizeof expected, "model.type: geogcn needs %s in %s", found[k], path);

@@ -106,8 +106,9 @@ done:
   return rc;
 }
 
-static hg_status write_alone(const train_graph *what, const char *path)
+static hg_status write_alone(const void *graph_wanted, const char *path)
 {
+  const train_graph *what = graph_wanted;
   train_graph g = *what;
   hg_graph graph = {.symmetric = !what->directed};
   hg_build_counts counts;
@@ -120,18 +121,24 @@ done:
   return rc;
 }
 
-hg_status train_graph_write(hg_world *world, const train_graph *what, char path[HG_PATH_MAX])
+hg_status train_file_write(hg_world *world, hg_status (*write)(const void *what, const char *path), const void *what,
+                           char path[HG_PATH_MAX])
 {
   hg_status rc = HG_OK;
   if (hg_world_rank(world) == 0) {
     char folder[] = "/tmp/halognn_train_XXXXXX";
     rc = mkdtemp(folder) ? HG_OK : hg_fail(HG_ERR_IO, "%s: cannot make it", folder);
     snprintf(path, HG_PATH_MAX, "%s/graph.hg", folder);
-    if (rc == HG_OK) rc = write_alone(what, path);
+    if (rc == HG_OK) rc = write(what, path);
   }
   rc = hg_agree(world, rc, "writing the test graph");
   if (rc == HG_OK) hg_broadcast(world, path, HG_PATH_MAX, 0);
   return rc;
+}
+
+hg_status train_graph_write(hg_world *world, const train_graph *what, char path[HG_PATH_MAX])
+{
+  return train_file_write(world, write_alone, what, path);
 }
 
 void train_graph_remove(hg_world *world, const char *path)

@@ -23,5 +23,9 @@ train_graph train_graph_default(void);
 hg_status train_graph_write(hg_world *world, const train_graph *what, char path[HG_PATH_MAX]);
 void train_graph_remove(hg_world *world, const char *path);
 
+/** The same for a file that `write` makes on rank 0. Remove with train_graph_remove. */
+hg_status train_file_write(hg_world *world, hg_status (*write)(const void *what, const char *path), const void *what,
+                           char path[HG_PATH_MAX]);
+
 /** A config for it: two layers, 5 hidden, no dropout, metis. */
 hg_config train_config(const char *path);
