@@ -29,10 +29,23 @@ class Data:
         self.set_graph(x, positions, source, target, normalization, normalize_positions)
 
     def set_graph(self, x, positions, source, target, normalization, normalize_positions):
-        n = len(x)
-        lengths = np.linalg.norm(positions[source] - positions[target], axis=1)
-        if normalize_positions == "mean_edge" and lengths.sum() > 0:
-            positions = positions / lengths.mean()
+        if normalize_positions == "mean_edge":
+            positions = positions / mean_edge(positions, source, target)
+        self.x, self.positions = x, positions
+        self.edges = Edges(positions, source, target, normalization)
+
+
+def mean_edge(positions, source, target):
+    """The mean length of an edge; 1 where that is 0."""
+    lengths = np.linalg.norm(positions[source] - positions[target], axis=1)
+    return lengths.mean() if lengths.sum() > 0 else 1.0
+
+
+class Edges:
+    """What a layer aggregates over: the edges j -> i with a self-loop at each node, their displacements and weights."""
+
+    def __init__(self, positions, source, target, normalization):
+        n = len(positions)
         source, target = np.append(source, np.arange(n)), np.append(target, np.arange(n))
         degree = np.bincount(target, minlength=n)
         weights = {
@@ -40,7 +53,7 @@ class Data:
             "row": 1 / degree[target],
             "symmetric": 1 / np.sqrt(degree[target] * degree[source]),
         }
-        self.x, self.positions, self.source, self.target, self.w = x, positions, source, target, weights[normalization]
+        self.source, self.target, self.w = source, target, weights[normalization]
         self.delta = positions[source] - positions[target]
         edges, ones = np.arange(len(source)), np.ones(len(source))
         self.to_target = sp.csr_matrix((ones, (target, edges)), shape=(n, len(source)))
@@ -52,39 +65,39 @@ def scatter(incidence, values):
     return (incidence @ values.reshape(len(values), -1)).reshape(-1, *values.shape[1:])
 
 
-def gates(data, p, channels):
+def gates(edges, p, channels):
     """u delta + b of each edge, as edges x channels x filters, or edges x 1 x filters where the channels share them."""
-    z = data.delta @ p["gate.weight"].T + p["gate.bias"]
+    z = edges.delta @ p["gate.weight"].T + p["gate.bias"]
     filters = len(p["weight"]) // channels
     return z.reshape(len(z), -1, filters)
 
 
-def layer_forward(data, p, h):
+def layer_forward(edges, p, h):
     """(a, W a + bias)"""
-    z = gates(data, p, h.shape[1])
-    messages = data.w[:, None, None] * np.maximum(z, 0) * h[data.source][:, :, None]
-    a = scatter(data.to_target, messages).reshape(len(h), -1)
+    z = gates(edges, p, h.shape[1])
+    messages = edges.w[:, None, None] * np.maximum(z, 0) * h[edges.source][:, :, None]
+    a = scatter(edges.to_target, messages).reshape(len(h), -1)
     return a, a @ p["weight"] + p["bias"]
 
 
-def layer_backward(data, p, h, a, d):
+def layer_backward(edges, p, h, a, d):
     """(gradients of the parameters, gradient of h), d is that of W a + bias."""
     n, channels = h.shape
-    z = gates(data, p, channels)
-    d_a = (d @ p["weight"].T).reshape(n, channels, -1)[data.target] * data.w[:, None, None]
-    d_h = scatter(data.to_source, (d_a * np.maximum(z, 0)).sum(axis=2))
-    q = d_a * h[data.source][:, :, None] * (z > 0)
+    z = gates(edges, p, channels)
+    d_a = (d @ p["weight"].T).reshape(n, channels, -1)[edges.target] * edges.w[:, None, None]
+    d_h = scatter(edges.to_source, (d_a * np.maximum(z, 0)).sum(axis=2))
+    q = d_a * h[edges.source][:, :, None] * (z > 0)
     if z.shape[1] == 1:
         q = q.sum(axis=1)
     q = q.reshape(len(q), -1)
-    return {"gate.weight": q.T @ data.delta, "gate.bias": q.sum(axis=0), "weight": a.T @ d, "bias": d.sum(axis=0)}, d_h
+    return {"gate.weight": q.T @ edges.delta, "gate.bias": q.sum(axis=0), "weight": a.T @ d, "bias": d.sum(axis=0)}, d_h
 
 
 def forward(data, params):
     """(outputs of all layers, features first; sums a of all layers)"""
     outputs, sums = [data.x], []
     for layer, p in enumerate(params):
-        a, z = layer_forward(data, p, outputs[-1])
+        a, z = layer_forward(data.edges, p, outputs[-1])
         sums.append(a)
         outputs.append(np.maximum(z, 0) if layer + 1 < len(params) else z)
     return outputs, sums
@@ -98,7 +111,7 @@ def gradients(data, params):
     for layer in reversed(range(len(params))):
         if layer + 1 < len(params):
             d = d * (outputs[layer + 1] > 0)
-        g, d = layer_backward(data, params[layer], outputs[layer], sums[layer], d)
+        g, d = layer_backward(data.edges, params[layer], outputs[layer], sums[layer], d)
         grads.append(g)
     return loss, outputs, grads[::-1]
 
@@ -158,7 +171,7 @@ def sum_by_loops(data, p, h, shared):
     channels = h.shape[1]
     filters = len(p["weight"]) // channels
     a = np.zeros((len(h), channels * filters))
-    for j, i, w in zip(data.source, data.target, data.w):
+    for j, i, w in zip(data.edges.source, data.edges.target, data.edges.w):
         for c in range(channels):
             for k in range(filters):
                 row = k if shared else c * filters + k
@@ -174,7 +187,7 @@ def main():
     for layers, dims, shared, norm, seed in itertools.product((1, 2), (2, 3), (False, True), ("sum", "symmetric"), range(2)):
         data = small_graph(dims, norm, seed)
         params = random_params([2] + [3] * (layers - 1) + [3], dims, 4, shared, seed)
-        off = np.abs(layer_forward(data, params[0], data.x)[0] - sum_by_loops(data, params[0], data.x, shared)).max()
+        off = np.abs(layer_forward(data.edges, params[0], data.x)[0] - sum_by_loops(data, params[0], data.x, shared)).max()
         worst = training.worst_gradient(gradients, data, params)
         checks += 2
         bad += (off > 1e-12) + (worst > 1e-6)

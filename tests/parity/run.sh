@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The NumPy references check themselves, then the float64 build is compared with them: GCN on Cora, geo-GCN on random graphs and on OpenFlights.
+# The NumPy references check themselves, then the float64 build is compared with them: GCN on Cora, geo-GCN on
+# OpenFlights, on random graphs and on collections of them.
 #
 #   tests/parity/run.sh [HALOGNN]     the program (build/float64/halognn)
 . "$(dirname "$0")/../../scripts/common.sh"
@@ -10,6 +11,7 @@ data=$(realpath -m "${SHARED_DATA:-$ROOT/../shared/data}")
 cd "$ROOT/tests/parity"
 "$PYTHON" gcn_reference.py
 "$PYTHON" geogcn_reference.py
+"$PYTHON" geogcn_graphs_reference.py
 [ -x "$halognn" ] || die "$halognn is not built: cmake --preset float64 && cmake --build --preset float64"
 if [ -f "$data/cora.npz" ] && [ -f "$data/openflights.npz" ]; then
   "$PYTHON" compare_gcn.py "$halognn" "$data/cora.npz"
