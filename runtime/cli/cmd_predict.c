@@ -15,7 +15,7 @@ typedef struct {
 
 static const struct argp_option options[] = {
     {"output", 'o', "FILE", 0, "where to write, .npz or .csv (default: RUN_DIR/predictions.npz)", 0},
-    {"dataset", KEY_DATASET, "GRAPH.hg", 0, "predict on this graph instead of the run's", 0},
+    {"dataset", KEY_DATASET, "GRAPH.hg", 0, "predict on this graph or collection", 0},
     {"repeat", KEY_REPEAT, "R", 0, "which of the run's seeds, from 0 (default: 0)", 0},
     {"threads", KEY_THREADS, "T", 0, "threads of each rank", 0},
     {0},
@@ -63,7 +63,7 @@ static hg_status write(const arguments *a, const hg_predictions *predictions)
   snprintf(path, sizeof path, "%s/predictions.npz", a->run);
   const char *output = a->output ? a->output : path;
   hg_status rc = hg_predictions_write(predictions, output);
-  if (rc == HG_OK) printf("%s: %lld nodes\n", output, (long long)predictions->n);
+  if (rc == HG_OK) printf("%s: %lld %ss\n", output, (long long)predictions->n, predictions->item);
   return rc;
 }
 

@@ -1,8 +1,9 @@
 #pragma once
 #include "core/graph/graph.h"
 
-/** What a trained model says of every node, on rank 0, ascending by original id. */
+/** What a trained model says of every node, or graph of a collection, on rank 0, ascending by original id. */
 typedef struct {
+  const char *item; ///< "node" or "graph"; static
   hg_task task;
   hg_off n;
   int n_classes, n_embedding;
@@ -21,6 +22,6 @@ hg_status hg_predictions_check_path(const char *path);
 
 /**
  * Writes them to `path`, whose suffix chooses: .npz (original_ids, predictions, probabilities or values, embeddings) or
- * .csv (one line a node). Appears only when complete. HG_ERR_INPUT for another suffix.
+ * .csv (one line a node or graph). Appears only when complete. HG_ERR_INPUT for another suffix.
  */
 hg_status hg_predictions_write(const hg_predictions *predictions, const char *path);

@@ -75,7 +75,7 @@ static void print_result(const hg_run_summary *s, FILE *to)
   double mean, deviation;
   hg_summary_test(s, &mean, &deviation);
   if (isnan(mean))
-    fprintf(to, "%-21s none: no labelled test nodes\n", "test score");
+    fprintf(to, "%-21s none: nothing labelled to test with\n", "test score");
   else if (s->n_repeats > 1)
     fprintf(to, "test %-16s %.4f +- %.4f over %d seeds, at the best validation epoch\n", metric, mean, deviation,
             s->n_repeats);

@@ -9,7 +9,7 @@ typedef struct {
   int epoch; ///< from 1
   double learning_rate, train_loss;
   bool evaluated;
-  hg_scores scores[HG_SPLIT_COUNT];  ///< when evaluated: of train, val and test nodes
+  hg_scores scores[HG_SPLIT_COUNT];  ///< when evaluated: of the splits train (not of graphs), val and test
   double seconds;                    ///< training, without evaluation and checkpoints; max over ranks
   int64_t halo_bytes, halo_messages; ///< sent, all ranks
   double phases[HG_PHASE_COUNT];     ///< seconds, max over ranks

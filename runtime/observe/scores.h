@@ -3,7 +3,7 @@
 #include "runtime/config/config.h"
 
 /**
- * How good the outputs are on the nodes of one split; NaN where a score does not apply to the task or was not asked
+ * How good the outputs are on the nodes or graphs of one split; NaN where a score does not apply to the task or was not asked
  * for.
  */
 typedef struct {

@@ -66,6 +66,7 @@ static hg_status gather_all(hg_trainer *t, hg_predictions *p)
   HG_TRY(gather_rows(t->world, &out.logits, &p->outputs));
   HG_TRY(hg_gather(t->world, t->labelled.original_ids, (size_t)t->labelled.n_items * sizeof(int64_t),
                    (void **)&p->original_ids, &offsets));
+  p->item = t->type->item;
   p->task = t->labelled.task;
   p->n = t->facts.n_items;
   p->n_classes = out.logits.cols;

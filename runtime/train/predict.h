@@ -4,8 +4,8 @@
 #include "runtime/observe/predictions.h"
 
 /**
- * Outputs of a run's best weights for all nodes of config->dataset.path, which may be another graph than the one that
- * was trained on, and without labels; gathered on rank 0 (zeroed elsewhere), on any number of ranks.
+ * Outputs of a run's best weights for all nodes of config->dataset.path, or all graphs of a collection; it may be
+ * another one than what was trained on, and without labels; gathered on rank 0 (zeroed elsewhere), on any number of ranks.
  * @param repeat   which of the run's seeds, from 0
  * Collective.
  */

@@ -67,3 +67,44 @@ void expect_refusal(const char *folder, int ranks, int status, const char *words
   cr_expect_str_empty(r.out, "halognn %s\nprinted %s", words, r.out);
   run_free(&r);
 }
+
+json_t *load_json(const char *folder, const char *name)
+{
+  json_error_t error;
+  json_t *object = json_load_file(path_in(folder, name), 0, &error);
+  cr_assert_not_null(object, "%s: %s", name, error.text);
+  return object;
+}
+
+double number_of(const json_t *object, const char *key)
+{
+  const json_t *value = json_object_get(object, key);
+  cr_expect(json_is_number(value), "%s is no number", key);
+  return json_number_value(value);
+}
+
+int count_lines(const char *folder, const char *name)
+{
+  FILE *file = fopen(path_in(folder, name), "r");
+  int n = 0;
+  cr_assert_not_null(file, "%s is not there", name);
+  for (int c = fgetc(file); c != EOF; c = fgetc(file)) n += c == '\n';
+  fclose(file);
+  return n;
+}
+
+void python_agrees(const char *folder, const char *program)
+{
+  static const char *const pythons[] = {"python3", "/usr/bin/python3"}; // the first may be one without NumPy
+  for (int k = 0; k < 2; k++) {
+    run_result has = run_in(folder, 60, (const char *const[]){pythons[k], "-c", "import numpy", NULL});
+    bool there = has.status == 0;
+    run_free(&has);
+    if (!there) continue;
+    run_result r = run_in(folder, 60, (const char *const[]){pythons[k], "-c", program, NULL});
+    cr_expect_eq(r.status, 0, "%s\n%s%s", program, r.out, r.err);
+    run_free(&r);
+    return;
+  }
+  cr_skip_test("python3 with numpy is not there");
+}

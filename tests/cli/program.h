@@ -1,4 +1,6 @@
 #pragma once
+#include <jansson.h>
+
 #include "tests/support/run.h"
 
 /**
@@ -15,3 +17,15 @@ run_result expect_status(const char *folder, int ranks, int status, const char *
 
 /** expect_status(2 or another), and all of standard error is one line that holds `message`; nothing on output. */
 void expect_refusal(const char *folder, int ranks, int status, const char *words, const char *message);
+
+/** The JSON file folder/name; fails the test when it is none. Free with json_decref. */
+json_t *load_json(const char *folder, const char *name);
+
+/** A key's number; fails the test where it is none. */
+double number_of(const json_t *object, const char *key);
+
+/** Lines of the file folder/name. */
+int count_lines(const char *folder, const char *name);
+
+/** Runs a Python program in the folder, which must end well; skips the test where there is no NumPy. */
+void python_agrees(const char *folder, const char *program);

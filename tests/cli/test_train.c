@@ -39,48 +39,6 @@ static void runs(int ranks, const char *words)
 
 static bool is_there(const char *name) { return access(path_in(folder, name), F_OK) == 0; }
 
-static json_t *load_json(const char *name)
-{
-  json_error_t error;
-  json_t *object = json_load_file(path_in(folder, name), 0, &error);
-  cr_assert_not_null(object, "%s: %s", name, error.text);
-  return object;
-}
-
-static double number(const json_t *object, const char *key)
-{
-  const json_t *value = json_object_get(object, key);
-  cr_expect(json_is_number(value), "%s is no number", key);
-  return json_number_value(value);
-}
-
-static int count_lines(const char *name)
-{
-  FILE *file = fopen(path_in(folder, name), "r");
-  int n = 0;
-  cr_assert_not_null(file, "%s is not there", name);
-  for (int c = fgetc(file); c != EOF; c = fgetc(file)) n += c == '\n';
-  fclose(file);
-  return n;
-}
-
-// NumPy must agree with the program's files
-static void python_agrees(const char *program)
-{
-  static const char *const pythons[] = {"python3", "/usr/bin/python3"}; // the first may be one without NumPy
-  for (int k = 0; k < 2; k++) {
-    run_result has = run_in(folder, 60, (const char *const[]){pythons[k], "-c", "import numpy", NULL});
-    bool there = has.status == 0;
-    run_free(&has);
-    if (!there) continue;
-    run_result r = run_in(folder, 60, (const char *const[]){pythons[k], "-c", program, NULL});
-    cr_expect_eq(r.status, 0, "%s\n%s%s", program, r.out, r.err);
-    run_free(&r);
-    return;
-  }
-  cr_skip_test("python3 with numpy is not there");
-}
-
 Test(cli_train, leaves_a_folder_with_all_its_files)
 {
   static const char *const files[] = {"config.yaml",
@@ -100,7 +58,7 @@ Test(cli_train, leaves_a_folder_with_all_its_files)
     snprintf(name, sizeof name, "runs/small/%s", files[k]);
     cr_expect(is_there(name), "%s is not there", name);
   }
-  cr_expect_eq(count_lines("runs/small/metrics.jsonl"), 15);
+  cr_expect_eq(count_lines(folder, "runs/small/metrics.jsonl"), 15);
   cr_expect_not(is_there("runs/small/coordinator.json"), "the address file is gone when the run has ended");
 }
 
@@ -123,15 +81,15 @@ Test(cli_train, the_summary_has_its_fixed_keys)
                                      "partition_seconds",
                                      "peak_rss_bytes"};
   runs(2, "train c.yaml --quiet --output r");
-  json_t *s = load_json("r/summary.json");
+  json_t *s = load_json(folder, "r/summary.json");
   cr_expect_str_eq(json_string_value(json_object_get(s, "status")), "finished");
-  for (size_t k = 0; k < sizeof keys / sizeof *keys; k++) (void)number(s, keys[k]);
-  cr_expect_eq(number(s, "ranks"), 2);
-  cr_expect_eq(number(s, "epochs"), 15);
-  cr_expect_gt(number(s, "halo_bytes_per_epoch"), 0);
-  cr_expect_gt(number(s, "halo_nodes"), 0);
-  cr_expect_gt(number(json_object_get(s, "phases"), "evaluate"), 0);
-  cr_expect_gt(number(json_object_get(s, "phases"), "checkpoint"), 0);
+  for (size_t k = 0; k < sizeof keys / sizeof *keys; k++) (void)number_of(s, keys[k]);
+  cr_expect_eq(number_of(s, "ranks"), 2);
+  cr_expect_eq(number_of(s, "epochs"), 15);
+  cr_expect_gt(number_of(s, "halo_bytes_per_epoch"), 0);
+  cr_expect_gt(number_of(s, "halo_nodes"), 0);
+  cr_expect_gt(number_of(json_object_get(s, "phases"), "evaluate"), 0);
+  cr_expect_gt(number_of(json_object_get(s, "phases"), "checkpoint"), 0);
   json_decref(s);
 }
 
@@ -139,13 +97,13 @@ Test(cli_train, three_ranks_follow_one)
 {
   runs(0, "train c.yaml --quiet --output one");
   runs(3, "train c.yaml --quiet --output three");
-  python_agrees("import json\n"
-                "a, b = [[json.loads(l) for l in open(f + '/metrics.jsonl')] for f in ('one', 'three')]\n"
-                "assert len(a) == len(b) == 15\n"
-                "for x, y in zip(a, b):\n"
-                "    for key in ('train_loss', 'val_loss'):\n"
-                "        assert abs(x[key] - y[key]) <= 1e-4 * abs(x[key]), (key, x, y)\n"
-                "assert json.load(open('three/environment.json'))['ranks'] == 3\n");
+  python_agrees(folder, "import json\n"
+                        "a, b = [[json.loads(l) for l in open(f + '/metrics.jsonl')] for f in ('one', 'three')]\n"
+                        "assert len(a) == len(b) == 15\n"
+                        "for x, y in zip(a, b):\n"
+                        "    for key in ('train_loss', 'val_loss'):\n"
+                        "        assert abs(x[key] - y[key]) <= 1e-4 * abs(x[key]), (key, x, y)\n"
+                        "assert json.load(open('three/environment.json'))['ranks'] == 3\n");
 }
 
 Test(cli_train, overrides_threads_and_quiet_are_obeyed)
@@ -155,10 +113,10 @@ Test(cli_train, overrides_threads_and_quiet_are_obeyed)
   cr_expect_str_empty(r.err, "printed %s", r.err);
   cr_expect_not_null(strstr(r.out, "1 x 2 threads"), "%s", r.out);
   run_free(&r);
-  json_t *s = load_json("r/summary.json");
-  cr_expect_eq(number(s, "epochs"), 3);
-  cr_expect_eq(number(s, "threads"), 2);
-  cr_expect_eq(number(json_array_get(json_object_get(s, "repeat_results"), 0), "seed"), 7);
+  json_t *s = load_json(folder, "r/summary.json");
+  cr_expect_eq(number_of(s, "epochs"), 3);
+  cr_expect_eq(number_of(s, "threads"), 2);
+  cr_expect_eq(number_of(json_array_get(json_object_get(s, "repeat_results"), 0), "seed"), 7);
   json_decref(s);
   runs(0, "config r/config.yaml");
 }
@@ -175,19 +133,19 @@ Test(cli_train, a_dry_run_plans_and_writes_nothing)
 Test(cli_train, repeats_give_mean_and_deviation)
 {
   runs(0, "train c.yaml --quiet --set repeat=3 --output r");
-  json_t *s = load_json("r/summary.json"), *results = json_object_get(s, "repeat_results");
+  json_t *s = load_json(folder, "r/summary.json"), *results = json_object_get(s, "repeat_results");
   double sum = 0, squares = 0;
   cr_assert_eq(json_array_size(results), 3);
   for (size_t k = 0; k < 3; k++) {
-    double x = number(json_array_get(results, k), "test_accuracy");
-    cr_expect_eq(number(json_array_get(results, k), "seed"), 1 + (double)k);
+    double x = number_of(json_array_get(results, k), "test_accuracy");
+    cr_expect_eq(number_of(json_array_get(results, k), "seed"), 1 + (double)k);
     sum += x;
     squares += x * x;
   }
-  cr_expect(fabs(number(s, "test_accuracy_mean") - sum / 3) < 1e-6);
-  cr_expect(fabs(number(s, "test_accuracy_std") - sqrt(fmax(0, squares / 3 - sum * sum / 9))) < 1e-6);
-  cr_expect_eq(number(s, "repeats"), 3);
-  cr_expect_eq(count_lines("r/metrics.jsonl"), 45);
+  cr_expect(fabs(number_of(s, "test_accuracy_mean") - sum / 3) < 1e-6);
+  cr_expect(fabs(number_of(s, "test_accuracy_std") - sqrt(fmax(0, squares / 3 - sum * sum / 9))) < 1e-6);
+  cr_expect_eq(number_of(s, "repeats"), 3);
+  cr_expect_eq(count_lines(folder, "r/metrics.jsonl"), 45);
   cr_expect(is_there("r/checkpoints/best_2.h5"));
   json_decref(s);
   runs(0, "predict r --repeat 2 -o p.csv");
@@ -202,14 +160,15 @@ Test(cli_train, a_resumed_run_ends_as_one_that_was_not_stopped)
   cr_assert_eq(unlink(path_in(folder, "r/checkpoints/repeat_0_epoch_20.h5")), 0);
   cr_assert_eq(unlink(path_in(folder, "r/checkpoints/repeat_0_epoch_16.h5")), 0); // as if it had stopped after 12
   runs(0, "train c.yaml --quiet --output r --resume --set train.epochs=20");
-  cr_expect_eq(count_lines("r/metrics.jsonl"), 20);
-  python_agrees("import json\n"
+  cr_expect_eq(count_lines(folder, "r/metrics.jsonl"), 20);
+  python_agrees(folder,
+                "import json\n"
                 "a, b = [[json.loads(l)['train_loss'] for l in open(f + '/metrics.jsonl')] for f in ('whole', 'r')]\n"
                 "assert a == b, (a, b)\n"
                 "a, b = [json.load(open(f + '/summary.json'))['test_accuracy'] for f in ('whole', 'r')]\n"
                 "assert a == b\n");
   runs(2, "train c.yaml --quiet --output r --resume --set train.epochs=25"); // more epochs, other ranks
-  cr_expect_eq(count_lines("r/metrics.jsonl"), 25);
+  cr_expect_eq(count_lines(folder, "r/metrics.jsonl"), 25);
 }
 
 Test(cli_train, where_there_is_no_checkpoint_a_resumed_run_begins)
@@ -218,7 +177,7 @@ Test(cli_train, where_there_is_no_checkpoint_a_resumed_run_begins)
   cr_expect_not_null(strstr(r.err, "r/checkpoints: found no checkpoint to go on from; starting from the beginning"),
                      "%s", r.err);
   run_free(&r);
-  cr_expect_eq(count_lines("r/metrics.jsonl"), 15);
+  cr_expect_eq(count_lines(folder, "r/metrics.jsonl"), 15);
 }
 
 Test(cli_train, what_cannot_be_resumed_stays_as_it_was)
@@ -228,7 +187,7 @@ Test(cli_train, what_cannot_be_resumed_stays_as_it_was)
                  "r/checkpoints/repeat_0_epoch_15.h5: found a checkpoint of another model");
   expect_refusal(folder, 0, 2, "train c.yaml --quiet --output r --resume --set train.optimizer=sgd",
                  "found a checkpoint of another optimiser");
-  json_t *s = load_json("r/summary.json");
+  json_t *s = load_json(folder, "r/summary.json");
   cr_expect_str_eq(json_string_value(json_object_get(s, "status")), "finished");
   json_decref(s);
   runs(0, "predict r"); // its config.yaml still fits
@@ -242,6 +201,7 @@ Test(cli_train, predictions_and_weights_can_be_loaded_by_numpy)
   runs(0, "predict r -o p.csv");
   runs(0, "export r -o w.safetensors");
   python_agrees(
+      folder,
       "import json, struct, csv, numpy as np\n"
       "p, q = np.load('r/predictions.npz'), np.load('two.npz')\n"
       "assert (p['original_ids'] == np.arange(200)).all() and (q['original_ids'] == p['original_ids']).all()\n"
@@ -275,7 +235,7 @@ Test(cli_train, predict_takes_another_graph_when_its_own_is_gone)
   run_result r = expect_status(folder, 0, 0, "predict r --dataset other.hg -o p.csv");
   cr_expect_not_null(strstr(r.out, "p.csv: 90 nodes"), "%s", r.out);
   run_free(&r);
-  cr_expect_eq(count_lines("p.csv"), 91);
+  cr_expect_eq(count_lines(folder, "p.csv"), 91);
   expect_refusal(folder, 0, 2, "predict r -o q.csv", "dataset.path: found no file g.hg");
   runs(0, "generate csbm --nodes 90 --degree 6 --classes 3 --features 9 -o wide.hg");
   expect_refusal(folder, 0, 2, "predict r --dataset wide.hg -o q.csv", "found a checkpoint of another model");
@@ -288,8 +248,8 @@ Test(cli_train, predict_takes_a_graph_without_labels_and_split)
   runs(0, "generate csbm --nodes 70 --degree 6 --classes 0 --features 8 -o plain.hg");
   runs(0, "predict r --dataset plain.hg -o one.csv");
   runs(3, "predict r --dataset plain.hg -o three.csv");
-  cr_expect_eq(count_lines("one.csv"), 71);
-  cr_expect_eq(count_lines("three.csv"), 71);
+  cr_expect_eq(count_lines(folder, "one.csv"), 71);
+  cr_expect_eq(count_lines(folder, "three.csv"), 71);
   runs(0, "train c.yaml --quiet --output s --set dataset.normalize_features=standardize");
   runs(0, "predict s -o own.csv");
   expect_refusal(folder, 0, 2, "predict s --dataset plain.hg -o q.csv", "found another graph than the one");
@@ -301,7 +261,7 @@ Test(cli_train, positions_can_be_appended_to_the_features)
   runs(0, "generate geometric --nodes 60 --degree 6 --classes 0 --features 4 --seed 2 -o other.hg");
   runs(2, "train c.yaml --quiet --output r --set dataset.append_positions=true");
   runs(0, "predict r --dataset other.hg -o p.csv");
-  cr_expect_eq(count_lines("p.csv"), 61);
+  cr_expect_eq(count_lines(folder, "p.csv"), 61);
   run_result r = expect_status(folder, 0, 0, "info r/checkpoints/best_0.h5");
   cr_expect_not_null(strstr(r.out, "\"inputs\":6"), "%s", r.out);
   run_free(&r);
@@ -458,7 +418,7 @@ Test(cli_train, a_run_that_diverges_says_so_and_its_folder_too)
   run_result r = expect_status(folder, 2, 1, "train c.yaml --quiet --output r --set train.learning_rate=1e30");
   cr_expect_not_null(strstr(r.err, "the training loss is not a number any more"), "%s", r.err);
   run_free(&r);
-  json_t *s = load_json("r/summary.json");
+  json_t *s = load_json(folder, "r/summary.json");
   cr_expect_str_eq(json_string_value(json_object_get(s, "status")), "failed");
   cr_expect_not_null(strstr(json_string_value(json_object_get(s, "error")), "not a number any more"));
   json_decref(s);
