@@ -15,7 +15,7 @@ typedef struct {
 
 static const struct argp_option options[] = {
     {"output", 'o', "FILE", 0, "where to write, .npz or .csv (default: RUN_DIR/predictions.npz)", 0},
-    {"dataset", KEY_DATASET, "GRAPH.hg", 0, "predict on this graph or collection", 0},
+    {"dataset", KEY_DATASET, "GRAPH.hg", 0, "on this graph or collection instead of the run's", 0},
     {"repeat", KEY_REPEAT, "R", 0, "which of the run's seeds, from 0 (default: 0)", 0},
     {"threads", KEY_THREADS, "T", 0, "threads of each rank", 0},
     {0},

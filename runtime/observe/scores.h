@@ -3,8 +3,8 @@
 #include "runtime/config/config.h"
 
 /**
- * How good the outputs are on the nodes or graphs of one split; NaN where a score does not apply to the task or was not asked
- * for.
+ * How good the outputs are on the nodes or graphs of one split; NaN where a score does not apply to the task or was not
+ * asked for.
  */
 typedef struct {
   double loss;

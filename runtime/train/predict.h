@@ -5,7 +5,8 @@
 
 /**
  * Outputs of a run's best weights for all nodes of config->dataset.path, or all graphs of a collection; it may be
- * another one than what was trained on, and without labels; gathered on rank 0 (zeroed elsewhere), on any number of ranks.
+ * another one than what was trained on, and without labels; gathered on rank 0 (zeroed elsewhere), on any number of
+ * ranks.
  * @param repeat   which of the run's seeds, from 0
  * Collective.
  */

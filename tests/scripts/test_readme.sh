@@ -18,6 +18,10 @@ awk '/^```sh$/ { on = 1; n++; next } /^```/ { on = 0 } on { print n "\t" $0 }' R
 passed=0
 for n in $(cut -f1 "$work/blocks" | uniq); do
   awk -F'\t' -v n="$n" '$1 == n { sub(/^[0-9]+\t/, ""); print }' "$work/blocks" >"$work/block"
+  if [ ! -d ../shared ] && grep -q '\.\./shared' "$work/block"; then
+    say "block $n: skipped, there is no ../shared"
+    continue
+  fi
   say "block $n: $(head -n 1 "$work/block")"
   if ! bash -euo pipefail "$work/block" >"$work/output" 2>&1 </dev/null; then
     sed 's/^/    /' "$work/block" "$work/output"
