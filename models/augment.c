@@ -9,7 +9,9 @@
 #include "core/tensor/geo.h"
 
 // What is drawn, in the low 8 bits of the generator's word b: from 0 a rotation's normals, from NOISE a node's.
-enum { MIRROR = 64, FACTOR = 65, NOISE = 128 };
+enum { MIRROR = 64, FACTOR = 65, ANGLE = 66, NOISE = 128 };
+
+static const double half_turn = 180, pi = 3.14159265358979323846;
 
 hg_augment hg_augment_training(const hg_augment_options *options, uint64_t seed, int epoch)
 {
@@ -68,15 +70,44 @@ static void random_rotation(const hg_augment *a, uint64_t unit, int dims, double
   for (int r = 0; r < dims; r++) q[r * dims + dims - 1] *= -1;
 }
 
-static bool is_linear(const hg_augment_options *o) { return o->rotate || o->reflect || o->scale > 0; }
+// I + (cos - 1) (u u' + v v') + sin (v u' - u v'), u and v the first two columns of a random rotation
+static void plane_rotation(const hg_augment *a, uint64_t unit, int dims, double *q)
+{
+  double frame[HG_GEO_DIMS * HG_GEO_DIMS];
+  if (dims < 2) return set_identity(q, dims);
+  double turn = 2 * hg_rng_uniform(generator(a), unit, word(a, ANGLE)) - 1;
+  double angle = turn * a->options.rotate / half_turn * pi, sine = sin(angle), half = sin(angle / 2);
+  double cosine_less_1 = -2 * half * half; // exact for small angles too
+  random_rotation(a, unit, dims, frame);
+  set_identity(q, dims);
+  for (int r = 0; r < dims; r++) {
+    const double *at_r = frame + (ptrdiff_t)r * dims;
+    for (int c = 0; c < dims; c++) {
+      const double *at_c = frame + (ptrdiff_t)c * dims;
+      q[r * dims + c] += cosine_less_1 * (at_r[0] * at_c[0] + at_r[1] * at_c[1]);
+      q[r * dims + c] += sine * (at_r[1] * at_c[0] - at_r[0] * at_c[1]);
+    }
+  }
+}
+
+static void rotation(const hg_augment *a, uint64_t unit, int dims, double *q)
+{
+  if (a->options.rotate >= half_turn)
+    random_rotation(a, unit, dims, q);
+  else if (a->options.rotate > 0)
+    plane_rotation(a, unit, dims, q);
+  else
+    set_identity(q, dims);
+}
+
+static bool is_linear(const hg_augment_options *o) { return o->rotate > 0 || o->reflect || o->scale > 0; }
 
 const hg_real *hg_augment_map(const hg_augment *augment, uint64_t unit, int dims, hg_real *map)
 {
   const hg_augment_options *o = &augment->options;
   double q[HG_GEO_DIMS * HG_GEO_DIMS], factor = 1;
   if (!is_linear(o) || dims < 1 || dims > HG_GEO_DIMS) return NULL;
-  set_identity(q, dims);
-  if (o->rotate) random_rotation(augment, unit, dims, q);
+  rotation(augment, unit, dims, q);
   if (o->reflect && hg_rng_uniform(generator(augment), unit, word(augment, MIRROR)) < 0.5)
     for (int r = 0; r < dims; r++) q[r * dims] *= -1;
   if (o->scale > 0)

@@ -20,8 +20,10 @@ hg_augment hg_augment_training(const hg_augment_options *options, uint64_t seed,
 hg_augment hg_augment_test(const hg_augment_options *options, uint64_t seed, int k);
 
 /**
- * The linear map of one graph, batch, or whole epoch: a rotation uniform over all (Haar's measure; Stewart, SIAM J.
- * Numer. Anal. 17, 1980), mirrored half the time, times a factor; each as the options say.
+ * The linear map of one graph, batch, or whole epoch: a rotation, after a mirror half the time, times a factor; each as
+ * the options say. Rotations of 180 degrees are uniform over all (Haar's measure; Stewart, SIAM J. Numer. Anal. 17,
+ * 1980); of fewer, by an angle uniform in [-rotate, rotate] in the plane of the first two axes of one of those. In 2
+ * dimensions that is the same distribution, in 1 nothing turns.
  * @param unit   number of the graph or batch; 0 for what a whole epoch shares
  * @param dims   1 to HG_GEO_DIMS     @param map  [dims x dims]
  * @return       `map`, or NULL when options leave nothing but the identity: what hg_pass.turn takes. Cannot fail.

@@ -16,7 +16,8 @@ typedef enum { HG_AUGMENT_PER_GRAPH, HG_AUGMENT_PER_BATCH, HG_AUGMENT_PER_EPOCH 
 
 /** How positions vary from pass to pass (models/augment.h); the config's `augment:` group. All 0: not at all. */
 typedef struct {
-  bool rotate, reflect;
+  double rotate; ///< degrees: 180, every rotation alike; less, by an angle up to it in a random plane; 0: none
+  bool reflect;
   double scale;       ///< factors of 1 / (1 + scale) to 1 + scale, their logarithm uniform
   double jitter;      ///< standard deviation of the noise of each coordinate, in the unit of the scaled positions
   hg_augment_per per; ///< who shares rotation, reflection and factor

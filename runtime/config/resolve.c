@@ -80,7 +80,7 @@ static hg_status check_loss(const hg_config *c)
 static hg_status check_augment(const hg_config *c, const hg_layer_type *type)
 {
   const hg_augment_options *a = &c->augment;
-  const char *key = a->rotate       ? "augment.rotate"
+  const char *key = a->rotate > 0   ? "augment.rotate"
                     : a->reflect    ? "augment.reflect"
                     : a->scale > 0  ? "augment.scale"
                     : a->jitter > 0 ? "augment.jitter"

@@ -44,6 +44,7 @@ static const hg_key_range rates_or_auto = {.most = 1, .below = true, .automatic 
 static const hg_key_range factors = {.most = 1, .above = true};
 static const hg_key_range positive = {.most = INFINITY, .above = true};
 static const hg_key_range not_negative = {.most = INFINITY};
+static const hg_key_range angles = {.most = 180};
 static const hg_key_range stretches = {.most = 10};
 static const hg_key_range sample_counts = {.most = 1000};
 static const hg_key_range imbalances = {.least = 1, .most = 1000};
@@ -118,10 +119,10 @@ const hg_key hg_keys[] = {
      "collections: dense layers after the readout; the last has the width of the labels, others model.hidden"},
     {"augment", HG_KEY_SECTION, 0, NULL, NULL, NULL,
      "how the nodes' positions vary while it learns, for model types that use positions"},
-    {"augment.rotate", HG_KEY_BOOL, offsetof(hg_config, augment.rotate), "false", NULL, NULL,
-     "by a random rotation, in any number of dimensions"},
+    {"augment.rotate", HG_KEY_REAL, offsetof(hg_config, augment.rotate), "0", &angles, NULL,
+     "degrees; 180: every rotation alike, in any dimension; less: by an angle up to it in a random plane; 0: none"},
     {"augment.reflect", HG_KEY_BOOL, offsetof(hg_config, augment.reflect), "false", NULL, NULL,
-     "mirrored half the time; without rotate, along the first coordinate"},
+     "mirrored half the time, along the first coordinate before any rotation"},
     {"augment.scale", HG_KEY_REAL, offsetof(hg_config, augment.scale), "0", &stretches, NULL,
      "lengths times a factor between 1 / (1 + scale) and 1 + scale, its logarithm uniform"},
     {"augment.jitter", HG_KEY_REAL, offsetof(hg_config, augment.jitter), "0", &not_negative, NULL,

@@ -111,7 +111,7 @@ static void check_turn(hg_world *world, int dims, const char *const *changes)
   hg_real map[HG_GEO_DIMS * HG_GEO_DIMS], *logits = NULL, *gradients = NULL;
   if (set_up(&s, world, dims, changes)) {
     hg_off n = (hg_off)s.stage.graph.n_owned * 3, parameters = s.model.n_parameters;
-    const hg_augment_options all = {.rotate = true, .reflect = true, .scale = 0.5};
+    const hg_augment_options all = {.rotate = 180, .reflect = true, .scale = 0.5};
     const hg_augment augment = hg_augment_training(&all, 4, 1);
     check_ok(HG_ALLOC(logits, n, "logits"));
     check_ok(HG_ALLOC(gradients, parameters, "gradients"));
@@ -169,9 +169,9 @@ static void check_differences(hg_world *world, int dims, const char *const *chan
 
 static void gradients_under_a_turn(hg_world *world)
 {
-  check_differences(world, 2, OPTIONS("augment.rotate=true", "augment.scale=0.5", "model.activation=elu"));
+  check_differences(world, 2, OPTIONS("augment.rotate=30", "augment.scale=0.5", "model.activation=elu"));
   check_differences(world, 3,
-                    OPTIONS("augment.rotate=true", "augment.reflect=true", "model.filters_per=shared", "model.layers=3",
+                    OPTIONS("augment.rotate=180", "augment.reflect=true", "model.filters_per=shared", "model.layers=3",
                             "model.activation=elu", "model.normalization=row"));
 }
 
@@ -207,7 +207,7 @@ static void halo_nodes_jitter_with_their_owners(hg_world *world)
 static hg_config augmented(const char *path, const char *const *more)
 {
   static const char *const all[] = {"model.type=geogcn",   "model.normalization=row", "model.dropout=0.3",
-                                    "augment.rotate=true", "augment.reflect=true",    "augment.scale=0.2",
+                                    "augment.rotate=180",  "augment.reflect=true",    "augment.scale=0.2",
                                     "augment.jitter=0.1",  "augment.test_samples=3",  "train.learning_rate=0.005",
                                     "model.activation=elu"};
   hg_config config = train_config(path);

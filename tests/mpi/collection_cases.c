@@ -92,19 +92,18 @@ static void ranks_follow_one_with_geogcn(hg_world *world)
                             "model.dropout=0.3", "model.normalization=row", "model.filters=3"));
   check_follows_one(world, &c,
                     OPTIONS("train.batch_size=8", "model.type=geogcn", "model.pooling=cluster", "model.norm=batch",
-                            "model.pooling_weight=similarity", "model.layers=3", "augment.rotate=true",
+                            "model.pooling_weight=similarity", "model.layers=3", "augment.rotate=180",
                             "augment.reflect=true", "augment.scale=0.2", "augment.jitter=0.1", "augment.per=graph",
                             "augment.test_samples=2"));
   c.directed = true;
   check_follows_one(world, &c,
                     OPTIONS("train.batch_size=6", "model.type=geogcn", "model.filters_per=shared", "model.layers=3",
-                            "augment.rotate=true", "augment.jitter=0.1", "augment.per=batch",
-                            "augment.test_samples=3"));
+                            "augment.rotate=180", "augment.jitter=0.1", "augment.per=batch", "augment.test_samples=3"));
   c.n_dims = 3;
   c.task = HG_TASK_REGRESSION;
   c.n_classes = 1;
   check_follows_one(world, &c,
-                    OPTIONS("train.batch_size=9", "model.type=geogcn", "augment.rotate=true", "augment.jitter=0.1",
+                    OPTIONS("train.batch_size=9", "model.type=geogcn", "augment.rotate=180", "augment.jitter=0.1",
                             "augment.per=epoch", "dataset.normalize_targets=standardize", "model.head_layers=2",
                             "model.normalize_positions=none"));
 }
@@ -119,7 +118,7 @@ static void fewer_graphs_than_ranks(hg_world *world)
   check_follows_one(world, &c, OPTIONS("model.type=mlp", "model.norm=layer", "model.head_layers=2"));
   check_follows_one(world, &c,
                     OPTIONS("train.batch_size=3", "model.type=geogcn", "model.pooling=cluster", "model.norm=batch",
-                            "model.layers=3", "augment.jitter=0.1", "augment.rotate=true"));
+                            "model.layers=3", "augment.jitter=0.1", "augment.rotate=180"));
 }
 
 static void same_run_same_bits(hg_world *world)
@@ -131,7 +130,7 @@ static void same_run_same_bits(hg_world *world)
   hg_config config = train_config(path);
   train_configure(&config,
                   OPTIONS("model.type=geogcn", "model.pooling=cluster", "model.dropout=0.5", "model.norm=batch",
-                          "train.batch_size=5", "augment.rotate=true", "augment.jitter=0.1"));
+                          "train.batch_size=5", "augment.rotate=180", "augment.jitter=0.1"));
   follow(world, &config, EPOCHS, first);
   follow(world, &config, EPOCHS, second);
   check(memcmp(first, second, sizeof first) == 0, "the second run has other losses");
@@ -209,8 +208,8 @@ static void check_resumed(hg_world *world, const char *const *changes)
 static void resumed_run_has_the_same_bits(hg_world *world)
 {
   check_resumed(world, OPTIONS("model.norm=batch", "model.head_layers=2"));
-  check_resumed(world, OPTIONS("model.type=geogcn", "model.pooling=cluster", "augment.rotate=true",
-                               "augment.jitter=0.1", "augment.test_samples=2"));
+  check_resumed(world, OPTIONS("model.type=geogcn", "model.pooling=cluster", "augment.rotate=180", "augment.jitter=0.1",
+                               "augment.test_samples=2"));
 }
 
 // every graph once, ascending by original id; outputs and embeddings as expected
@@ -266,7 +265,7 @@ static void check_predicted(hg_world *world, const char *const *changes)
 static void every_graph_is_predicted_once(hg_world *world)
 {
   check_predicted(world, OPTIONS("model.norm=batch", "model.head_layers=2"));
-  check_predicted(world, OPTIONS("model.type=geogcn", "model.pooling=cluster", "augment.rotate=true",
+  check_predicted(world, OPTIONS("model.type=geogcn", "model.pooling=cluster", "augment.rotate=180",
                                  "augment.jitter=0.1", "augment.per=batch", "augment.test_samples=2"));
 }
 
@@ -282,7 +281,7 @@ static void scores_are_those_of_the_predictions(hg_world *world)
   check_ok(train_collection_write(world, &what, path));
   hg_config config = train_config(path);
   train_configure(&config, OPTIONS("train.epochs=5", "train.batch_size=7", "model.type=geogcn", "model.norm=batch",
-                                   "augment.rotate=true", "augment.test_samples=3"));
+                                   "augment.rotate=180", "augment.test_samples=3"));
   train_run(world, &config, false, &last);
   check_ok(hg_predict(world, &config, 0, &p));
   if (hg_world_rank(world) == 0 && check_ok(hg_store_read_collection(path, &c))) {

@@ -73,12 +73,12 @@ static void gradients_of_a_batch(hg_world *world)
   check_gradient(world, &c, OPTIONS("model.readout=sum", "model.norm=batch", "model.head_layers=2"));
   check_gradient(world, &c, OPTIONS("model.readout=mean", "train.class_weights=balanced", "model.dropout=0.4"));
   check_gradient(world, &c,
-                 OPTIONS("model.type=geogcn", "model.filters=2", "augment.rotate=true", "augment.jitter=0.1",
+                 OPTIONS("model.type=geogcn", "model.filters=2", "augment.rotate=180", "augment.jitter=0.1",
                          "augment.per=batch", "model.normalization=row"));
   if (train_exact) // in single precision a step passes the kinks of a maximum
     check_gradient(world, &c,
                    OPTIONS("model.type=geogcn", "model.pooling=cluster", "model.filters=2", "model.readout=max",
-                           "augment.rotate=true", "augment.scale=0.2", "model.norm=layer", "model.dropout=0.3"));
+                           "augment.rotate=180", "augment.scale=0.2", "model.norm=layer", "model.dropout=0.3"));
   c.directed = true;
   c.task = HG_TASK_MULTILABEL;
   check_gradient(world, &c, OPTIONS("model.type=mlp", "model.norm=layer", "model.readout=sum"));
@@ -114,7 +114,7 @@ static void memory_is_as_planned(hg_world *world)
   check_memory(world, &c, OPTIONS("train.batch_size=100000", "model.norm=batch", "model.head_layers=2"));
   check_memory(world, &c,
                OPTIONS("train.batch_size=500", "model.type=geogcn", "model.pooling=cluster", "model.layers=3",
-                       "augment.rotate=true", "augment.jitter=0.1", "augment.test_samples=2", "model.hidden=20"));
+                       "augment.rotate=180", "augment.jitter=0.1", "augment.test_samples=2", "model.hidden=20"));
   c.directed = true;
   c.task = HG_TASK_REGRESSION;
   c.n_classes = 4;

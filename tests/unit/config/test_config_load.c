@@ -29,7 +29,7 @@ Test(config_load, defaults_are_what_users_of_other_frameworks_expect)
   cr_expect_eq(c.partition.objective, HG_OBJECTIVE_VOLUME);
   cr_expect_eq(c.partition.balance, HG_BALANCE_NODES);
   cr_expect_str_eq(c.partition.method, "metis");
-  cr_expect(!c.augment.rotate && !c.augment.reflect && c.augment.scale == 0 && c.augment.jitter == 0);
+  cr_expect(c.augment.rotate == 0 && !c.augment.reflect && c.augment.scale == 0 && c.augment.jitter == 0);
   cr_expect(c.augment.per == HG_AUGMENT_PER_GRAPH && c.augment.test_samples == 0);
   cr_expect(c.coordinator.timeout_seconds == 60 && c.train.keep_checkpoints == 2 && c.train.evaluate_every == 1);
 }

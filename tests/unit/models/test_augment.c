@@ -48,15 +48,94 @@ static double determinant(const hg_real *map, int dims)
 
 Test(augment, rotations_are_orthogonal_with_determinant_one)
 {
-  const hg_augment a = hg_augment_training(&(hg_augment_options){.rotate = true}, SEED, 3);
+  static const double limits[] = {180, 179, 45, 0.01};
   for (int dims = 1; dims <= HG_GEO_DIMS; dims++) {
-    for (uint64_t unit = 0; unit < 200; unit++) {
+    for (uint64_t k = 0; k < 4 * 200; k++) {
+      const hg_augment a = hg_augment_training(&(hg_augment_options){.rotate = limits[k % 4]}, SEED, 3);
       hg_real map[MOST];
-      cr_assert(hg_augment_map(&a, unit, dims, map) == map);
+      cr_assert(hg_augment_map(&a, k / 4, dims, map) == map);
       double off = distance_from_orthogonal(map, dims), det = determinant(map, dims);
-      cr_expect(off < 10 * exactness, "%d dimensions, unit %d: M'M is %g from I", dims, (int)unit, off);
-      cr_expect(fabs(det - 1) < 10 * exactness, "%d dimensions, unit %d: determinant %g", dims, (int)unit, det);
+      cr_expect(off < 10 * exactness, "%d dimensions, %g degrees, unit %d: M'M is %g from I", dims, a.options.rotate,
+                (int)(k / 4), off);
+      cr_expect(fabs(det - 1) < 10 * exactness, "%d dimensions, %g degrees, unit %d: determinant %g", dims,
+                a.options.rotate, (int)(k / 4), det);
     }
+  }
+}
+
+static const double degree = 3.14159265358979323846 / 180;
+
+// M - M' = 2 sin(angle) (v u' - u v') of orthonormal u, v, whose squares sum to 8 sin^2; the trace is d - 2 + 2 cos
+static double angle_of(const hg_real *map, int dims)
+{
+  double trace = 0, squares = 0;
+  for (int e = 0; e < dims * dims; e++) {
+    double skew = (double)map[e] - (double)map[e % dims * dims + e / dims];
+    squares += skew * skew;
+    if (e % (dims + 1) == 0) trace += (double)map[e];
+  }
+  return atan2(sqrt(squares / 8), (trace - dims + 2) / 2) / degree;
+}
+
+// tenths of the limit are equally frequent, and so are both senses
+Test(augment, angles_are_uniform_up_to_the_limit)
+{
+  enum { N = 20000, BINS = 10 };
+  static const double limits[] = {179, 90, 5};
+  for (int k = 0; k < 3 * (HG_GEO_DIMS - 1); k++) {
+    int dims = 2 + k / 3, bins[BINS] = {0}, left = 0;
+    double limit = limits[k % 3];
+    const hg_augment a = hg_augment_training(&(hg_augment_options){.rotate = limit}, SEED, 1);
+    for (uint64_t unit = 0; unit < N; unit++) {
+      hg_real map[MOST];
+      hg_augment_map(&a, unit, dims, map);
+      double angle = angle_of(map, dims);
+      cr_assert(angle <= limit + 1e-3, "%d dimensions, unit %d: %g of %g degrees", dims, (int)unit, angle, limit);
+      bins[(int)fmin(BINS - 1, angle / limit * BINS)]++;
+      left += map[dims] > 0;
+    }
+    for (int b = 0; b < BINS; b++)
+      cr_expect(abs(bins[b] - N / BINS) < 200, "%d dimensions, %g degrees: %d of %d in part %d", dims, limit, bins[b],
+                N, b);
+    cr_expect(abs(left - N / 2) < 350, "%d dimensions, %g degrees: %d of %d to the left", dims, limit, left, N);
+  }
+}
+
+// A plane uniform over all: the square of each entry (r, c) of the unit skew matrix of the plane, r < c, has the mean
+// 1 / (d over 2), the entries' mean is 0, and those of different places are uncorrelated.
+Test(augment, planes_are_uniform)
+{
+  enum { N = 20000, PAIRS = 10 };
+  const hg_augment a = hg_augment_training(&(hg_augment_options){.rotate = 60}, SEED, 1);
+  for (int dims = 3; dims <= 5; dims++) {
+    int pairs = dims * (dims - 1) / 2;
+    double mean[PAIRS] = {0}, product[PAIRS][PAIRS] = {{0}};
+    for (uint64_t unit = 0; unit < N; unit++) {
+      hg_real map[MOST];
+      double skew[PAIRS];
+      hg_augment_map(&a, unit, dims, map);
+      double sine2 = 2 * sin(angle_of(map, dims) * degree);
+      for (int r = 0, p = 0; r < dims; r++)
+        for (int c = r + 1; c < dims; c++, p++)
+          skew[p] = ((double)map[c * dims + r] - (double)map[r * dims + c]) / sine2;
+      for (int p = 0; p < pairs * pairs; p++) product[p / pairs][p % pairs] += skew[p / pairs] * skew[p % pairs] / N;
+      for (int p = 0; p < pairs; p++) mean[p] += skew[p] / N;
+    }
+    for (int p = 0; p < pairs; p++) cr_expect(fabs(mean[p]) < 0.025, "%d dimensions: mean %g", dims, mean[p]);
+    for (int p = 0; p < pairs * pairs; p++) {
+      double found = product[p / pairs][p % pairs], expected = p % (pairs + 1) == 0 ? 1.0 / pairs : 0;
+      cr_expect(fabs(found - expected) < 0.01, "%d dimensions: product %d is %g, not %g", dims, p, found, expected);
+    }
+  }
+}
+
+Test(augment, in_one_dimension_nothing_turns)
+{
+  const hg_augment a = hg_augment_training(&(hg_augment_options){.rotate = 170}, SEED, 1);
+  for (uint64_t unit = 0; unit < 100; unit++) {
+    hg_real map[1];
+    hg_augment_map(&a, unit, 1, map);
+    cr_expect(map[0] == 1);
   }
 }
 
@@ -65,7 +144,7 @@ Test(augment, rotations_are_orthogonal_with_determinant_one)
 Test(augment, rotations_are_uniform)
 {
   enum { N = 20000 };
-  const hg_augment a = hg_augment_training(&(hg_augment_options){.rotate = true}, SEED, 1);
+  const hg_augment a = hg_augment_training(&(hg_augment_options){.rotate = 180}, SEED, 1);
   for (int dims = 2; dims <= 5; dims++) {
     double mean[MOST] = {0}, square[MOST] = {0}, fourth = 0, trace2 = 0;
     for (uint64_t unit = 0; unit < N; unit++) {
@@ -96,7 +175,7 @@ Test(augment, half_the_maps_are_mirrored)
 {
   enum { N = 4000 };
   for (int rotate = 0; rotate < 2; rotate++) {
-    const hg_augment_options options = {.rotate = rotate, .reflect = true};
+    const hg_augment_options options = {.rotate = 180 * rotate, .reflect = true};
     const hg_augment a = hg_augment_training(&options, SEED, 1);
     for (int dims = 1; dims <= 4; dims++) {
       int mirrored = 0;
@@ -183,7 +262,7 @@ Test(augment, jitter_depends_on_the_node_alone)
 
 Test(augment, maps_come_after_the_noise)
 {
-  const hg_augment_options options = {.rotate = true, .reflect = true, .scale = 0.3, .jitter = 0.5};
+  const hg_augment_options options = {.rotate = 100, .reflect = true, .scale = 0.3, .jitter = 0.5};
   const hg_augment a = hg_augment_training(&options, SEED, 4);
   enum { N = 5, DIMS = 4 };
   const hg_gid ids[N] = {3, 1, 4, 15, 9};
@@ -209,7 +288,7 @@ static bool same_map(hg_augment a, uint64_t unit_a, hg_augment b, uint64_t unit_
 
 Test(augment, seeds_epochs_units_and_samples_draw_anew)
 {
-  const hg_augment_options options = {.rotate = true, .scale = 0.1, .jitter = 1};
+  const hg_augment_options options = {.rotate = 180, .scale = 0.1, .jitter = 1};
   const hg_augment a = hg_augment_training(&options, SEED, 5);
   cr_expect(same_map(a, 2, hg_augment_training(&options, SEED, 5), 2));
   cr_expect(!same_map(a, 2, a, 3));
@@ -221,7 +300,7 @@ Test(augment, seeds_epochs_units_and_samples_draw_anew)
 
 Test(augment, a_batch_shares_its_map_as_the_options_say)
 {
-  hg_augment_options options = {.rotate = true, .per = HG_AUGMENT_PER_GRAPH};
+  hg_augment_options options = {.rotate = 180, .per = HG_AUGMENT_PER_GRAPH};
   hg_real first[4], second[4];
   hg_augment a = hg_augment_training(&options, SEED, 1);
   cr_expect(hg_augment_batch_map(&a, 0, 2, first) == NULL, "each graph has its own");
@@ -240,7 +319,7 @@ Test(augment, a_batch_shares_its_map_as_the_options_say)
 Test(augment, a_whole_graph_is_jittered_from_where_it_stood)
 {
   enum { N = 1000 };
-  const hg_augment_options options = {.rotate = true, .jitter = 0.1};
+  const hg_augment_options options = {.rotate = 180, .jitter = 0.1};
   hg_local_graph g = {.n_local = N, .n_dims = 2};
   hg_real before[2 * N], first[2 * N], map[4];
   cr_assert(HG_ALLOC(g.positions, 2 * N, "positions") == HG_OK && HG_ALLOC(g.ids, N, "ids") == HG_OK);

@@ -50,7 +50,7 @@ static hg_off expect_at(const hg_augment *a, hg_off g, hg_real *to)
 
 Test(augment_batch, each_graph_moves_the_same_in_every_batch)
 {
-  const hg_augment_options options = {.rotate = true, .reflect = true, .scale = 0.2, .jitter = 0.1};
+  const hg_augment_options options = {.rotate = 180, .reflect = true, .scale = 0.2, .jitter = 0.1};
   const hg_augment a = hg_augment_training(&options, SEED, 3);
   static const hg_off first[] = {3, 11, 0, 4}, second[] = {4, 5, 3};
   const struct {
@@ -76,7 +76,7 @@ Test(augment_batch, each_graph_moves_the_same_in_every_batch)
 
 Test(augment_batch, clusters_stand_at_the_mean_of_their_moved_members)
 {
-  const hg_augment_options options = {.rotate = true, .jitter = 0.3};
+  const hg_augment_options options = {.rotate = 180, .jitter = 0.3};
   const hg_augment a = hg_augment_training(&options, SEED, 1);
   const hg_off graphs[] = {2, 8, 9};
   hg_batch_fill(&batch, &source, graphs, 3, n_global);
@@ -94,7 +94,7 @@ Test(augment_batch, clusters_stand_at_the_mean_of_their_moved_members)
 
 Test(augment_batch, a_shared_map_leaves_the_positions_to_the_pass)
 {
-  hg_augment_options options = {.rotate = true, .per = HG_AUGMENT_PER_BATCH};
+  hg_augment_options options = {.rotate = 180, .per = HG_AUGMENT_PER_BATCH};
   const hg_off graphs[] = {2, 8, 9};
   hg_real still[64 * DIMS], map[DIMS * DIMS];
   hg_batch_fill(&batch, &source, graphs, 3, n_global);

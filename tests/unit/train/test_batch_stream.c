@@ -15,7 +15,7 @@ static hg_batch_source source;
 static hg_batch direct;
 static hg_batch_stream *stream;
 static hg_off work[GRAPHS], graphs[GRAPHS];
-static const hg_augment_options moving = {.rotate = true, .jitter = 0.1, .per = HG_AUGMENT_PER_GRAPH};
+static const hg_augment_options moving = {.rotate = 180, .jitter = 0.1, .per = HG_AUGMENT_PER_GRAPH};
 
 static void set_up(void)
 {
