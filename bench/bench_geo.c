@@ -4,8 +4,8 @@
  * needs, of edges alone; self-loops, weights and the ends of rows are computed but not counted. An edge, channel and
  * filter with d dimensions:
  *     forward  2 d + 3: z = u (p_j - p_i) + b is d multiply-adds, relu is 1, the product with x_j and the sum 2
- *     backward 4 d + 5: z and relu again, 2 for d_x, 1 mask, 1 for d_b, 2 d for d_u
- * With shared filters gates, masks and the gates' gradients count once an edge and filter.
+ *     backward 4 d + 2: z again, 1 mask, 1 for d_b, 2 d for d_u; d_x follows from these sums (core/tensor/geo_tiles.h)
+ * With shared filters an edge and filter with C channels: 2 d + 1 + 2 C and, with relu and d_x, 4 d + 3 + 4 C.
  */
 #include <string.h>
 
@@ -27,22 +27,41 @@ typedef struct {
   hg_geo geo;
   hg_matrix u, b, w, bias;         ///< [gates x DIMS], [gates x 1], [C K x OUTPUTS], [1 x OUTPUTS]
   hg_matrix d_u, d_b, d_w, d_bias; ///< their gradients
-  hg_matrix x, a, h;               ///< [NODES x channels], [NODES x columns], [NODES x OUTPUTS]
+  hg_matrix x, a, h;               ///< [NODES x channels], [NODES x a piece's columns], [NODES x OUTPUTS]
   hg_matrix d_x, d_a, d_h;         ///< their gradients
-  hg_matrix arranged;              ///< [columns x OUTPUTS]
+  hg_matrix arranged, d_arranged;  ///< [columns x OUTPUTS]
   hg_real *scratch;                ///< of hg_gemm_at
 } layer;
+
+// the columns from `column` on, in the room that `m` has
+static hg_matrix piece_of(const layer *l, const hg_matrix *m, int column)
+{
+  int left = l->geo.columns - column;
+  return hg_matrix_view(m->data, NODES, left < m->cols ? left : m->cols);
+}
+
+static void sum_piece(layer *l, int column)
+{
+  hg_matrix a = piece_of(l, &l->a, column);
+  hg_geo_forward(&l->geo, &(hg_geo_piece){&l->forward, l->positions, 0, NODES, column}, &l->x, &a);
+}
+
+static void back_piece(layer *l, int column)
+{
+  hg_matrix d_a = piece_of(l, &l->d_a, column);
+  hg_geo_backward(&l->geo, &(hg_geo_piece){&l->backward, l->positions, 0, NODES, column}, &l->x, &d_a, &l->d_x, NULL);
+}
 
 static void forward(void *context)
 {
   layer *l = context;
-  hg_geo_forward(&l->geo, &l->forward, l->positions, 0, NODES, &l->x, &l->a);
+  for (int column = 0; column < l->geo.columns; column += l->a.cols) sum_piece(l, column);
 }
 
 static void backward(void *context)
 {
   layer *l = context;
-  hg_geo_backward(&l->geo, &l->backward, l->positions, 0, NODES, &l->x, &l->d_a, &l->d_x);
+  for (int column = 0; column < l->geo.columns; column += l->a.cols) back_piece(l, column);
   hg_geo_take_gradients(&l->geo, &l->d_u, l->d_b.data);
 }
 
@@ -56,13 +75,17 @@ static void layer_forward(void *context)
 {
   layer *l = context;
   hg_geo_set_gates(&l->geo, &l->u, l->b.data);
-  forward(l);
   hg_geo_arrange(&l->geo, &l->w, &l->arranged);
-  hg_gemm(&l->a, &l->arranged, 0, &l->h);
+  for (int column = 0; column < l->geo.columns; column += l->a.cols) {
+    hg_matrix a = piece_of(l, &l->a, column), w = hg_matrix_rows(&l->arranged, column, a.cols);
+    sum_piece(l, column);
+    hg_gemm(&a, &w, (hg_real)(column > 0), &l->h);
+  }
   hg_bias_add(&l->h, 0, NODES, l->bias.data);
   hg_activate(HG_ACTIVATION_RELU, &l->h);
 }
 
+// The sums are computed again where a does not hold all of them, as models/geogcn.c does.
 static void layer_both(void *context)
 {
   layer *l = context;
@@ -70,10 +93,16 @@ static void layer_both(void *context)
   memcpy(l->d_h.data, l->h.data, (size_t)NODES * OUTPUTS * sizeof(hg_real)); // the gradient of half the sum of squares
   hg_activate_gradient(HG_ACTIVATION_RELU, &l->h, 1, &l->d_h);
   hg_bias_gradient(&l->d_h, l->d_bias.data);
-  hg_gemm_bt(&l->d_h, &l->arranged, 0, &l->d_a);
-  hg_gemm_at(&l->a, &l->d_h, 0, &l->arranged, l->scratch);
-  hg_geo_restore(&l->geo, &l->arranged, &l->d_w);
-  backward(l);
+  for (int column = 0; column < l->geo.columns; column += l->a.cols) {
+    hg_matrix a = piece_of(l, &l->a, column), d_a = piece_of(l, &l->d_a, column);
+    hg_matrix w = hg_matrix_rows(&l->arranged, column, a.cols), d_w = hg_matrix_rows(&l->d_arranged, column, a.cols);
+    if (a.cols < l->geo.columns) sum_piece(l, column);
+    hg_gemm_at(&a, &l->d_h, 0, &d_w, l->scratch);
+    hg_gemm_bt(&l->d_h, &w, 0, &d_a);
+    back_piece(l, column);
+  }
+  hg_geo_take_gradients(&l->geo, &l->d_u, l->d_b.data);
+  hg_geo_restore(&l->geo, &l->d_arranged, &l->d_w);
 }
 
 static void layer_free(layer *l)
@@ -95,6 +124,7 @@ static hg_status layer_create(layer *l, int channels, int filters, bool shared)
 {
   const char *what = "arrays of the benchmark";
   const int maps = channels * filters, gates = shared ? filters : maps;
+  const int piece = hg_geo_piece_columns(channels, filters, shared);
   hg_status rc = HG_OK;
   HG_TRY(hg_geo_create(&l->geo, channels, filters, DIMS, shared));
   const struct {
@@ -110,17 +140,18 @@ static hg_status layer_create(layer *l, int channels, int filters, bool shared)
              {&l->d_w, maps, OUTPUTS},
              {&l->d_bias, 1, OUTPUTS},
              {&l->x, NODES, channels},
-             {&l->a, NODES, l->geo.columns},
+             {&l->a, NODES, piece},
              {&l->h, NODES, OUTPUTS},
              {&l->d_x, NODES, channels},
-             {&l->d_a, NODES, l->geo.columns},
+             {&l->d_a, NODES, piece},
              {&l->d_h, NODES, OUTPUTS},
-             {&l->arranged, l->geo.columns, OUTPUTS}};
+             {&l->arranged, l->geo.columns, OUTPUTS},
+             {&l->d_arranged, l->geo.columns, OUTPUTS}};
   for (size_t m = 0; m < sizeof all / sizeof *all; m++) {
     HG_TRY(hg_matrix_create(all[m].m, all[m].rows, all[m].cols, what));
     fill(all[m].m, m);
   }
-  HG_TRY(HG_ALLOC(l->scratch, hg_gemm_at_scratch(NODES, l->geo.columns, OUTPUTS), what));
+  HG_TRY(HG_ALLOC(l->scratch, hg_gemm_at_scratch(NODES, piece, OUTPUTS), what));
   hg_geo_set_gates(&l->geo, &l->u, l->b.data);
 done:
   return rc;
@@ -181,7 +212,8 @@ static hg_status measure(layer *l, int channels, int filters, bool shared, size_
                    {"layer forward", layer_forward, 1, 0, 1},
                    {"layer both", layer_both, 1, 1, 3}};
   const double columns = (double)channels * filters, gates = shared ? filters : columns;
-  const double there = gates * (2 * DIMS + 1) + columns * 2, back = gates * (4 * DIMS + 3) + columns * (shared ? 4 : 2);
+  const double there = gates * (2 * DIMS + 1) + columns * 2,
+               back = gates * (4 * DIMS + (shared ? 3 : 2)) + columns * (shared ? 4 : 0);
   hg_bench_case cases[CASES];
   memset(cases, 0, sizeof cases);
   for (int k = 0; k < CASES; k++) {

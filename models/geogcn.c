@@ -3,7 +3,9 @@
  *     a_i[c,k] = sum over j of A_ij relu(u_ck (p_j - p_i) + b_ck) x_j[c],  h = activation(norm(a W + bias [+ x])),
  * with A as in GCN: `normalization: sum` is the paper's, and u = 0, b = 1 with `symmetric` is GCN. Features cross
  * between ranks with their own width, not with that times the filters; positions crossed once, when the graph was
- * placed; the first layer exchanges nothing. Gates are computed where they are used (core/tensor/geo.h).
+ * placed; the first layer exchanges nothing. Gates are computed where they are used (core/tensor/geo.h), and where a
+ * has many columns they are worked on in pieces: a piece of a is multiplied by its rows of W and forgotten, and
+ * backward computes it again. So memory is nodes x 128 or so whatever channels x filters is.
  */
 #include "core/tensor/geo.h"
 
@@ -13,11 +15,20 @@
 
 typedef struct {
   hg_geo geo;
-  hg_matrix weight; // [geo.columns x f_out] in the order of a's columns: the weights, and then their gradient
-  hg_matrix turned; // [rows of u x dims] u under the pass's turn
+  hg_matrix weight;   // [geo.columns x f_out] in the order of a's columns
+  hg_matrix d_weight; // [geo.columns x f_out] its gradient
+  hg_matrix turned;   // [rows of u x dims] u under the pass's turn
 } gates;
 
 static int columns(const hg_layer *layer) { return hg_geo_columns(layer->f_in, layer->filters); }
+
+static int piece_columns(const hg_layer *layer)
+{
+  return hg_geo_piece_columns(layer->f_in, layer->filters, layer->shared_filters);
+}
+
+// Where one piece is all, backward finds it in layer->s.
+static bool keeps_sums(const hg_layer *layer) { return piece_columns(layer) == columns(layer); }
 
 static int gate_rows(const hg_layer *layer)
 {
@@ -28,8 +39,8 @@ static void plan(hg_layer *layer)
 {
   int dims = layer->graph->n_dims, maps = layer->f_in * layer->filters, rows = gate_rows(layer);
   layer->aggregate_first = true;
-  layer->product_width = columns(layer);
-  layer->weight_rows = columns(layer);
+  layer->product_width = piece_columns(layer);
+  layer->weight_rows = piece_columns(layer);
   hg_layer_plan_parameter(layer, "gate.weight", rows, dims, hg_init_linear(dims));
   hg_layer_plan_parameter(layer, "gate.bias", 1, rows, hg_init_linear(dims));
   hg_layer_plan_parameter(layer, "weight", maps, layer->f_out, hg_init_linear(maps));
@@ -40,10 +51,10 @@ static size_t bytes(const hg_layer *layer)
 {
   const hg_local_graph *g = layer->graph;
   hg_off copied = hg_layer_copies_input(layer) ? (hg_off)g->n_local * layer->f_in : 0;
-  hg_off sums = (hg_off)g->n_owned * columns(layer), weight = (hg_off)columns(layer) * layer->f_out;
-  hg_off turned = (hg_off)gate_rows(layer) * g->n_dims;
-  return (size_t)(copied + sums + weight + turned) * sizeof(hg_real) + sizeof(gates) +
-         hg_geo_bytes(layer->f_in, layer->filters, g->n_dims);
+  hg_off sums = keeps_sums(layer) ? (hg_off)g->n_owned * columns(layer) : 0;
+  hg_off weights = 2 * (hg_off)columns(layer) * layer->f_out, turned = (hg_off)gate_rows(layer) * g->n_dims;
+  return (size_t)(copied + sums + weights + turned) * sizeof(hg_real) + sizeof(gates) +
+         hg_geo_bytes(layer->f_in, layer->filters, g->n_dims, layer->shared_filters);
 }
 
 static hg_status create_alone(hg_layer *layer)
@@ -55,10 +66,11 @@ static hg_status create_alone(hg_layer *layer)
   layer->own = own;
   HG_TRY(hg_geo_create(&own->geo, layer->f_in, layer->filters, g->n_dims, layer->shared_filters));
   HG_TRY(hg_matrix_create(&own->weight, own->geo.columns, layer->f_out, "weights in the order of filters"));
+  HG_TRY(hg_matrix_create(&own->d_weight, own->geo.columns, layer->f_out, "gradients in the order of filters"));
   HG_TRY(hg_matrix_create(&own->turned, gate_rows(layer), g->n_dims, "turned gates"));
   if (hg_layer_copies_input(layer))
     HG_TRY(hg_matrix_create(&layer->x, g->n_local, layer->f_in, "features under dropout"));
-  HG_TRY(hg_matrix_create(&layer->s, g->n_owned, own->geo.columns, "aggregated inputs"));
+  if (keeps_sums(layer)) HG_TRY(hg_matrix_create(&layer->s, g->n_owned, own->geo.columns, "aggregated inputs"));
 done:
   return rc;
 }
@@ -78,38 +90,97 @@ static void free_own(hg_layer *layer)
   gates *own = layer->own;
   hg_geo_free(&own->geo);
   hg_matrix_free(&own->weight);
+  hg_matrix_free(&own->d_weight);
   hg_matrix_free(&own->turned);
   hg_free(&layer->own);
 }
 
-// one direction of the aggregation, for the rows that are asked for
+// one pass of the layer, for its pieces
 typedef struct {
   const hg_layer *layer;
-  hg_matrix x, a; // forward: a is written; backward: a is its gradient
-  hg_matrix z;    // forward
-  hg_matrix *d_x; // backward
-  hg_phases *phases;
+  const hg_pass *pass;
+  hg_matrix x, z, *d_x; // z: before the activation; backward: its gradient
 } message_task;
 
-// a, and from it z: the product of the interior rows hides the exchange too
+// room for the columns from `column` on: the sums, or their gradient
+static hg_matrix piece_at(const hg_layer *layer, int column)
+{
+  int left = columns(layer) - column, width = left < piece_columns(layer) ? left : piece_columns(layer);
+  return hg_matrix_view(layer->work->product, layer->graph->n_owned, width);
+}
+
+static hg_matrix sums_at(const hg_layer *layer, int column)
+{
+  return keeps_sums(layer) ? layer->s : piece_at(layer, column);
+}
+
+static void sum_rows(const message_task *t, int column, hg_off first, hg_off n, hg_matrix *a)
+{
+  const hg_local_graph *g = t->layer->graph;
+  const gates *own = t->layer->own;
+  hg_geo_forward(&own->geo, &(hg_geo_piece){&g->forward, g->positions, first, n, column}, &t->x, a);
+  hg_phases_lap(t->pass->phases, HG_PHASE_AGGREGATE);
+}
+
 static void forward_rows(void *context, hg_off first, hg_off n)
 {
   message_task *t = context;
-  const hg_local_graph *g = t->layer->graph;
   const gates *own = t->layer->own;
-  hg_geo_forward(&own->geo, &g->forward, g->positions, first, n, &t->x, &t->a);
-  hg_phases_lap(t->phases, HG_PHASE_AGGREGATE);
-  hg_matrix a = hg_matrix_rows(&t->a, first, n), z = hg_matrix_rows(&t->z, first, n);
-  hg_gemm(&a, &own->weight, 0, &z);
-  hg_phases_lap(t->phases, HG_PHASE_TRANSFORM);
+  hg_matrix z = hg_matrix_rows(&t->z, first, n);
+  for (int column = 0; column < columns(t->layer); column += piece_columns(t->layer)) {
+    hg_matrix a = sums_at(t->layer, column), w = hg_matrix_rows(&own->weight, column, a.cols);
+    sum_rows(t, column, first, n, &a);
+    a = hg_matrix_rows(&a, first, n);
+    hg_gemm(&a, &w, (hg_real)(column > 0), &z);
+    hg_phases_lap(t->pass->phases, HG_PHASE_TRANSFORM);
+  }
 }
 
-static void backward_rows(void *context, hg_off first, hg_off n)
+static void weight_gradient(const message_task *t, int column)
 {
-  message_task *t = context;
+  const hg_layer *layer = t->layer;
+  const gates *own = layer->own;
+  hg_matrix a = sums_at(layer, column), d_w = hg_matrix_rows(&own->d_weight, column, a.cols);
+  if (!keeps_sums(layer)) sum_rows(t, column, 0, layer->graph->n_owned, &a);
+  hg_gemm_at(&a, &t->z, 0, &d_w, layer->work->scratch);
+}
+
+// d_a = d_z W' and the rows [first, first + n) of its transposed aggregation
+static void backward_rows(const message_task *t, int column, hg_off first, hg_off n)
+{
   const hg_local_graph *g = t->layer->graph;
   gates *own = t->layer->own;
-  hg_geo_backward(&own->geo, &g->backward, g->positions, first, n, &t->x, &t->a, t->d_x);
+  hg_matrix d_a = piece_at(t->layer, column), w = hg_matrix_rows(&own->weight, column, d_a.cols);
+  hg_gemm_bt(&t->z, &w, 0, &d_a);
+  hg_phases_lap(t->pass->phases, HG_PHASE_TRANSFORM);
+  hg_geo_backward(&own->geo, &(hg_geo_piece){&g->backward, g->positions, first, n, column}, &t->x, &d_a, t->d_x,
+                  t->pass->d_positions);
+  if (t->pass->d_positions && first == 0)
+    hg_geo_backward_targets(&own->geo, &(hg_geo_piece){&g->forward, g->positions, 0, g->n_owned, column}, &t->x, &d_a,
+                            t->pass->d_positions);
+  hg_phases_lap(t->pass->phases, HG_PHASE_AGGREGATE);
+}
+
+// The halo's rows first: they travel while those of the owned nodes are computed.
+static void backward_pieces(const message_task *t)
+{
+  const hg_layer *layer = t->layer;
+  const hg_local_graph *g = layer->graph;
+  hg_off owned = layer->add ? g->n_owned : g->n_local;
+  int step = piece_columns(layer);
+  if (layer->add) {
+    for (int column = 0; column < columns(layer); column += step)
+      backward_rows(t, column, g->n_owned, g->n_local - g->n_owned);
+    hg_exchange_begin(layer->add);
+    hg_phases_lap(t->pass->phases, HG_PHASE_EXCHANGE);
+  }
+  for (int column = 0; column < columns(layer); column += step) {
+    weight_gradient(t, column);
+    backward_rows(t, column, 0, owned);
+    if (layer->add) hg_exchange_progress(layer->add);
+  }
+  if (layer->add) hg_exchange_end(layer->add);
+  hg_phases_lap(t->pass->phases, HG_PHASE_EXCHANGE);
 }
 
 // Where all nodes are turned alike, u (T p) = (u T) p: the gates turn, the positions stay.
@@ -147,7 +218,7 @@ static void forward(hg_layer *layer, const hg_pass *pass)
   hg_matrix w = hg_layer_parameter(layer, layer->theta, "weight");
   hg_matrix z = hg_matrix_rows(hg_layer_z(layer), 0, g->n_owned);
   hg_layer_drop_input(layer, pass, layer->input ? g->n_local : g->n_owned);
-  message_task task = {.layer = layer, .x = hg_layer_input(layer), .a = layer->s, .z = z, .phases = pass->phases};
+  message_task task = {.layer = layer, .pass = pass, .x = hg_layer_input(layer), .z = z};
   hg_geo_set_gates(&own->geo, turn_gates(&u, pass->turn, &own->turned),
                    hg_layer_parameter(layer, layer->theta, "gate.bias").data);
   hg_geo_arrange(&own->geo, &w, &own->weight);
@@ -156,21 +227,18 @@ static void forward(hg_layer *layer, const hg_pass *pass)
   hg_layer_finish(layer, pass);
 }
 
-// d_a = d_z W', d_W = a' d_z; then the gates' gradients and d_x from d_a over the transposed edges
+// d_W = a' d_z and d_a = d_z W'; the gates' gradients and d_x from d_a over the transposed edges
 static void backward(hg_layer *layer, const hg_pass *pass, hg_matrix *d_h, hg_matrix *d_x)
 {
   const hg_local_graph *g = layer->graph;
   gates *own = layer->own;
   hg_matrix d_u = hg_layer_parameter(layer, layer->d_theta, "gate.weight");
   hg_matrix d_w = hg_layer_parameter(layer, layer->d_theta, "weight");
-  message_task task = {.layer = layer, .x = hg_layer_input(layer), .d_x = d_x};
-  task.a = hg_matrix_view(layer->work->product, g->n_owned, own->geo.columns);
+  message_task task = {.layer = layer, .pass = pass, .x = hg_layer_input(layer), .d_x = d_x};
   hg_layer_finish_gradient(layer, pass, d_h); // d_h is d_z from here on
-  hg_gemm_bt(d_h, &own->weight, 0, &task.a);
-  hg_gemm_at(&layer->s, d_h, 0, &own->weight, layer->work->scratch);
-  hg_geo_restore(&own->geo, &own->weight, &d_w);
-  hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
-  hg_aggregate_gradient_with(g, layer->add, backward_rows, &task, pass->phases);
+  task.z = *d_h;
+  backward_pieces(&task);
+  hg_geo_restore(&own->geo, &own->d_weight, &d_w);
   hg_geo_take_gradients(&own->geo, &d_u, hg_layer_parameter(layer, layer->d_theta, "gate.bias").data);
   turn_gradient_back(&d_u, pass->turn);
   hg_phases_lap(pass->phases, HG_PHASE_AGGREGATE);

@@ -119,7 +119,7 @@ static void divide_by_mean_edge(hg_local_graph *g)
     for (hg_off e = a->indptr[i]; e < a->indptr[i + 1]; e++) sums[0] += edge_length(g, i, a->indices[e]);
   hg_sum_doubles(g->world, sums, 2);
   if (sums[0] <= 0) return;
-  double scale = sums[1] / sums[0];
+  double scale = g->position_scale = sums[1] / sums[0];
   for (hg_off e = 0; e < (hg_off)g->n_local * g->n_dims; e++)
     g->positions[e] = (hg_real)(scale * (double)g->positions[e]);
 }
@@ -129,6 +129,7 @@ hg_status hg_local_graph_place(hg_local_graph *graph, hg_position_scaling scalin
   hg_exchange *exchange = NULL;
   hg_status rc = HG_OK;
   graph->n_dims = graph->part->nodes.n_dims;
+  graph->position_scale = 1;
   HG_TRY_ALL(graph->world, "loading positions", copy_positions(graph));
   hg_matrix positions = hg_matrix_view(graph->positions, graph->n_local, graph->n_dims);
   HG_TRY(hg_exchange_create(&exchange, graph->world, graph->links, HG_FILL_HALO, &positions, 0));

@@ -22,6 +22,7 @@ typedef struct {
   hg_operator backward;                ///< its transpose
   int n_dims;                          ///< of the positions; 0 before hg_local_graph_place
   hg_real *positions;                  ///< [n_local x n_dims] or NULL
+  double position_scale;               ///< what the part's positions were multiplied with
   hg_real *base_positions;             ///< [n_local x n_dims] before jitter (hg_augment_prepare), or NULL: no jitter
 } hg_local_graph;
 

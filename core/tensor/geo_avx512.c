@@ -1,8 +1,6 @@
-#include "core/tensor/geo_kernels.h"
+#include "core/tensor/geo_body.h"
 
-void hg_geo_rows_avx512(const hg_geo_task *task, hg_off first, hg_off end) { geo_rows(task, first, end); }
-
-void hg_geo_back_avx512(const hg_geo_task *task, hg_off first, hg_off end, hg_real *sums)
+void hg_geo_kernel_avx512(const hg_geo_task *task, hg_geo_way way, hg_off first, hg_off end, hg_real *sums)
 {
-  geo_back(task, first, end, sums);
+  geo_kernel(task, way, first, end, sums);
 }

@@ -1,22 +1,26 @@
 // halognn predict: what a run's best weights say of every node.
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "runtime/cli/rank_command.h"
 #include "runtime/cli/run_config.h"
 #include "runtime/train/predict.h"
 
-enum { KEY_DATASET = 256, KEY_REPEAT, KEY_THREADS };
+enum { KEY_DATASET = 256, KEY_REPEAT, KEY_THREADS, KEY_POSITION_GRADIENTS };
 
 typedef struct {
   const char *run, *output, *dataset;
   int repeat, threads;
+  bool position_gradients;
 } arguments;
 
 static const struct argp_option options[] = {
     {"output", 'o', "FILE", 0, "where to write, .npz or .csv (default: RUN_DIR/predictions.npz)", 0},
     {"dataset", KEY_DATASET, "GRAPH.hg", 0, "on this graph or collection instead of the run's", 0},
     {"repeat", KEY_REPEAT, "R", 0, "which of the run's seeds, from 0 (default: 0)", 0},
+    {"position-gradients", KEY_POSITION_GRADIENTS, NULL, 0,
+     "also write the gradient of the mean loss over labelled nodes with respect to each node's position (.npz)", 0},
     {"threads", KEY_THREADS, "T", 0, "threads of each rank", 0},
     {0},
 };
@@ -35,6 +39,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     return hg_command_number("--repeat", arg, 0, 1000000, &a->repeat);
   case KEY_THREADS:
     return hg_command_number("--threads", arg, 1, 4096, &a->threads);
+  case KEY_POSITION_GRADIENTS:
+    a->position_gradients = true;
+    return 0;
   case ARGP_KEY_ARG:
     if (a->run) return hg_command_error("found a second run folder '%s', expected one", arg);
     a->run = arg;
@@ -46,6 +53,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
   }
 }
 
+static bool ends_in_csv(const char *path)
+{
+  size_t n = strlen(path);
+  return n >= 4 && strcmp(path + n - 4, ".csv") == 0;
+}
+
 static hg_status load(const void *parsed, hg_config *config)
 {
   const arguments *a = parsed;
@@ -54,6 +67,8 @@ static hg_status load(const void *parsed, hg_config *config)
   if (rc == HG_OK && a->repeat >= config->repeat)
     return hg_fail(HG_ERR_INPUT, "--repeat: found %d, but the run has %d, numbered from 0", a->repeat, config->repeat);
   if (rc == HG_OK && a->output) rc = hg_predictions_check_path(a->output);
+  if (rc == HG_OK && a->position_gradients && a->output && ends_in_csv(a->output))
+    return hg_fail(HG_ERR_INPUT, "--position-gradients: found %s, expected a file that ends in .npz", a->output);
   return rc;
 }
 
@@ -74,7 +89,7 @@ static hg_status run(hg_world *world, const hg_config *config, const void *parse
   const arguments *a = parsed;
   hg_predictions predictions = {0};
   hg_status rc = HG_OK;
-  HG_TRY(hg_predict(world, config, a->repeat, &predictions));
+  HG_TRY(hg_predict(world, config, a->repeat, a->position_gradients, &predictions));
   HG_TRY_ALL(world, "writing predictions", hg_world_rank(world) == 0 ? write(a, &predictions) : HG_OK);
 done:
   hg_predictions_free(&predictions);

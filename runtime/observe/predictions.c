@@ -17,6 +17,7 @@ void hg_predictions_free(hg_predictions *predictions)
   hg_free(&predictions->original_ids);
   hg_free(&predictions->outputs);
   hg_free(&predictions->embeddings);
+  hg_free(&predictions->position_gradients);
 }
 
 typedef struct {
@@ -51,6 +52,7 @@ hg_status hg_predictions_sort(hg_predictions *p)
   qsort(order, (size_t)p->n, sizeof *order, by_id);
   HG_TRY(reorder(&p->outputs, order, p->n, p->n_classes));
   HG_TRY(reorder(&p->embeddings, order, p->n, p->n_embedding));
+  if (p->position_gradients) HG_TRY(reorder(&p->position_gradients, order, p->n, p->n_dims));
   for (hg_off i = 0; i < p->n; i++) p->original_ids[i] = order[i].id;
 done:
   hg_free(&order);
@@ -151,6 +153,8 @@ static hg_status write_npz(const hg_predictions *p, const char *temporary)
     arrays[n++] = (array){"predictions", "<i4", decisions, p->n, per_node > 1 ? per_node : 0, sizeof(int32_t)};
   arrays[n++] = (array){per_node ? "probabilities" : "values", "<f4", p->outputs, p->n, p->n_classes, sizeof(float)};
   arrays[n++] = (array){"embeddings", "<f4", p->embeddings, p->n, p->n_embedding, sizeof(float)};
+  if (p->position_gradients)
+    arrays[n++] = (array){"position_gradients", "<f4", p->position_gradients, p->n, p->n_dims, sizeof(float)};
   HG_TRY(write_zip(temporary, arrays, n));
 done:
   hg_free(&decisions);

@@ -5,6 +5,7 @@
 #include "comm/reduce.h"
 #include "core/base/alloc.h"
 #include "runtime/train/feed.h"
+#include "runtime/train/loss_gradient.h"
 
 static hg_status read_best(const hg_config *config, int repeat, hg_checkpoint *best, hg_trained *trained)
 {
@@ -76,7 +77,21 @@ done:
   return rc;
 }
 
-hg_status hg_predict(hg_world *world, const hg_config *config, int repeat, hg_predictions *predictions)
+static hg_status gather_position_gradients(hg_trainer *t, hg_predictions *p)
+{
+  hg_matrix d_positions = {0};
+  hg_status rc = HG_OK;
+  HG_TRY(hg_trainer_position_gradient(t, &d_positions));
+  hg_matrix owned = hg_matrix_rows(&d_positions, 0, t->labelled.n_items);
+  HG_TRY(gather_rows(t->world, &owned, &p->position_gradients));
+  p->n_dims = owned.cols;
+done:
+  hg_matrix_free(&d_positions);
+  return rc;
+}
+
+hg_status hg_predict(hg_world *world, const hg_config *config, int repeat, bool position_gradients,
+                     hg_predictions *predictions)
 {
   memset(predictions, 0, sizeof *predictions);
   hg_trainer trainer = {0};
@@ -86,6 +101,7 @@ hg_status hg_predict(hg_world *world, const hg_config *config, int repeat, hg_pr
   HG_TRY_ALL(world, "loading the weights", read_best(config, repeat, &best, &trained));
   HG_TRY(hg_trainer_create_trained(&trainer, world, config, &trained));
   HG_TRY_ALL(world, "loading the weights", restore(&trainer, &best));
+  if (position_gradients) HG_TRY(gather_position_gradients(&trainer, predictions));
   HG_TRY(gather_all(&trainer, predictions));
   HG_TRY_ALL(world, "sorting predictions", hg_world_rank(world) == 0 ? hg_predictions_sort(predictions) : HG_OK);
 done:

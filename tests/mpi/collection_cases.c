@@ -228,9 +228,10 @@ static void predict_and_compare(hg_world *world, const hg_config *config, hg_off
 {
   hg_predictions all = {0}, alone = {0};
   hg_world *self = NULL;
-  check_ok(hg_predict(world, config, 0, &all));
+  check_ok(hg_predict(world, config, 0, false, &all));
   check_ok(hg_world_self_create(&self, world));
-  if (hg_world_rank(world) == 0 && check_ok(hg_predict(self, config, 0, &alone))) check_predictions(&all, &alone, n);
+  if (hg_world_rank(world) == 0 && check_ok(hg_predict(self, config, 0, false, &alone)))
+    check_predictions(&all, &alone, n);
   check(hg_world_rank(world) == 0 || (!all.outputs && !all.original_ids), "predictions beside rank 0");
   hg_world_self_free(&self);
   hg_predictions_free(&all);
@@ -283,7 +284,7 @@ static void scores_are_those_of_the_predictions(hg_world *world)
   train_configure(&config, OPTIONS("train.epochs=5", "train.batch_size=7", "model.type=geogcn", "model.norm=batch",
                                    "augment.rotate=180", "augment.test_samples=3"));
   train_run(world, &config, false, &last);
-  check_ok(hg_predict(world, &config, 0, &p));
+  check_ok(hg_predict(world, &config, 0, false, &p));
   if (hg_world_rank(world) == 0 && check_ok(hg_store_read_collection(path, &c))) {
     int right = 0, n = 0;
     for (hg_off g = 0; g < c.n_graphs; g++) {

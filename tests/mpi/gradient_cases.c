@@ -7,7 +7,8 @@
 #include "tests/mpi/train_graph.h"
 #include "tests/support/mpi_case.h"
 
-#include "runtime/train/trainer.h"
+#include "runtime/train/feed_graph.h"
+#include "runtime/train/loss_gradient.h"
 
 static double total_loss(hg_trainer *t, const hg_pass *pass)
 {
@@ -150,11 +151,118 @@ static void of_geogcn(hg_world *world)
   check_options(world, &g,
                 OPTIONS("model.type=geogcn", "model.filters_per=shared", "model.dropout=0.4", "model.activation=elu",
                         "model.layers=3", "partition.method=random"));
+  check_options(
+      world, &g, // more columns than one piece, whose sums backward computes again
+      OPTIONS("model.type=geogcn", "model.filters=17", "model.hidden=7", "model.activation=elu", "model.dropout=0.2"));
   g.n_dims = 3;
   g.directed = true;
   check_options(world, &g,
                 OPTIONS("model.type=geogcn", "model.self_loops=false", "model.normalize_positions=none",
                         "model.normalization=row", "model.activation=elu", "model.input_dropout=0.3"));
+}
+
+// the loss over the labelled nodes of all splits, as hg_trainer_position_gradient has it
+static double labelled_loss(hg_trainer *t)
+{
+  hg_phases phases;
+  hg_phases_start(&phases);
+  const hg_pass pass = {.training = false, .phases = &phases};
+  hg_matrix z = hg_model_forward(&t->model, &pass);
+  double sums[2] = {0};
+  for (int split = 0; split < HG_SPLIT_COUNT; split++) {
+    hg_loss_sums s =
+        hg_loss_compute(&t->loss, &t->labelled.truth, t->labelled.rows[split], t->labelled.n_rows[split], &z, 1, NULL);
+    sums[0] += s.loss;
+    sums[1] += s.weight;
+  }
+  hg_sum_doubles(t->world, sums, 2);
+  return sums[0] / sums[1];
+}
+
+// moves the node of this global id, wherever it is
+static void move(const hg_graph_feed *feed, hg_gid id, int d, double by)
+{
+  const hg_local_graph *g = &feed->stage.graph;
+  for (hg_lid i = 0; i < g->n_local; i++)
+    if (g->ids[i] == id)
+      g->positions[i * g->n_dims + d] = (hg_real)((double)g->positions[i * g->n_dims + d] + by * g->position_scale);
+}
+
+static double own_number(const hg_graph_feed *feed, const hg_matrix *m, hg_gid id, int d)
+{
+  double found[2] = {0};
+  for (hg_lid i = 0; i < feed->stage.graph.n_owned; i++) {
+    if (feed->stage.graph.ids[i] != id) continue;
+    found[0] = (double)m->data[i * m->cols + d];
+    found[1] += 1;
+  }
+  hg_sum_doubles(feed->stage.graph.world, found, 2);
+  check(found[1] == 1, "node %lld is there %g times", (long long)id, found[1]);
+  return found[0];
+}
+
+static void check_positions(hg_trainer *t, const char *what)
+{
+  bool exact = sizeof(hg_real) == sizeof(double);
+  double step = exact ? 1e-7 : 1e-2, tolerance = exact ? 1e-6 : 3e-2;
+  const hg_graph_feed *feed = hg_graph_feed_of(t);
+  hg_matrix d_positions;
+  if (!check_ok(hg_trainer_position_gradient(t, &d_positions))) return;
+  double sums[2] = {0};
+  for (hg_off e = 0; e < (hg_off)feed->stage.graph.n_owned * d_positions.cols; e++) {
+    sums[0] += (double)d_positions.data[e];
+    sums[1] += fabs((double)d_positions.data[e]);
+  }
+  hg_sum_doubles(t->world, sums, 2);
+  check(sums[1] > 0 && fabs(sums[0]) <= (exact ? 1e-12 : 1e-5) * sums[1], "%s: gradients sum to %g of %g", what,
+        sums[0], sums[1]);
+  for (hg_gid id = 1000; id < 1000 + 3 * t->facts.n_nodes; id += 12) { // ids as train_graph_write gives them
+    int d = (int)(id / 12 % d_positions.cols);
+    move(feed, id, d, step);
+    double up = labelled_loss(t);
+    move(feed, id, d, -2 * step);
+    double down = labelled_loss(t);
+    move(feed, id, d, step);
+    double expected = (up - down) / (2 * step), found = own_number(feed, &d_positions, id, d);
+    if (!check(fabs(found - expected) <= tolerance * fmax(1, fabs(expected)),
+               "%s: node %lld: gradient %.9g, difference %.9g", what, (long long)id, found, expected))
+      break;
+  }
+  hg_matrix_free(&d_positions);
+}
+
+static void check_position_options(hg_world *world, const train_graph *graph, const char *const *changes)
+{
+  char path[HG_PATH_MAX];
+  hg_trainer t;
+  check_ok(train_graph_write(world, graph, path));
+  hg_config config = train_config(path);
+  const char *what = changes[0];
+  for (; *changes; changes++) check_ok(hg_config_override(&config, *changes));
+  check_ok(hg_config_resolve(&config));
+  if (check_ok(hg_trainer_create(&t, world, &config))) {
+    hg_trainer_start(&t, 9);
+    check_positions(&t, what);
+    hg_trainer_free(&t);
+  }
+  train_graph_remove(world, path);
+}
+
+static void of_positions(hg_world *world)
+{
+  train_graph g = train_graph_default();
+  g.n_dims = 2;
+  check_position_options(world, &g,
+                         OPTIONS("model.filters=3", "model.type=geogcn", "model.normalization=row",
+                                 "model.activation=elu", "model.layers=3"));
+  check_position_options(world, &g,
+                         OPTIONS("model.filters_per=shared", "model.type=geogcn", "model.filters=20", "model.hidden=9",
+                                 "model.activation=elu", "partition.method=random"));
+  g.n_dims = 3;
+  g.directed = true;
+  check_position_options(world, &g,
+                         OPTIONS("model.filters=21", "model.type=geogcn", "model.hidden=11",
+                                 "model.normalize_positions=none", "model.activation=elu"));
 }
 
 static void of_mlp(hg_world *world)
@@ -178,6 +286,7 @@ const mpi_case gradient_cases[] = {
     {"gradient/of_normalizations", of_normalizations, "1 3"},
     {"gradient/of_tasks", of_tasks, "1 3 7"},
     {"gradient/of_geogcn", of_geogcn, "1 3"},
+    {"gradient/of_positions", of_positions, "1 3"},
     {"gradient/of_mlp", of_mlp, "1 3"},
     {0},
 };

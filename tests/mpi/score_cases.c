@@ -302,9 +302,9 @@ static void predict_both(hg_world *world, const train_graph *g, const char *cons
   check_ok(hg_run_train(world, &config, (hg_run_options){.quiet = true}));
   hg_barrier(world);
   check_ok(hg_world_self_create(&self, world));
-  check_ok(hg_predict(world, &config, 1, &found));
+  check_ok(hg_predict(world, &config, 1, false, &found));
   if (hg_world_rank(world) == 0) {
-    check_ok(hg_predict(self, &config, 1, &expected));
+    check_ok(hg_predict(self, &config, 1, false, &expected));
     check_predictions(&found, &expected);
   } else {
     check(!found.outputs && !found.original_ids, "rank 0 alone has them");

@@ -21,7 +21,7 @@ typedef struct {
 // both orders of columns, with and without padding, every number of dimensions
 static const shape shapes[] = {{1, 64, 2, false}, {5, 16, 3, false}, {16, 3, 2, false}, {32, 8, 1, true},
                                {3, 5, 2, false},  {2, 20, 4, true},  {7, 1, 8, false},  {1, 1, 5, false},
-                               {48, 2, 3, false}, {4, 9, 6, false},  {2, 2, 7, false}};
+                               {48, 2, 3, false}, {4, 9, 6, false},  {2, 2, 7, false},  {21, 33, 2, true}};
 enum { N_SHAPES = sizeof shapes / sizeof *shapes };
 
 // Rows are the first of the columns' nodes, as the owned nodes of a part are; entries i -> j of row i.
@@ -99,8 +99,8 @@ static hg_matrix forward(fixture *f)
   memset(unit.data, 0, (size_t)(width * width) * sizeof *unit.data);
   for (int k = 0; k < width; k++) unit.data[k * width + k] = 1;
   hg_geo_set_gates(&f->geo, &f->u, f->b.data);
-  hg_geo_forward(&f->geo, &f->forward, f->positions.data, 0, 20, &f->x, &a);
-  hg_geo_forward(&f->geo, &f->forward, f->positions.data, 20, ROWS - 20, &f->x, &a);
+  hg_geo_forward(&f->geo, &(hg_geo_piece){&f->forward, f->positions.data, 0, 20, 0}, &f->x, &a);
+  hg_geo_forward(&f->geo, &(hg_geo_piece){&f->forward, f->positions.data, 20, ROWS - 20, 0}, &f->x, &a);
   hg_geo_arrange(&f->geo, &unit, &arranged);
   naive_gemm(&a, false, &arranged, false, 0, &out);
   hg_matrix_free(&a), hg_matrix_free(&unit), hg_matrix_free(&arranged);
@@ -182,8 +182,9 @@ static gradients backward(fixture *f)
     hg_geo_arrange(&f->geo, &row, &out);
   }
   hg_geo_set_gates(&f->geo, &f->u, f->b.data);
-  hg_geo_backward(&f->geo, &f->backward, f->positions.data, ROWS, COLS - ROWS, &f->x, &d_a, &g.x);
-  hg_geo_backward(&f->geo, &f->backward, f->positions.data, 0, ROWS, &f->x, &d_a, &g.x);
+  hg_geo_backward(&f->geo, &(hg_geo_piece){&f->backward, f->positions.data, ROWS, COLS - ROWS, 0}, &f->x, &d_a, &g.x,
+                  NULL);
+  hg_geo_backward(&f->geo, &(hg_geo_piece){&f->backward, f->positions.data, 0, ROWS, 0}, &f->x, &d_a, &g.x, NULL);
   hg_geo_take_gradients(&f->geo, &g.u, g.b.data);
   hg_matrix_free(&d_a);
   return g;
@@ -285,6 +286,177 @@ Test(geo, same_bits_on_any_number_of_threads)
   }
 }
 
+// Columns in pieces of one unit: what a caller does who has no room for all of them.
+Test(geo, pieces_of_columns_give_the_bits_of_all)
+{
+  for (int s = 0; s < N_SHAPES; s++) {
+    fixture *f = make(shapes[s], 13, 8);
+    int columns = f->geo.columns;
+    hg_matrix a = random_matrix(ROWS, columns, 1), d_x = random_matrix(COLS, f->shape.channels, 2);
+    hg_matrix d_u = random_matrix(gates(f), f->shape.dims, 2), d_b = random_matrix(gates(f), 1, 2);
+    hg_matrix d_a = random_matrix(ROWS, columns, 3), unit = random_matrix(ROWS, HG_GEO_UNIT, 1);
+    hg_matrix by_unit[3] = {random_matrix(COLS, f->shape.channels, 4), random_matrix(gates(f), f->shape.dims, 4),
+                            random_matrix(gates(f), 1, 4)};
+    hg_geo_set_gates(&f->geo, &f->u, f->b.data);
+    hg_geo_forward(&f->geo, &(hg_geo_piece){&f->forward, f->positions.data, 0, ROWS, 0}, &f->x, &a);
+    hg_geo_backward(&f->geo, &(hg_geo_piece){&f->backward, f->positions.data, 0, COLS, 0}, &f->x, &d_a, &d_x, NULL);
+    hg_geo_take_gradients(&f->geo, &d_u, d_b.data);
+    for (int column = 0; column < columns; column += HG_GEO_UNIT) {
+      hg_geo_piece there = {&f->forward, f->positions.data, 0, ROWS, column};
+      hg_geo_piece back = {&f->backward, f->positions.data, 0, COLS, column};
+      hg_geo_forward(&f->geo, &there, &f->x, &unit);
+      for (int i = 0; i < ROWS; i++) {
+        size_t bytes = HG_GEO_UNIT * sizeof(hg_real);
+        cr_expect_arr_eq(unit.data + i * HG_GEO_UNIT, a.data + i * columns + column, bytes, "shape %d row %d", s, i);
+        memcpy(unit.data + i * HG_GEO_UNIT, d_a.data + i * columns + column, bytes);
+      }
+      hg_geo_backward(&f->geo, &back, &f->x, &unit, &by_unit[0], NULL);
+    }
+    hg_geo_take_gradients(&f->geo, &by_unit[1], by_unit[2].data);
+    expect_close(by_unit[0].data, d_x.data, COLS * f->shape.channels, sum_tolerance(), "d_x by units");
+    expect_close(by_unit[1].data, d_u.data, d_u.rows * d_u.cols, sum_tolerance(), "d_u by units");
+    expect_close(by_unit[2].data, d_b.data, d_b.rows, sum_tolerance(), "d_b by units");
+    for (int m = 0; m < 3; m++) hg_matrix_free(&by_unit[m]);
+    hg_matrix_free(&a), hg_matrix_free(&d_x), hg_matrix_free(&d_u), hg_matrix_free(&d_b);
+    hg_matrix_free(&d_a), hg_matrix_free(&unit), drop(f);
+  }
+}
+
+static const char *const simd_levels[] = {"base", "avx2", "avx512"};
+
+static void shared_is_channel_with_equal_gates(int channels, int filters)
+{
+  shape once = {channels, filters, 2, true}, each = {channels, filters, 2, false};
+  fixture *f = make(once, 15, 5), *g = make(each, 15, 5);
+  for (int row = 0; row < channels * filters; row++) {
+    memcpy(g->u.data + row * 2, f->u.data + row % filters * 2, 2 * sizeof(hg_real));
+    g->b.data[row] = f->b.data[row % filters];
+  }
+  memcpy(g->w.data, f->w.data, (size_t)(ROWS * channels * filters) * sizeof(hg_real));
+  hg_matrix a = forward(f), b = forward(g);
+  gradients of = backward(f), og = backward(g);
+  expect_close(a.data, b.data, ROWS * a.cols, sum_tolerance(), "sums");
+  expect_close(of.x.data, og.x.data, COLS * channels, sum_tolerance(), "gradient of x");
+  for (int k = 0; k < filters; k++) {
+    double sums[3] = {0};
+    for (int c = 0; c < channels; c++) {
+      for (int d = 0; d < 2; d++) sums[d] += (double)og.u.data[(c * filters + k) * 2 + d];
+      sums[2] += (double)og.b.data[c * filters + k];
+    }
+    hg_real expected[3] = {(hg_real)sums[0], (hg_real)sums[1], (hg_real)sums[2]};
+    expect_close(of.u.data + 2 * k, expected, 2, 8 * sum_tolerance(), "gradient of u");
+    expect_close(of.b.data + k, expected + 2, 1, 8 * sum_tolerance(), "gradient of b");
+  }
+  hg_matrix_free(&a), hg_matrix_free(&b), drop_gradients(&of), drop_gradients(&og), drop(f), drop(g);
+}
+
+Test(geo, shared_filters_are_equal_gates_in_all_channels)
+{
+  for (int l = 0; l < 3; l++) {
+    setenv("HALOGNN_SIMD", simd_levels[l], 1);
+    for (int channels = 1; channels <= 23; channels += channels < 5 ? 1 : 6)
+      shared_is_channel_with_equal_gates(channels, 20);
+    shared_is_channel_with_equal_gates(16, 64);
+    shared_is_channel_with_equal_gates(16, 3); // one order of columns for both
+  }
+}
+
+static hg_matrix position_gradient(fixture *f)
+{
+  gradients g = {random_matrix(COLS, f->shape.channels, 3), {0}, {0}};
+  hg_matrix d_a = random_matrix(ROWS, f->geo.columns, 1), d_p = {0};
+  cr_assert_eq(hg_matrix_create(&d_p, COLS, f->shape.dims, "gradient of positions"), HG_OK);
+  for (hg_off i = 0; i < ROWS; i++) {
+    hg_matrix row = {.rows = f->w.cols, .cols = 1, .data = f->w.data + i * f->w.cols};
+    hg_matrix out = {.rows = f->geo.columns, .cols = 1, .data = d_a.data + i * f->geo.columns};
+    hg_geo_arrange(&f->geo, &row, &out);
+  }
+  hg_geo_piece back = {&f->backward, f->positions.data, 0, COLS, 0};
+  hg_geo_piece there = {&f->forward, f->positions.data, 0, ROWS, 0};
+  hg_geo_set_gates(&f->geo, &f->u, f->b.data);
+  hg_geo_backward(&f->geo, &back, &f->x, &d_a, &g.x, d_p.data);
+  hg_geo_backward_targets(&f->geo, &there, &f->x, &d_a, d_p.data);
+  hg_matrix_free(&d_a), hg_matrix_free(&g.x);
+  return d_p;
+}
+
+// d_p_j += r, d_p_i -= r with r = U' q over all entries, by plain loops
+static hg_matrix naive_position_gradient(const fixture *f)
+{
+  int t = f->shape.dims, channels = f->shape.channels, filters = f->shape.filters;
+  hg_matrix out = random_matrix(COLS, t, 1);
+  double *sums = calloc((size_t)(COLS * t), sizeof *sums);
+  for (hg_off i = 0; i < ROWS; i++) {
+    for (hg_off e = f->a.indptr[i]; e < f->a.indptr[i + 1]; e++) {
+      hg_lid j = f->a.indices[e];
+      double w = f->a.values ? (double)f->a.values[e] : 1;
+      if (f->forward.col_scale) w *= (double)f->col_scale[j];
+      if (f->forward.row_scale) w *= (double)f->row_scale[i];
+      for (int ck = 0; ck < channels * filters; ck++) {
+        int c = ck / filters, k = ck % filters;
+        if (naive_gate(f, c, k, i, j) <= 0) continue;
+        double q = w * (double)f->w.data[i * channels * filters + ck] * (double)f->x.data[j * channels + c];
+        for (int d = 0; d < t; d++) {
+          double r = q * (double)f->u.data[(f->shape.shared ? k : ck) * t + d];
+          sums[j * t + d] += r;
+          sums[i * t + d] -= r;
+        }
+      }
+    }
+  }
+  for (hg_off e = 0; e < COLS * t; e++) out.data[e] = (hg_real)sums[e];
+  free(sums);
+  return out;
+}
+
+Test(geo, gradients_of_positions_agree_with_plain_loops_and_sum_to_zero)
+{
+  for (int s = 0; s < N_SHAPES; s++) {
+    for (int l = 0; l < 3; l++) {
+      setenv("HALOGNN_SIMD", simd_levels[l], 1);
+      fixture *f = make(shapes[s], s * 7 % 16, (uint64_t)s);
+      hg_matrix found = position_gradient(f), expected = naive_position_gradient(f);
+      char what[64];
+      snprintf(what, sizeof what, "%s shape %d", simd_levels[l], s);
+      expect_close(found.data, expected.data, COLS * f->shape.dims, 4 * sum_tolerance(), what);
+      for (int d = 0; d < f->shape.dims; d++) { // moving all nodes changes nothing
+        double sum = 0, size = 0;
+        for (hg_off i = 0; i < COLS; i++) {
+          sum += (double)found.data[i * f->shape.dims + d];
+          size += fabs((double)found.data[i * f->shape.dims + d]);
+        }
+        cr_expect_leq(fabs(sum), 8 * sum_tolerance() * size, "%s: sum of dimension %d is %g of %g", what, d, sum, size);
+      }
+      hg_matrix_free(&found), hg_matrix_free(&expected), drop(f);
+    }
+  }
+}
+
+Test(geo, gradients_of_positions_are_differences)
+{
+  if (sizeof(hg_real) != sizeof(double)) cr_skip_test("float's steps would cross the kinks");
+  for (int s = 0; s < N_SHAPES; s++) {
+    fixture *f = make(shapes[s], s * 5 % 16 | 8, (uint64_t)s);
+    leave_kinks(f);
+    hg_matrix d_p = position_gradient(f);
+    expect_gradient(weighted_sum, f, f->positions.data, COLS * f->shape.dims, d_p.data, "positions");
+    hg_matrix_free(&d_p), drop(f);
+  }
+}
+
+Test(geo, gradients_of_positions_have_the_same_bits_on_any_number_of_threads)
+{
+  for (int s = 0; s < N_SHAPES; s++) {
+    fixture *f = make(shapes[s], 15, 3);
+    hg_threads_set(1);
+    hg_matrix one = position_gradient(f);
+    hg_threads_set(3);
+    hg_matrix three = position_gradient(f);
+    cr_expect_arr_eq(one.data, three.data, COLS * (size_t)f->shape.dims * sizeof(hg_real), "shape %d", s);
+    hg_matrix_free(&one), hg_matrix_free(&three), drop(f);
+  }
+}
+
 Test(geo, with_open_gates_is_the_aggregate_of_gcn)
 {
   for (int s = 0; s < N_SHAPES; s++) {
@@ -371,7 +543,7 @@ static void is_a_convolution(int k)
   cr_assert_eq(hg_geo_create(&geo, IMAGES, n, 2, true), HG_OK);
   hg_matrix sums = random_matrix(HEIGHT * WIDTH, geo.columns, 7), arranged = random_matrix(geo.columns, 1, 7);
   hg_geo_set_gates(&geo, &u, b.data);
-  hg_geo_forward(&geo, &op, positions.data, 0, HEIGHT * WIDTH, &x, &sums);
+  hg_geo_forward(&geo, &(hg_geo_piece){&op, positions.data, 0, HEIGHT * WIDTH, 0}, &x, &sums);
   hg_geo_arrange(&geo, &w, &arranged);
   naive_gemm(&sums, false, &arranged, false, 0, &found);
   double worst = 0, largest = 0;
