@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Trains the experiments on real graphs and prints the table of docs/results.md, a line each.
+# Trains experiments and prints the tables of docs/results.md, a line each.
 #
-#   scripts/results.sh DATA_DIR [NAME...]        names: cora photo coauthor_cs dblp facebook minesweeper california,
-#                                              and minesweeper_geogcn california_geogcn openflights_geogcn
+#   scripts/results.sh DATA_DIR [NAME...]      names: cora photo coauthor_cs dblp facebook minesweeper california openflights geometric, and of the
+#                                              last four also NAME_mlp NAME_gcn_positions NAME_geogcn
 #
 # DATA_DIR holds the npz files (../shared/data). RANKS (2) is the number of ranks, HALOGNN the program (build/release/halognn).
 # Runs go to runs/results_NAME, graph files to data/. TRAIN_OPTIONS is added to each `halognn train`.
@@ -11,19 +11,34 @@
 [ "$#" -gt 0 ] && [ -d "$1" ] || die "usage: results.sh DATA_DIR [NAME...]"
 data=$1
 shift
-[ "$#" -gt 0 ] || set -- cora photo coauthor_cs dblp facebook minesweeper california minesweeper_geogcn california_geogcn openflights_geogcn
+if [ "$#" -eq 0 ]; then
+  set -- cora photo coauthor_cs dblp facebook
+  for name in california minesweeper openflights geometric; do
+    set -- "$@" "$name" "${name}_mlp" "${name}_gcn_positions" "${name}_geogcn"
+  done
+fi
 halognn=${HALOGNN:-$ROOT/build/release/halognn}
 [ -x "$halognn" ] || die "$halognn is not built: cmake --preset release && cmake --build --preset release"
 read -r -a options <<<"${TRAIN_OPTIONS:-}"
 
-import() { # import NAME: what is read for an experiment, and how
-  local file=$1 flags=()
+prepare() { # prepare NAME: makes or imports the graph of an experiment
+  local file=$1 flags=() output=$ROOT/data/$1.hg
   case "$1" in
+    geometric)
+      "$halognn" generate geometric --nodes 3000 --degree 10 --knn --classes 8 --features 8 --signal 0.1 --train 0.1 --val 0.3 -o "$output" >&2
+      return
+      ;;
     photo) file=amazon_photo flags=(--symmetrize) ;;
     facebook) file=musae_facebook ;;
     california) file=california_housing ;;
   esac
-  "$halognn" import npz "$data/$file.npz" -o "$ROOT/data/$1.hg" "${flags[@]}" >&2
+  "$halognn" import npz "$data/$file.npz" -o "$output" "${flags[@]}" >&2
+}
+
+graph_of() { # graph_of NAME: without the suffix that names a model
+  local name=${1%_geogcn}
+  name=${name%_mlp}
+  echo "${name%_gcn_positions}"
 }
 
 row() { # row NAME: a line of the table from the run's summary
@@ -45,7 +60,7 @@ mkdir -p "$ROOT/data"
 echo '| experiment | metric | test, at the best validation epoch | seeds | ranks x threads | epoch | halo an epoch | resident |'
 echo '| --- | --- | --- | --- | --- | --- | --- | --- |'
 for name in "$@"; do
-  import "${name%_geogcn}"
+  prepare "$(graph_of "$name")"
   config=configs/$name.yaml
   [ -f "$ROOT/$config" ] || config=configs/${name}_gcn.yaml
   (cd "$ROOT" && OMP_NUM_THREADS=1 scripts/mpirun.sh -q -n "${RANKS:-2}" "$halognn" train "$config" --quiet \

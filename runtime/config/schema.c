@@ -76,7 +76,7 @@ const hg_key hg_keys[] = {
     {"partition.objective", HG_KEY_CHOICE, offsetof(hg_config, partition.objective), "volume", NULL, objectives,
      "what METIS makes small: the halo rows to send, or the edges cut"},
     {"partition.balance", HG_KEY_FLAGS, offsetof(hg_config, partition.balance), "nodes", NULL, balances,
-     "what parts have equally much of; labels: labelled training nodes"},
+     "what parts have equally much of; [nodes, edges] where degrees vary; labels: labelled training nodes"},
     {"partition.imbalance", HG_KEY_REAL, offsetof(hg_config, partition.imbalance), "1.05", &imbalances, NULL,
      "allowed ratio of the largest part to the mean"},
     {"partition.seed", HG_KEY_SEED, offsetof(hg_config, partition.seed), "1", NULL, NULL,
