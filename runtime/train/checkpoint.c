@@ -61,6 +61,14 @@ static int count_from(const json_t *object, const char *key)
   return n >= 0 && n <= INT_MAX ? (int)n : -1;
 }
 
+// checkpoints from before there were mini-batches do not say it: an epoch was a step
+static hg_off steps_from(const json_t *object, int epoch)
+{
+  const json_t *value = json_object_get(object, "steps");
+  if (!value) return epoch;
+  return json_is_integer(value) && json_integer_value(value) < INT64_MAX ? json_integer_value(value) : -1;
+}
+
 static hg_repeat_result result_from(const json_t *object)
 {
   return (hg_repeat_result){
@@ -84,6 +92,7 @@ static char *progress_text(const hg_checkpoint *c)
   json_object_set_new(object, "repeat", json_integer(c->repeat));
   json_object_set_new(object, "seed", json_integer((json_int_t)c->seed));
   json_object_set_new(object, "epoch", json_integer(c->epoch));
+  json_object_set_new(object, "steps", json_integer(c->steps));
   json_object_set_new(object, "train_loss", real(c->train_loss));
   json_object_set_new(object, "best_epoch", json_integer(c->schedule.best_epoch));
   json_object_set_new(object, "best_metric", real(c->schedule.best_metric));
@@ -108,7 +117,7 @@ static bool results_are_sound(const hg_checkpoint *c)
 static hg_status check_progress(const hg_checkpoint *c, const char *path)
 {
   const hg_schedule_state *s = &c->schedule;
-  if (c->repeat < 0 || c->epoch < 0 || s->best_epoch < 0 || s->without_gain < 0 || s->stop_epoch < 0 ||
+  if (c->repeat < 0 || c->epoch < 0 || c->steps < 0 || s->best_epoch < 0 || s->without_gain < 0 || s->stop_epoch < 0 ||
       !results_are_sound(c))
     return hg_fail(HG_ERR_INPUT, "%s: attribute progress: a count is missing, negative or too large", path);
   if (c->n_results != c->repeat && c->n_results != c->repeat + 1)
@@ -130,6 +139,7 @@ static hg_status progress_from(hg_checkpoint *c, const char *text, const char *p
   c->repeat = count_from(object, "repeat");
   c->seed = (uint64_t)json_integer_value(json_object_get(object, "seed"));
   c->epoch = count_from(object, "epoch");
+  c->steps = steps_from(object, c->epoch);
   c->train_loss = number(object, "train_loss");
   c->schedule.best_epoch = count_from(object, "best_epoch");
   c->schedule.best_metric = number(object, "best_metric");

@@ -12,7 +12,8 @@ typedef struct {
   uint64_t dataset; ///< fingerprint of the graph that it was trained on
   int repeat;       ///< from 0
   uint64_t seed;
-  int epoch; ///< the last one that is done; 0: none
+  int epoch;    ///< the last one that is done; 0: none
+  hg_off steps; ///< of the optimiser in these epochs, whatever the batches were: Adam corrects its bias by them
   double train_loss;
   hg_schedule_state schedule;
   hg_scores best_val, best_test; ///< at schedule.best_epoch

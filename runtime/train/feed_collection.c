@@ -151,7 +151,6 @@ static hg_step epoch(hg_trainer *t, uint64_t seed, const hg_plan *plan, hg_worke
     task.truth = &batch->truth;
     task.n = batch->n_graphs;
     task.weight = weigh_batch(t, b);
-    task.number = (int)((plan->epoch - 1) * f->epoch.n_batches + b + 1);
     hg_step step = hg_trainer_update(t, &task, &pass, &logits);
     if (all.status == HG_OK) all.status = step.status;
     all.loss.loss += step.loss.loss;

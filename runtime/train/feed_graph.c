@@ -77,8 +77,7 @@ static hg_step epoch(hg_trainer *t, uint64_t seed, const hg_plan *plan, hg_worke
                              .truth = &t->labelled.truth,
                              .rows = t->labelled.rows[HG_SPLIT_TRAIN],
                              .n = t->labelled.n_rows[HG_SPLIT_TRAIN],
-                             .weight = t->train_weight,
-                             .number = plan->epoch};
+                             .weight = t->train_weight};
   pass.turn = hg_augment_graph(&augment, &feed->stage.graph, feed->map);
   hg_phases_lap(phases, HG_PHASE_ELEMENTWISE);
   hg_matrix logits = hg_model_forward(&t->model, &pass);

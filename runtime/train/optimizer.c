@@ -6,7 +6,7 @@
 #include "core/base/alloc.h"
 
 // SGD with momentum as PyTorch has it: v = momentum v + g, w -= rate v; g includes the decay
-static void sgd_step(const hg_optimizer *o, hg_off first, hg_off n, double rate, double decay, int t)
+static void sgd_step(const hg_optimizer *o, hg_off first, hg_off n, double rate, double decay, hg_off t)
 {
   double momentum = o->config->train.momentum;
   hg_real *w = o->parameters + first, *v = o->moments + first;
@@ -21,10 +21,10 @@ static void sgd_step(const hg_optimizer *o, hg_off first, hg_off n, double rate,
 
 // Kingma and Ba 2015, algorithm 1; `decay` joins the gradient, `decoupled` shrinks the weight (Loshchilov and Hutter
 // 2019)
-static void adam(const hg_optimizer *o, hg_off first, hg_off n, double rate, double decay, double decoupled, int t)
+static void adam(const hg_optimizer *o, hg_off first, hg_off n, double rate, double decay, double decoupled, hg_off t)
 {
   double b1 = o->config->train.beta1, b2 = o->config->train.beta2, epsilon = o->config->train.epsilon;
-  double c1 = 1 - pow(b1, t), c2 = 1 - pow(b2, t);
+  double c1 = 1 - pow(b1, (double)t), c2 = 1 - pow(b2, (double)t);
   hg_real *w = o->parameters + first, *m = o->moments + first, *v = o->moments + o->n + first;
   const hg_real *gradient = o->gradients + first;
   for (hg_off k = 0; k < n; k++) {
@@ -36,12 +36,12 @@ static void adam(const hg_optimizer *o, hg_off first, hg_off n, double rate, dou
   }
 }
 
-static void adam_step(const hg_optimizer *o, hg_off first, hg_off n, double rate, double decay, int t)
+static void adam_step(const hg_optimizer *o, hg_off first, hg_off n, double rate, double decay, hg_off t)
 {
   adam(o, first, n, rate, decay, 0, t);
 }
 
-static void adamw_step(const hg_optimizer *o, hg_off first, hg_off n, double rate, double decay, int t)
+static void adamw_step(const hg_optimizer *o, hg_off first, hg_off n, double rate, double decay, hg_off t)
 {
   adam(o, first, n, rate, 0, decay, t);
 }
@@ -71,7 +71,7 @@ void hg_optimizer_reset(hg_optimizer *o)
   memset(o->moments, 0, (size_t)(o->type->n_moments * o->n) * sizeof *o->moments);
 }
 
-void hg_optimizer_step(hg_optimizer *o, double learning_rate, int t)
+void hg_optimizer_step(hg_optimizer *o, double learning_rate, hg_off t)
 {
   double decay = o->config->train.weight_decay;
   o->type->step(o, 0, o->n_decayed, learning_rate, decay, t);

@@ -11,7 +11,7 @@ typedef struct {
   const char *name;
   int n_moments; ///< arrays [n_parameters] that it keeps
   /** One step with gradient g of parameters [first, first + n), decay added or decoupled; t counts steps from 1. */
-  void (*step)(const hg_optimizer *o, hg_off first, hg_off n, double learning_rate, double weight_decay, int t);
+  void (*step)(const hg_optimizer *o, hg_off first, hg_off n, double learning_rate, double weight_decay, hg_off t);
 } hg_optimizer_type;
 
 struct hg_optimizer {
@@ -39,4 +39,4 @@ void hg_optimizer_free(hg_optimizer *o);
 void hg_optimizer_reset(hg_optimizer *o);
 
 /** Step number t (from 1) of all parameters. */
-void hg_optimizer_step(hg_optimizer *o, double learning_rate, int t);
+void hg_optimizer_step(hg_optimizer *o, double learning_rate, hg_off t);

@@ -128,6 +128,7 @@ void hg_trainer_start(hg_trainer *trainer, uint64_t seed)
 {
   hg_model_init(&trainer->model, seed);
   hg_optimizer_reset(&trainer->optimizer);
+  trainer->steps = 0;
 }
 
 void hg_trainer_average(hg_trainer *trainer)
@@ -165,7 +166,7 @@ hg_step hg_trainer_update(hg_trainer *t, const hg_step_task *task, const hg_pass
   if (plan->sync == HG_SYNC_COORDINATOR)
     step.status = hg_worker_sum(task->worker, t->model.gradients, t->model.n_parameters);
   hg_phases_lap(pass->phases, HG_PHASE_GRADIENT_SUM);
-  hg_optimizer_step(&t->optimizer, plan->learning_rate, task->number);
+  hg_optimizer_step(&t->optimizer, plan->learning_rate, ++t->steps);
   hg_phases_lap(pass->phases, HG_PHASE_OPTIMIZER);
   return step;
 }
@@ -184,6 +185,7 @@ void hg_trainer_save(const hg_trainer *trainer, hg_checkpoint *checkpoint)
   copy(checkpoint->parameters, trainer->model.parameters, checkpoint->n_parameters);
   copy(checkpoint->state, trainer->model.state, checkpoint->n_state);
   copy(checkpoint->moments, trainer->optimizer.moments, checkpoint->n_moments);
+  checkpoint->steps = trainer->steps;
 }
 
 void hg_trainer_restore(hg_trainer *trainer, const hg_checkpoint *checkpoint)
@@ -191,6 +193,7 @@ void hg_trainer_restore(hg_trainer *trainer, const hg_checkpoint *checkpoint)
   copy(trainer->model.parameters, checkpoint->parameters, checkpoint->n_parameters);
   copy(trainer->model.state, checkpoint->state, checkpoint->n_state);
   copy(trainer->optimizer.moments, checkpoint->moments, checkpoint->n_moments);
+  trainer->steps = checkpoint->steps;
 }
 
 double hg_trainer_checksum(const hg_trainer *trainer)

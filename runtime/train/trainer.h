@@ -27,6 +27,7 @@ typedef struct {
   hg_labelled labelled; ///< a view of the feed's
   hg_model model;
   hg_optimizer optimizer;
+  hg_off steps; ///< of the optimiser, since the start of this seed
   hg_sums *sums;
   hg_metrics metrics;
   hg_metric metric; ///< resolved
@@ -72,7 +73,6 @@ typedef struct {
   const hg_lid *rows; ///< [n]
   hg_off n;
   double weight;
-  int number; ///< of the step, from 1: bias correction of Adam
 } hg_step_task;
 
 /** Loss, backward pass, gradient synchronisation, optimiser. For feeds. Collective. */

@@ -39,6 +39,7 @@ hg_checkpoint sample_checkpoint(const sample_model *sample)
   c.repeat = 1;
   c.seed = 0xfedcba9876543210ULL; // > 2^63
   c.epoch = 12;
+  c.steps = 5000000000;
   c.train_loss = 1.0 / 3;
   c.schedule = (hg_schedule_state){.best_epoch = 9, .best_metric = -0.1, .without_gain = 3, .stop_epoch = 40};
   c.best_val = (hg_scores){0.1, 0.2, 0.3, 0.4, NAN, NAN};

@@ -57,6 +57,7 @@ Test(checkpoint, comes_back_bit_by_bit)
   cr_expect_eq(found.repeat, 1);
   cr_expect_eq(found.seed, 0xfedcba9876543210ULL);
   cr_expect_eq(found.epoch, 12);
+  cr_expect_eq(found.steps, 5000000000);
   cr_expect_eq(found.train_loss, 1.0 / 3);
   cr_expect_eq(found.schedule.best_epoch, 9);
   cr_expect_eq(found.schedule.best_metric, -0.1);

@@ -128,10 +128,10 @@ Test(checkpoint_bad, wrong_contents_are_refused)
 static const char *progress_with(const char *key, const char *value)
 {
   static char text[512];
-  static const char *const keys[] = {"repeat",     "seed",        "epoch",        "train_loss",
-                                     "best_epoch", "best_metric", "without_gain", "stop_epoch",
-                                     "best_val",   "best_test",   "results"};
-  static const char *const values[] = {"0", "1", "3", "1.0", "2", "0.5", "0", "0", "[]", "[]", "[]"};
+  static const char *const keys[] = {"repeat",     "seed",       "epoch",       "steps",
+                                     "train_loss", "best_epoch", "best_metric", "without_gain",
+                                     "stop_epoch", "best_val",   "best_test",   "results"};
+  static const char *const values[] = {"0", "1", "3", "3", "1.0", "2", "0.5", "0", "0", "[]", "[]", "[]"};
   size_t used = 0;
   for (size_t k = 0; k < sizeof keys / sizeof *keys; k++) {
     int n = snprintf(text + used, sizeof text - used, "%s\"%s\":%s", k ? "," : "{", keys[k],
@@ -150,6 +150,9 @@ Test(checkpoint_bad, progress_that_would_lead_out_of_arrays_is_refused)
       {"epoch", "3.5", "no JSON of a checkpoint"},
       {"epoch", "-1", "a count is missing, negative or too large"},
       {"epoch", "4294967299", "too large"},
+      {"steps", "-1", "negative"},
+      {"steps", "null", "missing"},
+      {"steps", "9223372036854775807", "too large"},
       {"repeat", "-5", "negative"},
       {"repeat", "{}", "missing"},
       {"repeat", "2", "found 0 results in repeat 2"},
