@@ -9,7 +9,7 @@
 #include "core/base/alloc.h"
 #include "core/base/files.h"
 
-enum { MOST_ARRAYS = 4, HEADER = 128 }; // bytes of an .npy header: magic, version, length, dictionary, padding
+enum { MOST_ARRAYS = 5, HEADER = 128 }; // bytes of an .npy header: magic, version, length, dictionary, padding
 static const zip_uint16_t first_of_1980 = 1 << 5 | 1; // as a date of DOS: the oldest that a zip archive can hold
 
 void hg_predictions_free(hg_predictions *predictions)

@@ -6,6 +6,7 @@
 #include "comm/reduce.h"
 #include "core/base/alloc.h"
 #include "core/graph/store.h"
+#include "runtime/train/feed_collection.h"
 #include "runtime/train/predict.h"
 #include "runtime/train/run.h"
 #include "tests/mpi/train_collection.h"
@@ -212,6 +213,40 @@ static void resumed_run_has_the_same_bits(hg_world *world)
                                "augment.test_samples=2"));
 }
 
+// every node's position follows its features, as in the file; what sees them learns
+static void positions_become_features(hg_world *world)
+{
+  train_collection what = train_collection_default();
+  char path[HG_PATH_MAX];
+  hg_trainer t;
+  hg_collection c = {0};
+  double numbers[NUMBERS] = {0};
+  check_ok(train_collection_write(world, &what, path));
+  hg_config config = train_config(path);
+  train_configure(&config, OPTIONS("dataset.append_positions=true", "train.batch_size=8"));
+  if (check_ok(hg_trainer_create(&t, world, &config))) {
+    const hg_nodes *nodes = &hg_collection_feed_of(&t)->collection.united.nodes;
+    const hg_features *f = &nodes->features;
+    int width = what.width, dims = what.n_dims;
+    bool widened = check(f->width == width + dims && t.model.layers[0].f_in == width + dims, "%d columns, %d inputs",
+                         f->width, t.model.layers[0].f_in);
+    if (widened && check_ok(hg_store_read_collection(path, &c))) {
+      const hg_nodes *read = &c.united.nodes;
+      for (hg_off i = 0; i < nodes->n; i++) {
+        const float *row = f->dense + i * f->width;
+        check(memcmp(row, read->features.dense + i * width, (size_t)width * sizeof *row) == 0 &&
+                  memcmp(row + width, read->positions + i * dims, (size_t)dims * sizeof *row) == 0,
+              "node %lld has other features", (long long)i);
+      }
+    }
+    hg_trainer_free(&t);
+  }
+  follow(world, &config, EPOCHS, numbers);
+  check(numbers[EPOCHS - 1] < 0.99 * numbers[0], "the loss went from %g to %g", numbers[0], numbers[EPOCHS - 1]);
+  hg_collection_free(&c);
+  train_graph_remove(world, path);
+}
+
 // every graph once, ascending by original id; outputs and embeddings as expected
 static void check_predictions(const hg_predictions *found, const hg_predictions *expected, hg_off n)
 {
@@ -312,6 +347,7 @@ const mpi_case collection_cases[] = {
     {"collection/local_every_epoch_is_allreduce", local_every_epoch_is_allreduce, "3"},
     {"collection/coordinator_sums_agree_with_allreduce", coordinator_sums_agree_with_allreduce, "2 3"},
     {"collection/resumed_run_has_the_same_bits", resumed_run_has_the_same_bits, "1 3"},
+    {"collection/positions_become_features", positions_become_features, "1 3"},
     {"collection/every_graph_is_predicted_once", every_graph_is_predicted_once, "2 7"},
     {"collection/scores_are_those_of_the_predictions", scores_are_those_of_the_predictions, "1 3"},
     {0},

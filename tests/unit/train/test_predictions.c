@@ -11,7 +11,7 @@
 #include "runtime/observe/predictions.h"
 #include "tests/support/run.h"
 
-enum { WIDTH = 3, EMBEDDING = 2 };
+enum { WIDTH = 3, EMBEDDING = 2, DIMS = 2 };
 
 static char *folder;
 
@@ -26,14 +26,16 @@ static float embedding(int64_t id, int c) { return (float)id + 0.25F * (float)c;
 // n nodes in an order of their own, values as functions of the original id
 static hg_predictions sample(hg_task task, hg_off n, int width)
 {
-  hg_predictions p = {.task = task, .n = n, .n_classes = width, .n_embedding = EMBEDDING};
+  hg_predictions p = {.task = task, .n = n, .n_classes = width, .n_embedding = EMBEDDING, .n_dims = DIMS};
   cr_assert_eq(HG_ALLOC(p.original_ids, n, "ids"), HG_OK);
   cr_assert_eq(HG_ALLOC(p.outputs, n * width, "outputs"), HG_OK);
   cr_assert_eq(HG_ALLOC(p.embeddings, n * EMBEDDING, "embeddings"), HG_OK);
+  cr_assert_eq(HG_ALLOC(p.position_gradients, n * DIMS, "gradients"), HG_OK);
   for (hg_off i = 0; i < n; i++) {
     int64_t id = p.original_ids[i] = 1000 - 3 * ((i * 7) % n); // n is no multiple of 7
     for (int c = 0; c < width; c++) p.outputs[i * width + c] = output(id, c);
     for (int c = 0; c < EMBEDDING; c++) p.embeddings[i * EMBEDDING + c] = embedding(id, c);
+    for (int d = 0; d < DIMS; d++) p.position_gradients[i * DIMS + d] = output(id, WIDTH + d);
   }
   return p;
 }
@@ -47,6 +49,7 @@ Test(predictions, are_sorted_by_original_id)
     cr_assert_eq(id, 1000 - 3 * (p.n - 1 - i));
     for (int c = 0; c < WIDTH; c++) cr_expect_eq(p.outputs[i * WIDTH + c], output(id, c));
     for (int c = 0; c < EMBEDDING; c++) cr_expect_eq(p.embeddings[i * EMBEDDING + c], embedding(id, c));
+    for (int d = 0; d < DIMS; d++) cr_expect_eq(p.position_gradients[i * DIMS + d], output(id, WIDTH + d));
   }
   hg_predictions_free(&p);
   cr_expect_null(p.outputs);
@@ -99,6 +102,7 @@ static void check_npz(hg_task task, int width)
   bool regression = task == HG_TASK_REGRESSION;
   expect_floats(npz, regression ? "values" : "probabilities", p.outputs, p.n, width);
   expect_floats(npz, "embeddings", p.embeddings, p.n, EMBEDDING);
+  expect_floats(npz, "position_gradients", p.position_gradients, p.n, DIMS);
   cr_expect_eq(hg_npz_has(npz, "predictions"), !regression);
   if (!regression) cr_assert_eq(hg_npz_i64(npz, "predictions", &decisions, &n_decisions), HG_OK, "%s", hg_error_text());
   cr_expect_eq(n_decisions, regression ? 0 : task == HG_TASK_MULTILABEL ? p.n * width : p.n);
