@@ -111,31 +111,30 @@ static double edge_length(const hg_local_graph *g, hg_off i, hg_off j)
   return sqrt(sum);
 }
 
-static void divide_by_mean_edge(hg_local_graph *g)
+// 1 / the mean length of all ranks' edges
+static double mean_edge_scale(const hg_local_graph *g)
 {
   const hg_csr *a = &g->part->a;
   double sums[] = {0, (double)hg_csr_entries(a)};
   for (hg_lid i = 0; i < g->n_owned; i++)
     for (hg_off e = a->indptr[i]; e < a->indptr[i + 1]; e++) sums[0] += edge_length(g, i, a->indices[e]);
   hg_sum_doubles(g->world, sums, 2);
-  if (sums[0] <= 0) return;
-  double scale = g->position_scale = sums[1] / sums[0];
-  for (hg_off e = 0; e < (hg_off)g->n_local * g->n_dims; e++)
-    g->positions[e] = (hg_real)(scale * (double)g->positions[e]);
+  return sums[0] > 0 ? sums[1] / sums[0] : 1;
 }
 
-hg_status hg_local_graph_place(hg_local_graph *graph, hg_position_scaling scaling)
+hg_status hg_local_graph_place(hg_local_graph *graph, double scale)
 {
   hg_exchange *exchange = NULL;
   hg_status rc = HG_OK;
   graph->n_dims = graph->part->nodes.n_dims;
-  graph->position_scale = 1;
   HG_TRY_ALL(graph->world, "loading positions", copy_positions(graph));
   hg_matrix positions = hg_matrix_view(graph->positions, graph->n_local, graph->n_dims);
   HG_TRY(hg_exchange_create(&exchange, graph->world, graph->links, HG_FILL_HALO, &positions, 0));
   hg_exchange_begin(exchange);
   hg_exchange_end(exchange);
-  if (scaling == HG_POSITIONS_MEAN_EDGE) divide_by_mean_edge(graph);
+  graph->position_scale = scale > 0 ? scale : mean_edge_scale(graph);
+  for (hg_off e = 0; e < (hg_off)graph->n_local * graph->n_dims; e++)
+    graph->positions[e] = (hg_real)(graph->position_scale * (double)graph->positions[e]);
 done:
   hg_exchange_free(&exchange);
   return rc;

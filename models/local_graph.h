@@ -43,11 +43,11 @@ hg_status hg_local_graph_create(hg_local_graph *graph, hg_world *world, const hg
 void hg_local_graph_free(hg_local_graph *graph);
 
 /**
- * Takes the positions of the part's nodes and fetches the halo's; they never change. With HG_POSITIONS_MEAN_EDGE they
- * are divided by the mean length of all ranks' edges (by 1 where that is 0).
+ * Takes the positions of the part's nodes times `scale`, and fetches the halo's; they never change.
+ * @param scale   0: divided by the mean length of all ranks' edges (by 1 where that is 0); see position_scale
  * Collective.
  */
-hg_status hg_local_graph_place(hg_local_graph *graph, hg_position_scaling scaling);
+hg_status hg_local_graph_place(hg_local_graph *graph, double scale);
 
 /**
  * Computes the rows [first, first + n) of what a rank aggregates, and of what follows from them row by row: the product

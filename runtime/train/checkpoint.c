@@ -9,6 +9,7 @@
 #include "core/base/alloc.h"
 #include "core/base/files.h"
 #include "core/graph/store_h5.h"
+#include "runtime/train/scaling_file.h"
 
 static const char format[] = "checkpoint";
 static const int64_t version = 1;
@@ -209,6 +210,7 @@ void hg_checkpoint_free(hg_checkpoint *checkpoint)
   hg_free(&checkpoint->moments);
   hg_free(&checkpoint->best_parameters);
   hg_free(&checkpoint->best_state);
+  hg_scales_free(&checkpoint->scales);
 }
 
 static hg_status write_arrays(const hg_h5 *file, const hg_checkpoint *c)
@@ -238,6 +240,7 @@ hg_status hg_checkpoint_write(const hg_checkpoint *checkpoint, const char *path)
   HG_TRY(hg_h5_write_text(&file, "/", "model", checkpoint->model));
   HG_TRY(hg_h5_write_text(&file, "/", "progress", progress));
   HG_TRY(write_arrays(&file, checkpoint));
+  HG_TRY(hg_scales_write(&checkpoint->scales, &file));
   HG_TRY(hg_h5_close(&file));
   HG_TRY(hg_new_file_commit(&new));
 done:
@@ -278,6 +281,15 @@ done:
   return rc;
 }
 
+// "inputs" or "outputs" of the model's description; 0 when that is damaged
+static int model_size(const hg_checkpoint *c, const char *key)
+{
+  json_t *object = json_loads(c->model, 0, NULL);
+  json_int_t n = json_integer_value(json_object_get(object, key));
+  json_decref(object);
+  return n > 0 && n <= INT_MAX ? (int)n : 0;
+}
+
 hg_status hg_checkpoint_read(hg_checkpoint *checkpoint, const char *path)
 {
   memset(checkpoint, 0, sizeof *checkpoint);
@@ -294,6 +306,8 @@ hg_status hg_checkpoint_read(hg_checkpoint *checkpoint, const char *path)
   HG_TRY(hg_h5_read_long_text(&file, "/", "progress", &progress));
   HG_TRY(progress_from(checkpoint, progress, path));
   HG_TRY(read_arrays(&file, checkpoint));
+  HG_TRY(hg_scales_read(&checkpoint->scales, &file, model_size(checkpoint, "inputs"),
+                        checkpoint->task == HG_TASK_REGRESSION ? model_size(checkpoint, "outputs") : 0));
 done:
   hg_h5_drop(&file);
   hg_free(&progress);
@@ -339,10 +353,4 @@ hg_status hg_checkpoint_match(const hg_checkpoint *found, const hg_checkpoint *e
   return HG_OK;
 }
 
-int hg_checkpoint_outputs(const hg_checkpoint *checkpoint)
-{
-  json_t *object = json_loads(checkpoint->model, 0, NULL);
-  json_int_t outputs = json_integer_value(json_object_get(object, "outputs"));
-  json_decref(object);
-  return outputs > 0 && outputs <= INT_MAX ? (int)outputs : 0;
-}
+int hg_checkpoint_outputs(const hg_checkpoint *checkpoint) { return model_size(checkpoint, "outputs"); }

@@ -2,6 +2,7 @@
 #include "models/model.h"
 #include "runtime/coord/schedule.h"
 #include "runtime/observe/record.h"
+#include "runtime/train/scaling.h"
 
 /**
  * All that a run needs to go on as if it had not stopped, and all that prediction needs. Weights are the same on every
@@ -10,6 +11,7 @@
 typedef struct {
   hg_task task;
   uint64_t dataset; ///< fingerprint of the graph that it was trained on
+  hg_scales scales; ///< of the data that it was trained on; not known in files of an earlier version
   int repeat;       ///< from 0
   uint64_t seed;
   int epoch;    ///< the last one that is done; 0: none

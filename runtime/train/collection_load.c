@@ -19,25 +19,6 @@ static hg_status check_contents(const hg_collection *c, const char *path, bool t
   return HG_OK;
 }
 
-// other graphs for a trained model: what the file says of labels, targets and splits concerns the model in nothing
-static hg_status adopt(hg_collection *c, const hg_config *config, const hg_trained *trained)
-{
-  hg_nodes *items = &c->items;
-  if (config->dataset.normalize_features == HG_FEATURES_STANDARDIZE ||
-      config->dataset.normalize_targets == HG_TARGETS_STANDARDIZE)
-    return hg_fail(HG_ERR_INPUT,
-                   "%s: found other graphs than those that were trained on, whose statistics "
-                   "dataset.normalize_features or normalize_targets: standardize would need",
-                   config->dataset.path);
-  hg_free(&items->labels);
-  hg_free(&items->label_bits);
-  hg_free(&items->targets);
-  hg_free(&items->split);
-  items->task = trained->task;
-  items->n_classes = trained->n_outputs;
-  return HG_OK;
-}
-
 static hg_status list_training(hg_collection_feed *f, const char *path, bool training)
 {
   const hg_nodes *items = &f->collection.items;
@@ -51,8 +32,15 @@ done:
   return rc;
 }
 
+// 1 / the mean length of all edges, with mean_edge
+static double position_scale(const hg_collection *c, const hg_config *config)
+{
+  double mean = config->model.normalize_positions == HG_POSITIONS_MEAN_EDGE ? hg_collection_mean_edge(c) : 0;
+  return mean > 0 ? 1 / mean : 1;
+}
+
 // every rank has all graphs, so the statistics need no sum over ranks
-static hg_status scale(hg_collection_feed *f, const hg_config *config)
+static hg_status learn_scales(hg_collection_feed *f, const hg_config *config)
 {
   const hg_collection *c = &f->collection;
   hg_lid *nodes = NULL, *graphs = NULL;
@@ -65,13 +53,28 @@ static hg_status scale(hg_collection_feed *f, const hg_config *config)
     graphs[k] = (hg_lid)g;
     for (hg_off i = c->graph_ptr[g]; i < c->graph_ptr[g + 1]; i++) nodes[n++] = (hg_lid)i;
   }
-  HG_TRY(hg_scale_features(&f->collection.united.nodes.features, c->united.nodes.n, (hg_scaling_sample){NULL, nodes, n},
-                           config->dataset.normalize_features));
-  HG_TRY(hg_scale_targets(&f->collection.items, (hg_scaling_sample){NULL, graphs, f->n_training},
-                          config->dataset.normalize_targets, &f->units));
+  f->scales.position = position_scale(c, config);
+  HG_TRY(hg_scales_learn_features(&f->scales, &c->united.nodes.features, (hg_scaling_sample){NULL, nodes, n},
+                                  config->dataset.normalize_features));
+  HG_TRY(hg_scales_learn_targets(&f->scales, &c->items, (hg_scaling_sample){NULL, graphs, f->n_training},
+                                 config->dataset.normalize_targets));
 done:
   hg_free(&nodes);
   hg_free(&graphs);
+  return rc;
+}
+
+static hg_status scale(hg_collection_feed *f, const hg_config *config, const hg_trained *trained)
+{
+  hg_nodes *nodes = &f->collection.united.nodes, *items = &f->collection.items;
+  hg_status rc = HG_OK;
+  if (trained && hg_scales_known(trained->scales))
+    HG_TRY(hg_trained_scales(trained, &f->scales, &nodes->features, items, config, config->dataset.path));
+  else
+    HG_TRY(learn_scales(f, config));
+  hg_scale_features(&nodes->features, nodes->n, config->dataset.normalize_features, &f->scales);
+  hg_scale_targets(items, &f->scales);
+done:
   return rc;
 }
 
@@ -160,16 +163,17 @@ static hg_status load_alone(hg_trainer *t, const hg_trained *trained)
   if (t->config->dataset.append_positions)
     HG_TRY(hg_context(hg_nodes_append_positions(&c->united.nodes), "dataset.append_positions: %s", path));
   HG_TRY(check_contents(c, path, !trained));
-  if (trained && trained->fingerprint != t->facts.fingerprint) HG_TRY(adopt(c, t->config, trained));
+  if (trained && trained->fingerprint != t->facts.fingerprint)
+    HG_TRY(hg_trained_adopt(trained, items, t->config, path));
   HG_TRY(list_training(f, path, !trained));
-  HG_TRY(scale(f, t->config));
+  HG_TRY(scale(f, t->config, trained));
   HG_TRY(weigh(f));
   sharing.work = f->work;
   HG_TRY(share_items(f, sharing));
   HG_TRY(copy_items(f));
   HG_TRY(hg_labelled_create(&t->labelled, &f->items));
-  t->labelled.target_mean = f->units.mean;
-  t->labelled.target_scale = f->units.scale;
+  t->labelled.target_mean = f->scales.target_mean;
+  t->labelled.target_scale = f->scales.target_scale;
   if (trained && !items->labels && !items->label_bits && !items->targets) items->task = HG_TASK_NONE; // of batches
 done:
   return rc;
@@ -181,6 +185,7 @@ hg_status hg_collection_feed_load(hg_trainer *t, const hg_trained *trained)
   hg_status rc = HG_OK;
   HG_TRY_ALL(t->world, "loading the graphs", HG_ALLOC(feed, 1, "data"));
   t->feed = feed;
+  t->scales = &feed->scales;
   HG_TRY_ALL(t->world, "loading the graphs", load_alone(t, trained));
 done:
   return rc;

@@ -10,6 +10,7 @@
 #include "core/base/log.h"
 #include "partition/cache.h"
 #include "partition/quality.h"
+#include "runtime/train/check_model.h"
 
 static hg_partition_options partition_options(const hg_config *config)
 {
@@ -144,35 +145,34 @@ static hg_status check_splits(const hg_dataset *d, hg_world *world)
   return HG_OK;
 }
 
-// another graph for a trained model: what it says of labels, targets and splits concerns the model in nothing
-static hg_status adopt(hg_dataset *d, const hg_config *config, const hg_trained *trained)
+static hg_status learn_scales(hg_dataset *d, hg_world *world, const hg_config *config)
 {
-  hg_nodes *nodes = &d->part.nodes;
-  if (config->dataset.normalize_features == HG_FEATURES_STANDARDIZE ||
-      config->dataset.normalize_targets == HG_TARGETS_STANDARDIZE)
-    return hg_fail(HG_ERR_INPUT,
-                   "%s: found another graph than the one that was trained on, whose statistics "
-                   "dataset.normalize_features or normalize_targets: standardize would need",
-                   d->parts_path);
-  hg_free(&nodes->labels);
-  hg_free(&nodes->label_bits);
-  hg_free(&nodes->targets);
-  hg_free(&nodes->split);
-  nodes->task = trained->task;
-  nodes->n_classes = trained->n_outputs;
-  return HG_OK;
+  const hg_nodes *nodes = &d->part.nodes;
+  const hg_scaling_sample sample = {world, d->labelled.rows[HG_SPLIT_TRAIN], d->labelled.n_rows[HG_SPLIT_TRAIN]};
+  bool by_edges = hg_needs_positions(config) && config->model.normalize_positions == HG_POSITIONS_MEAN_EDGE;
+  hg_status rc = HG_OK;
+  d->scales.position = by_edges ? 0 : 1;
+  HG_TRY_ALL(world, "scaling features",
+             hg_scales_learn_features(&d->scales, &nodes->features, sample, config->dataset.normalize_features));
+  HG_TRY_ALL(world, "scaling targets",
+             hg_scales_learn_targets(&d->scales, nodes, sample, config->dataset.normalize_targets));
+done:
+  return rc;
 }
 
-static hg_status scale(hg_dataset *d, hg_world *world, const hg_config *config)
+static hg_status scale(hg_dataset *d, hg_world *world, const hg_config *config, const hg_trained *trained)
 {
   hg_nodes *nodes = &d->part.nodes;
-  const hg_scaling_sample sample = {world, d->labelled.rows[HG_SPLIT_TRAIN], d->labelled.n_rows[HG_SPLIT_TRAIN]};
   hg_status rc = HG_OK;
-  HG_TRY_ALL(world, "scaling features",
-             hg_scale_features(&nodes->features, nodes->n, sample, config->dataset.normalize_features));
-  HG_TRY_ALL(world, "scaling targets", hg_scale_targets(nodes, sample, config->dataset.normalize_targets, &d->units));
-  d->labelled.target_mean = d->units.mean;
-  d->labelled.target_scale = d->units.scale;
+  if (trained && hg_scales_known(trained->scales))
+    HG_TRY_ALL(world, "taking the model's scales",
+               hg_trained_scales(trained, &d->scales, &nodes->features, nodes, config, config->dataset.path));
+  else
+    HG_TRY(learn_scales(d, world, config));
+  hg_scale_features(&nodes->features, nodes->n, config->dataset.normalize_features, &d->scales);
+  hg_scale_targets(nodes, &d->scales);
+  d->labelled.target_mean = d->scales.target_mean;
+  d->labelled.target_scale = d->scales.target_scale;
 done:
   return rc;
 }
@@ -187,11 +187,11 @@ hg_status hg_dataset_load(hg_dataset *dataset, hg_world *world, const hg_config 
   hg_broadcast(world, dataset->parts_path, sizeof dataset->parts_path, 0);
   HG_TRY_ALL(world, "loading parts", read_alone(dataset, config, rank, !trained));
   if (trained && trained->fingerprint != dataset->header.fingerprint)
-    HG_TRY_ALL(world, "loading parts", adopt(dataset, config, trained));
+    HG_TRY_ALL(world, "loading parts", hg_trained_adopt(trained, &dataset->part.nodes, config, config->dataset.path));
   HG_TRY_ALL(world, "loading parts", hg_labelled_create(&dataset->labelled, &dataset->part.nodes));
   if (!trained) HG_TRY_ALL(world, "loading parts", check_splits(dataset, world));
   HG_TRY(hg_links_create(&dataset->links, world, &dataset->part));
-  HG_TRY(scale(dataset, world, config));
+  HG_TRY(scale(dataset, world, config, trained));
 done:
   if (rc != HG_OK) hg_dataset_free(dataset);
   return rc;
@@ -202,5 +202,5 @@ void hg_dataset_free(hg_dataset *dataset)
   hg_links_free(&dataset->links);
   hg_part_free(&dataset->part);
   hg_labelled_free(&dataset->labelled);
-  hg_target_units_free(&dataset->units);
+  hg_scales_free(&dataset->scales);
 }

@@ -3,7 +3,7 @@
 #include "core/graph/store.h"
 #include "runtime/config/config.h"
 #include "runtime/train/labelled.h"
-#include "runtime/train/scaling.h"
+#include "runtime/train/trained.h"
 
 /** The graph of an experiment as one rank sees it: its part, loaded, scaled and linked with its neighbours. */
 typedef struct {
@@ -11,8 +11,8 @@ typedef struct {
   char parts_path[HG_PATH_MAX];
   hg_part part;
   hg_links links;
-  hg_labelled labelled; ///< of the owned nodes
-  hg_target_units units;
+  hg_labelled labelled;         ///< of the owned nodes
+  hg_scales scales;             ///< of the training nodes; `position` is 0 until the graph is placed by its mean edge
   double partition_seconds;     ///< of the partitioner, whenever it ran
   int64_t edge_cut, halo_nodes; ///< of the whole partition
 } hg_dataset;
@@ -21,9 +21,8 @@ typedef struct {
  * Finds the parts file for this number of ranks (config.partition.path, dataset.path itself, or the cache beside the
  * graph), makes it on rank 0 when it is missing, and loads each rank's part: features and targets are scaled as the
  * config says.
- * @param trained   NULL for training. For prediction: another graph than the one that was trained on needs no labels
- *                  and no split, and none of its own are used; HG_ERR_INPUT when the config standardizes, since the
- *                  statistics are those of the training nodes
+ * @param trained   NULL for training. For prediction: the graph is scaled as the one that was trained on; another
+ *                  one needs no labels and no split, and none of its own are used
  * Collective.
  */
 hg_status hg_dataset_load(hg_dataset *dataset, hg_world *world, const hg_config *config, const hg_trained *trained);

@@ -13,7 +13,7 @@ typedef struct {
 struct hg_feed_type {
   const char *item; ///< what has a label: "node" or "graph"
   hg_split scored;  ///< the first split that an evaluation scores: training graphs are too many to go through again
-  /** Loads and scales the data: sets feed, labelled, facts. */
+  /** Loads and scales the data: sets feed, labelled, scales, facts. */
   hg_status (*load)(hg_trainer *t, const hg_trained *trained);
   /** Plans the memory, makes the model; the loss is chosen already. */
   hg_status (*build)(hg_trainer *t);

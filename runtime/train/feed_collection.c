@@ -14,9 +14,8 @@ static hg_status make_hierarchy(hg_trainer *t)
 {
   hg_collection_feed *f = t->feed;
   const hg_model_options *o = &t->config->model;
-  double mean = o->normalize_positions == HG_POSITIONS_MEAN_EDGE ? hg_collection_mean_edge(&f->collection) : 0;
   return hg_hierarchy_create(&f->hierarchy, &f->collection, hg_model_coarsenings(o), o->pooling_weight,
-                             mean > 0 ? 1 / mean : 1);
+                             f->scales.position);
 }
 
 // graphs of a step; a collection of fewer is one batch
@@ -224,7 +223,7 @@ static void free_feed(hg_trainer *t)
   hg_collection_free(&f->collection);
   hg_nodes_free(&f->items);
   hg_labelled_free(&t->labelled);
-  hg_target_units_free(&f->units);
+  hg_scales_free(&f->scales);
   hg_matrix_free(&f->logits);
   hg_matrix_free(&f->embeddings);
   hg_free(&f->work);

@@ -1,7 +1,6 @@
 #pragma once
 #include "runtime/train/batch_stream.h"
 #include "runtime/train/feed.h"
-#include "runtime/train/scaling.h"
 
 /**
  * The feed of a run on a collection of graphs. Every rank holds the collection; a batch's graphs are shared among the
@@ -10,7 +9,7 @@
 typedef struct {
   hg_collection collection; ///< scaled
   hg_hierarchy hierarchy;
-  hg_target_units units;
+  hg_scales scales;
   hg_batch_source source;
   hg_off *work;     ///< [graphs] what each costs: its nodes and edges
   hg_off *training; ///< [n_training] the training graphs whose label is known

@@ -13,6 +13,7 @@ static hg_status load(hg_trainer *t, const hg_trained *trained)
   hg_status rc = HG_OK;
   HG_TRY_ALL(t->world, "loading parts", HG_ALLOC(feed, 1, "data"));
   t->feed = feed;
+  t->scales = &feed->dataset.scales;
   HG_TRY(hg_dataset_load(&feed->dataset, t->world, t->config, trained));
   const hg_dataset *d = &feed->dataset;
   t->labelled = d->labelled;
@@ -48,6 +49,15 @@ static hg_status check_model(const hg_config *config, const hg_nodes *nodes)
   return hg_check_positions(config, nodes);
 }
 
+// the scale of a trained model, or the one that is learned here
+static hg_status place(hg_trainer *t)
+{
+  hg_local_graph *g = &hg_graph_feed_of(t)->stage.graph;
+  hg_status rc = hg_local_graph_place(g, t->scales->position);
+  if (rc == HG_OK) t->scales->position = g->position_scale;
+  return rc;
+}
+
 static hg_status build(hg_trainer *t)
 {
   hg_graph_feed *feed = t->feed;
@@ -57,7 +67,7 @@ static hg_status build(hg_trainer *t)
   HG_TRY_ALL(t->world, "planning the model", check_model(t->config, &d->part.nodes));
   HG_TRY_ALL(t->world, "planning memory", hg_memory_plan(&t->planned, t->config, d));
   HG_TRY(hg_local_graph_create(&feed->stage.graph, t->world, &d->part, &d->links, o->normalization, o->self_loops));
-  if (hg_needs_positions(t->config)) HG_TRY(hg_local_graph_place(&feed->stage.graph, o->normalize_positions));
+  if (hg_needs_positions(t->config)) HG_TRY(place(t));
   HG_TRY_ALL(t->world, "keeping positions", hg_augment_prepare(&t->config->augment, &feed->stage.graph));
   HG_TRY(hg_input_create(&feed->input, &feed->stage.graph));
   hg_features_free(&d->part.nodes.features); // the input has them now

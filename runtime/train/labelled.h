@@ -22,10 +22,3 @@ void hg_labelled_free(hg_labelled *labelled);
 
 /** Whether the label, or at least one target, of item i is known. */
 bool hg_label_known(const hg_nodes *items, hg_off i);
-
-/** What is known of a model that is trained already, for data that it shall predict. */
-typedef struct {
-  hg_task task;
-  int n_outputs;
-  uint64_t fingerprint; ///< of the data that it was trained on
-} hg_trained;

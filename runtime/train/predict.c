@@ -12,7 +12,7 @@ static hg_status read_best(const hg_config *config, int repeat, hg_checkpoint *b
   char path[HG_PATH_MAX];
   hg_checkpoint_best_path(config->output, repeat, path);
   hg_status rc = hg_checkpoint_read(best, path);
-  if (rc == HG_OK) *trained = (hg_trained){best->task, hg_checkpoint_outputs(best), best->dataset};
+  if (rc == HG_OK) *trained = (hg_trained){best->task, hg_checkpoint_outputs(best), best->dataset, &best->scales};
   if (rc == HG_OK && (trained->n_outputs == 0 || best->task < HG_TASK_CLASSES || best->task > HG_TASK_REGRESSION))
     rc = hg_fail(HG_ERR_INPUT, "%s: found no task and outputs of a trained model", path);
   return rc;

@@ -74,9 +74,13 @@ static hg_status resume(hg_run *run)
   memcpy(room, found.results, (size_t)found.n_results * sizeof *room);
   hg_free(&found.results);
   run->checkpoint.results = NULL;
+  hg_scales scales = run->checkpoint.scales; // the data were scaled with these; the found ones are equal to rounding
+  run->checkpoint.scales = (hg_scales){0};
+  hg_scales_free(&found.scales);
   hg_checkpoint_free(&run->checkpoint);
   run->checkpoint = found;
   run->checkpoint.results = room;
+  run->checkpoint.scales = scales;
   memset(&found, 0, sizeof found);
   hg_trainer_restore(&run->trainer, &run->checkpoint);
 done:
@@ -198,6 +202,7 @@ static hg_status prepare_alone(hg_run *run)
   HG_TRY(hg_checkpoint_create(&run->checkpoint, &run->trainer.model, moments, run->config->repeat));
   run->checkpoint.task = run->trainer.labelled.task;
   run->checkpoint.dataset = run->trainer.facts.fingerprint;
+  HG_TRY(hg_scales_copy(&run->checkpoint.scales, run->trainer.scales));
   if (run->chief) hg_progress_begin(&run->progress, run->config, run->trainer.metric, run->options.quiet);
 done:
   return rc;

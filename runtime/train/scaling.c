@@ -1,6 +1,7 @@
 #include "runtime/train/scaling.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "comm/reduce.h"
 #include "core/base/alloc.h"
@@ -71,40 +72,52 @@ static void standardize(hg_features *f, hg_off n, const double *mean, const doub
   for (hg_off e = 0; e < f->indptr[n]; e++) f->values[e] = (float)((double)f->values[e] * inverse[f->indices[e]]);
 }
 
-hg_status hg_scale_features(hg_features *f, hg_off n, hg_scaling_sample sample, hg_feature_scaling scaling)
+void hg_scale_features(hg_features *features, hg_off n, hg_feature_scaling scaling, const hg_scales *scales)
 {
+  if (features->width == 0) return;
+  if (scaling == HG_FEATURES_ROW) scale_rows(features, n);
+  if (scaling == HG_FEATURES_STANDARDIZE) standardize(features, n, scales->mean, scales->inverse);
+}
+
+static hg_status allocate_features(hg_scales *s, int width, double **sums)
+{
+  hg_status rc = HG_OK;
+  HG_TRY(HG_ALLOC(*sums, 2 * width, "column sums"));
+  HG_TRY(HG_ALLOC(s->mean, width, "means of features"));
+  HG_TRY(HG_ALLOC(s->inverse, width, "scales of features"));
+  s->width = width;
+done:
+  return rc;
+}
+
+hg_status hg_scales_learn_features(hg_scales *scales, const hg_features *features, hg_scaling_sample sample,
+                                   hg_feature_scaling scaling)
+{
+  int f = features->width;
   double *sums = NULL, count = (double)sample.n_rows;
   hg_status rc = HG_OK;
-  if (f->width == 0 || scaling == HG_FEATURES_AS_IS) return HG_OK;
-  if (scaling == HG_FEATURES_ROW) {
-    scale_rows(f, n);
-    return HG_OK;
-  }
-  HG_TRY(agree(&sample, HG_ALLOC(sums, 2 * f->width, "column sums"), "scaling features"));
-  sum_columns(f, &sample, sums);
-  sum_over_ranks(&sample, sums, 2 * f->width);
+  if (f == 0 || scaling != HG_FEATURES_STANDARDIZE) return HG_OK;
+  HG_TRY(agree(&sample, allocate_features(scales, f, &sums), "scaling features"));
+  sum_columns(features, &sample, sums);
+  sum_over_ranks(&sample, sums, 2 * f);
   sum_over_ranks(&sample, &count, 1);
-  moments(sums, f->width, count);
-  standardize(f, n, sums, sums + f->width);
+  moments(sums, f, count);
+  memcpy(scales->mean, sums, (size_t)f * sizeof *sums);
+  memcpy(scales->inverse, sums + f, (size_t)f * sizeof *sums);
 done:
   hg_free(&sums);
   return rc;
 }
 
-static hg_status allocate_targets(hg_target_units *units, int n, double **sums)
+static hg_status allocate_targets(hg_scales *s, int n, double **sums)
 {
   hg_status rc = HG_OK;
   HG_TRY(HG_ALLOC(*sums, 3 * n, "target sums"));
-  HG_TRY(HG_ALLOC(units->mean, n, "target means"));
-  HG_TRY(HG_ALLOC(units->scale, n, "target scales"));
+  HG_TRY(HG_ALLOC(s->target_mean, n, "target means"));
+  HG_TRY(HG_ALLOC(s->target_scale, n, "target scales"));
+  s->n_targets = n;
 done:
   return rc;
-}
-
-void hg_target_units_free(hg_target_units *units)
-{
-  hg_free(&units->mean);
-  hg_free(&units->scale);
 }
 
 // sums, squares and counts of each target over the items of the sample that know it
@@ -122,28 +135,63 @@ static void sum_targets(const hg_nodes *items, const hg_scaling_sample *sample, 
   }
 }
 
-hg_status hg_scale_targets(hg_nodes *items, hg_scaling_sample sample, hg_target_scaling scaling, hg_target_units *units)
+hg_status hg_scales_learn_targets(hg_scales *scales, const hg_nodes *items, hg_scaling_sample sample,
+                                  hg_target_scaling scaling)
 {
   int c = items->n_classes;
   double *sums = NULL;
   hg_status rc = HG_OK;
-  *units = (hg_target_units){0};
   if (items->task != HG_TASK_REGRESSION) return HG_OK;
-  HG_TRY(agree(&sample, allocate_targets(units, c, &sums), "scaling targets"));
-  for (int k = 0; k < c; k++) units->scale[k] = 1;
+  HG_TRY(agree(&sample, allocate_targets(scales, c, &sums), "scaling targets"));
+  for (int k = 0; k < c; k++) scales->target_scale[k] = 1;
   if (scaling == HG_TARGETS_AS_IS) goto done;
   sum_targets(items, &sample, sums);
   sum_over_ranks(&sample, sums, 3 * c);
   for (int k = 0; k < c; k++) {
     double n = fmax(sums[2 * c + k], 1), mean = sums[k] / n;
-    units->mean[k] = mean;
-    units->scale[k] = deviation(mean, sums[c + k] / n);
-  }
-  for (hg_off e = 0; e < items->n * c; e++) {
-    int k = (int)(e % c);
-    items->targets[e] = (float)(((double)items->targets[e] - units->mean[k]) / units->scale[k]);
+    scales->target_mean[k] = mean;
+    scales->target_scale[k] = deviation(mean, sums[c + k] / n);
   }
 done:
   hg_free(&sums);
   return rc;
+}
+
+void hg_scale_targets(hg_nodes *items, const hg_scales *scales)
+{
+  int c = items->n_classes;
+  if (items->task != HG_TASK_REGRESSION || !items->targets) return;
+  for (hg_off e = 0; e < items->n * c; e++) {
+    int k = (int)(e % c);
+    items->targets[e] = (float)(((double)items->targets[e] - scales->target_mean[k]) / scales->target_scale[k]);
+  }
+}
+
+static hg_status copy(double **to, const double *from, int n, const char *what)
+{
+  hg_status rc = n > 0 ? HG_ALLOC(*to, n, what) : HG_OK;
+  if (rc == HG_OK && n > 0) memcpy(*to, from, (size_t)n * sizeof **to);
+  return rc;
+}
+
+hg_status hg_scales_copy(hg_scales *to, const hg_scales *from)
+{
+  hg_status rc = HG_OK;
+  *to = (hg_scales){.width = from->width, .n_targets = from->n_targets, .position = from->position};
+  HG_TRY(copy(&to->mean, from->mean, from->width, "means of features"));
+  HG_TRY(copy(&to->inverse, from->inverse, from->width, "scales of features"));
+  HG_TRY(copy(&to->target_mean, from->target_mean, from->n_targets, "target means"));
+  HG_TRY(copy(&to->target_scale, from->target_scale, from->n_targets, "target scales"));
+done:
+  if (rc != HG_OK) hg_scales_free(to);
+  return rc;
+}
+
+void hg_scales_free(hg_scales *scales)
+{
+  hg_free(&scales->mean);
+  hg_free(&scales->inverse);
+  hg_free(&scales->target_mean);
+  hg_free(&scales->target_scale);
+  *scales = (hg_scales){0};
 }

@@ -6,6 +6,7 @@
 #include "runtime/train/memory_plan.h"
 #include "runtime/train/metrics.h"
 #include "runtime/train/optimizer.h"
+#include "runtime/train/trained.h"
 
 typedef struct hg_feed_type hg_feed_type;
 
@@ -25,6 +26,7 @@ typedef struct {
   void *feed; ///< the data, and how far through them it is; the type's
   hg_data_facts facts;
   hg_labelled labelled; ///< a view of the feed's
+  hg_scales *scales;    ///< the feed's: what its data were scaled with
   hg_model model;
   hg_optimizer optimizer;
   hg_off steps; ///< of the optimiser, since the start of this seed
@@ -41,9 +43,8 @@ typedef struct {
 hg_status hg_trainer_create(hg_trainer *trainer, hg_world *world, const hg_config *config);
 
 /**
- * The same for a model that is trained already and only predicts; its weights come later. Other data than it was
- * trained on need no labels and no split, and none of their own are used; HG_ERR_INPUT when the config standardizes,
- * since the statistics are those of the training nodes.
+ * The same for a model that is trained already and only predicts; its weights come later. The data are scaled as those
+ * that it was trained on; other ones need no labels and no split, and none of their own are used.
  */
 hg_status hg_trainer_create_trained(hg_trainer *trainer, hg_world *world, const hg_config *config,
                                     const hg_trained *trained);

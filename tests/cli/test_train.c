@@ -252,7 +252,14 @@ Test(cli_train, predict_takes_a_graph_without_labels_and_split)
   cr_expect_eq(count_lines(folder, "three.csv"), 71);
   runs(0, "train c.yaml --quiet --output s --set dataset.normalize_features=standardize");
   runs(0, "predict s -o own.csv");
-  expect_refusal(folder, 0, 2, "predict s --dataset plain.hg -o q.csv", "found another graph than the one");
+  runs(0, "predict s --dataset plain.hg -o one.npz");
+  runs(3, "predict s --dataset plain.hg -o three.npz");
+  python_agrees(folder, "import numpy as np\n"
+                        "a, b = np.load('one.npz')['probabilities'], np.load('three.npz')['probabilities']\n"
+                        "assert a.shape == (70, 3) and np.isfinite(a).all() and np.allclose(a, b, atol=1e-5)\n");
+  runs(0, "generate csbm --nodes 90 --degree 6 --classes 3 --features 9 -o wide.hg");
+  expect_refusal(folder, 0, 2, "predict s --dataset wide.hg -o q.csv",
+                 "wide.hg: found 9 features, expected 8: the checkpoint has the scales of so many");
 }
 
 Test(cli_train, positions_can_be_appended_to_the_features)

@@ -9,6 +9,7 @@
 #include "core/graph/store.h"
 #include "tests/cli/program.h"
 #include "tests/support/sample_collection.h"
+#include "tests/support/spoil_h5.h"
 
 enum { GRAPHS = 40 };
 
@@ -154,6 +155,38 @@ Test(cli_train_collection, graphs_without_labels_are_predicted)
   write_collection("plain.hg", 3, HG_TASK_NONE, 2);
   prints(3, "predict r --dataset plain.hg -o p.csv", "p.csv: 40 graphs");
   cr_expect_eq(count_lines(folder, "p.csv"), GRAPHS + 1);
+}
+
+static void forget_scales(hid_t file) { cr_assert_geq(H5Ldelete(file, "/scales", H5P_DEFAULT), 0); }
+
+// a checkpoint of an earlier version is good for its own data, and for others where nothing has to be scaled
+Test(cli_train_collection, a_checkpoint_without_scales_is_for_its_own_data)
+{
+  write_collection("other.hg", 3, HG_TASK_NONE, 2);
+  runs(0, "train c.yaml --quiet --output r");
+  runs(0, "predict r -o with.npz");
+  h5_spoil(path_in(folder, "r/checkpoints/best_0.h5"), forget_scales);
+  runs(0, "predict r -o without.npz");
+  python_agrees(folder, "import numpy as np\n"
+                        "a, b = np.load('with.npz'), np.load('without.npz')\n"
+                        "assert np.array_equal(a['probabilities'], b['probabilities'])\n");
+  expect_refusal(folder, 2, 2, "predict r --dataset other.hg -o p.csv",
+                 "other.hg: found other data than the model was trained on, and a checkpoint of an earlier version "
+                 "without the training's scales, which model.normalize_positions: mean_edge needs; train again");
+  runs(0, "train c.yaml --quiet --output s --set model.type=gcn");
+  h5_spoil(path_in(folder, "s/checkpoints/best_0.h5"), forget_scales);
+  runs(0, "predict s --dataset other.hg -o p.csv");
+}
+
+Test(cli_train_collection, graphs_are_scaled_as_those_of_the_run)
+{
+  runs(0, "train c.yaml --quiet --output r --set dataset.normalize_features=standardize");
+  write_collection("plain.hg", 3, HG_TASK_NONE, 2);
+  runs(0, "predict r --dataset plain.hg -o one.npz");
+  runs(3, "predict r --dataset plain.hg -o three.npz");
+  python_agrees(folder, "import numpy as np\n"
+                        "a, b = np.load('one.npz')['probabilities'], np.load('three.npz')['probabilities']\n"
+                        "assert a.shape == (40, 3) and np.isfinite(a).all() and np.allclose(a, b, atol=1e-5)\n");
 }
 
 Test(cli_train_collection, a_model_is_not_for_graphs_of_another_kind)

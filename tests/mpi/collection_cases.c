@@ -305,6 +305,51 @@ static void every_graph_is_predicted_once(hg_world *world)
                                  "augment.jitter=0.1", "augment.per=batch", "augment.test_samples=2"));
 }
 
+// what the first graphs are predicted to be in `found` is what they are in `expected`, to a rounding
+static void check_company(const hg_predictions *found, const hg_predictions *expected, hg_off n)
+{
+  if (!check(found->n == n && expected->n > n, "%d and %d predictions", (int)found->n, (int)expected->n)) return;
+  for (hg_off e = 0; e < n * found->n_classes; e++)
+    check(fabs((double)found->outputs[e] - (double)expected->outputs[e]) <= 1e-5, "output %d: %.9g, expected %.9g",
+          (int)e, (double)found->outputs[e], (double)expected->outputs[e]);
+}
+
+// the first graphs of the run's collection, as a collection of their own: its mean edge and moments are others
+static void check_alone(hg_world *world, train_collection c, const char *const *changes)
+{
+  enum { FEW = 4 };
+  char own[HG_PATH_MAX], path[HG_PATH_MAX];
+  hg_predictions all = {0}, few = {0};
+  check_ok(train_collection_write(world, &c, own));
+  hg_config config = train_config(own);
+  train_configure(&config, OPTIONS("train.epochs=3", "train.batch_size=5", "dataset.normalize_features=standardize"));
+  train_configure(&config, changes);
+  check_ok(hg_run_train(world, &config, (hg_run_options){.quiet = true}));
+  hg_barrier(world);
+  check_ok(hg_predict(world, &config, 0, false, &all));
+  c.n_graphs = FEW;
+  c.task = HG_TASK_NONE;
+  c.without_split = true;
+  check_ok(train_collection_write(world, &c, path));
+  snprintf(config.dataset.path, sizeof config.dataset.path, "%s", path);
+  check_ok(hg_predict(world, &config, 0, false, &few));
+  if (hg_world_rank(world) == 0) check_company(&few, &all, FEW);
+  hg_predictions_free(&all);
+  hg_predictions_free(&few);
+  train_graph_remove(world, path);
+  train_graph_remove(world, own);
+}
+
+static void predictions_do_not_depend_on_company(hg_world *world)
+{
+  train_collection c = train_collection_default();
+  check_alone(world, c, OPTIONS("model.type=geogcn", "model.pooling=cluster", "model.norm=batch"));
+  c.task = HG_TASK_REGRESSION;
+  c.n_classes = 2;
+  check_alone(world, c, OPTIONS("model.type=geogcn", "dataset.normalize_targets=standardize", "model.readout=sum"));
+  check_alone(world, c, OPTIONS("dataset.normalize_targets=standardize", "dataset.append_positions=true"));
+}
+
 // the test accuracy that a run reports is that of the predictions of its best weights
 static void scores_are_those_of_the_predictions(hg_world *world)
 {
@@ -349,6 +394,7 @@ const mpi_case collection_cases[] = {
     {"collection/resumed_run_has_the_same_bits", resumed_run_has_the_same_bits, "1 3"},
     {"collection/positions_become_features", positions_become_features, "1 3"},
     {"collection/every_graph_is_predicted_once", every_graph_is_predicted_once, "2 7"},
+    {"collection/predictions_do_not_depend_on_company", predictions_do_not_depend_on_company, "1 3"},
     {"collection/scores_are_those_of_the_predictions", scores_are_those_of_the_predictions, "1 3"},
     {0},
 };

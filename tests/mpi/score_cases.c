@@ -1,11 +1,13 @@
 // What is computed over all ranks' nodes is what one rank computes: scores, scaling, predictions.
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "comm/reduce.h"
 #include "core/base/alloc.h"
 #include "core/graph/store.h"
+#include "runtime/train/feed_graph.h"
 #include "runtime/train/predict.h"
 #include "runtime/train/run.h"
 #include "runtime/train/trainer.h"
@@ -327,7 +329,71 @@ static void predictions_are_those_of_one_rank(hg_world *world)
                OPTIONS("repeat=2", "dataset.append_positions=true", "dataset.normalize_features=standardize"));
 }
 
+// The same nodes and edges in another file, with nothing known of the nodes: every number is that of the run's graph,
+// since what they are scaled with comes from the run.
+static void predict_elsewhere(hg_world *world, train_graph g, const char *const *changes)
+{
+  char own[HG_PATH_MAX], path[HG_PATH_MAX];
+  hg_predictions found = {0}, expected = {0};
+  check_ok(train_graph_write(world, &g, own));
+  hg_config config = train_config(own);
+  configure(&config, OPTIONS("train.epochs=3", "dataset.normalize_features=standardize", "partition.method=block"));
+  configure(&config, changes);
+  check_ok(hg_run_train(world, &config, (hg_run_options){.quiet = true}));
+  hg_barrier(world);
+  check_ok(hg_predict(world, &config, 0, false, &expected));
+  g.task = g.task == HG_TASK_REGRESSION ? HG_TASK_CLASSES : HG_TASK_REGRESSION;
+  check_ok(train_graph_write(world, &g, path));
+  snprintf(config.dataset.path, sizeof config.dataset.path, "%s", path);
+  check_ok(hg_predict(world, &config, 0, false, &found));
+  if (hg_world_rank(world) == 0 && check(found.n == expected.n && found.n_classes == expected.n_classes, "other sizes"))
+    check(memcmp(found.outputs, expected.outputs, (size_t)(found.n * found.n_classes) * sizeof *found.outputs) == 0,
+          "%s: other bits than those of the run's own graph", changes[0]);
+  hg_predictions_free(&found);
+  hg_predictions_free(&expected);
+  train_graph_remove(world, path);
+  train_graph_remove(world, own);
+}
+
+static void another_graph_is_scaled_as_the_trained_one(hg_world *world)
+{
+  train_graph g = train_graph_default();
+  g.n_dims = 2;
+  predict_elsewhere(world, g, OPTIONS("model.type=geogcn", "model.filters=3"));
+  g.task = HG_TASK_REGRESSION;
+  predict_elsewhere(world, g, OPTIONS("dataset.normalize_targets=standardize", "dataset.append_positions=true"));
+}
+
+// a model that was trained on edges half as long sees these ones twice as long
+static void positions_keep_the_unit_of_training(hg_world *world)
+{
+  train_graph g = train_graph_default();
+  hg_trainer t = {0}, other = {0};
+  hg_scales scales = {.position = 0};
+  char path[HG_PATH_MAX];
+  g.n_dims = 2;
+  check_ok(train_graph_write(world, &g, path));
+  hg_config config = train_config(path);
+  configure(&config, OPTIONS("model.type=geogcn", "partition.method=block"));
+  if (check_ok(hg_trainer_create(&t, world, &config)) && check_ok(hg_scales_copy(&scales, t.scales))) {
+    check(hg_scales_known(&scales) && fabs(scales.position - 1) > 1e-3, "position scale %g", scales.position);
+    scales.position *= 2; // of a training whose edges were half as long
+    const hg_trained trained = {HG_TASK_CLASSES, 3, t.facts.fingerprint, &scales};
+    if (check_ok(hg_trainer_create_trained(&other, world, &config, &trained))) {
+      const hg_local_graph *a = &hg_graph_feed_of(&t)->stage.graph, *b = &hg_graph_feed_of(&other)->stage.graph;
+      for (hg_off e = 0; e < (hg_off)a->n_local * a->n_dims; e++)
+        check_near((double)b->positions[e], 2 * (double)a->positions[e], "coordinate", (int)e);
+    }
+    hg_trainer_free(&other);
+  }
+  hg_scales_free(&scales);
+  hg_trainer_free(&t);
+  train_graph_remove(world, path);
+}
+
 const mpi_case score_cases[] = {
+    {"score/another_graph_is_scaled_as_the_trained_one", another_graph_is_scaled_as_the_trained_one, "1 3"},
+    {"score/positions_keep_the_unit_of_training", positions_keep_the_unit_of_training, "1 3"},
     {"score/scores_are_those_of_one_rank", scores_are_those_of_one_rank, "1 2 3 7"},
     {"score/scores_are_what_counting_gives", scores_are_what_counting_gives, "1"},
     {"score/scores_of_tiny_parts_are_those_of_one_rank", scores_of_tiny_parts_are_those_of_one_rank, "3 7"},

@@ -32,10 +32,20 @@ static void fill(hg_real *x, hg_off n, double first)
   for (hg_off k = 0; k < n; k++) x[k] = (hg_real)(first + (double)k / 7);
 }
 
+// of the model's three inputs and two outputs
+static void fill_scales(hg_scales *to)
+{
+  double mean[] = {-1e-30, 0, 1.0 / 3}, inverse[] = {0.1, 7e9, 3e-20}, target_mean[] = {-5, 1e-5}, scale[] = {0.7, 1};
+  const hg_scales s = {3, mean, inverse, 2, target_mean, scale, 0.3};
+  cr_assert_eq(hg_scales_copy(to, &s), HG_OK);
+}
+
 hg_checkpoint sample_checkpoint(const sample_model *sample)
 {
   hg_checkpoint c;
   cr_assert_eq(hg_checkpoint_create(&c, &sample->model, 2 * sample->model.n_parameters, 3), HG_OK);
+  c.task = HG_TASK_REGRESSION;
+  fill_scales(&c.scales);
   c.repeat = 1;
   c.seed = 0xfedcba9876543210ULL; // > 2^63
   c.epoch = 12;

@@ -48,6 +48,17 @@ static void expect_array(const hg_real *found, const hg_real *expected, hg_off n
   cr_expect_eq(memcmp(found, expected, (size_t)n * sizeof *found), 0, "%s differ", what);
 }
 
+static void expect_scales(const hg_scales *found, const hg_scales *expected)
+{
+  cr_assert(found->width == expected->width && found->n_targets == expected->n_targets);
+  size_t features = (size_t)expected->width * sizeof(double), targets = (size_t)expected->n_targets * sizeof(double);
+  cr_expect_eq(memcmp(found->mean, expected->mean, features), 0);
+  cr_expect_eq(memcmp(found->inverse, expected->inverse, features), 0);
+  cr_expect_eq(memcmp(found->target_mean, expected->target_mean, targets), 0);
+  cr_expect_eq(memcmp(found->target_scale, expected->target_scale, targets), 0);
+  cr_expect_eq(found->position, expected->position);
+}
+
 Test(checkpoint, comes_back_bit_by_bit)
 {
   const char *path = path_in(folder, "c.h5");
@@ -77,6 +88,7 @@ Test(checkpoint, comes_back_bit_by_bit)
   cr_assert_eq(found.n_parameters, saved.n_parameters);
   cr_assert_eq(found.n_state, saved.n_state);
   cr_assert_eq(found.n_moments, saved.n_moments);
+  expect_scales(&found.scales, &saved.scales);
   expect_array(found.parameters, saved.parameters, saved.n_parameters, "parameters");
   expect_array(found.state, saved.state, saved.n_state, "state");
   expect_array(found.moments, saved.moments, saved.n_moments, "moments");
@@ -186,4 +198,27 @@ Test(checkpoint, pruning_keeps_the_newest_of_a_repeat_and_none_of_earlier_ones)
   cr_expect(is_there(2, 1), "a later repeat is not touched");
   cr_expect(hg_file_exists(path_in(folder, "checkpoints/best_0.h5")), "the best weights stay");
   hg_checkpoint_prune(path_in(folder, "missing"), 1, 2);
+}
+
+Test(checkpoint, without_scales_knows_none)
+{
+  const char *path = path_in(folder, "c.h5");
+  hg_checkpoint found;
+  hg_scales_free(&saved.scales);
+  cr_assert_eq(hg_checkpoint_write(&saved, path), HG_OK, "%s", hg_error_text());
+  cr_assert_eq(hg_checkpoint_read(&found, path), HG_OK, "%s", hg_error_text());
+  cr_expect(!hg_scales_known(&found.scales) && !found.scales.mean && !found.scales.target_mean);
+  hg_checkpoint_free(&found);
+}
+
+// features that are not standardized need no numbers; a regression's targets always have them
+Test(checkpoint, scales_of_features_can_be_missing)
+{
+  const char *path = path_in(folder, "c.h5");
+  hg_checkpoint found;
+  saved.scales.width = 0;
+  cr_assert_eq(hg_checkpoint_write(&saved, path), HG_OK, "%s", hg_error_text());
+  cr_assert_eq(hg_checkpoint_read(&found, path), HG_OK, "%s", hg_error_text());
+  cr_expect(found.scales.width == 0 && !found.scales.mean && found.scales.n_targets == 2);
+  hg_checkpoint_free(&found);
 }

@@ -1,5 +1,6 @@
 // Files that look like checkpoints and are none: each must be refused with a line that says why.
 #include <criterion/criterion.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -7,6 +8,7 @@
 #include "core/base/alloc.h"
 #include "core/graph/store_h5.h"
 #include "tests/support/run.h"
+#include "tests/support/spoil_h5.h"
 #include "tests/unit/train/sample_checkpoint.h"
 
 static const hg_h5_type own = sizeof(hg_real) == sizeof(double) ? HG_H5_F64 : HG_H5_F32;
@@ -122,6 +124,66 @@ Test(checkpoint_bad, wrong_contents_are_refused)
     write_variant(&v, path);
     expect_refused(path, v.what, v.message);
   }
+}
+
+static const double nan_value = NAN, infinity_value = INFINITY, zero = 0, minus = -1, tiny = 1e-320,
+                    three[3] = {1, 1, 1};
+static const char *spoiled;
+static const double *spoil_with;
+static hsize_t spoil_length;
+
+static void spoil_scales(hid_t file)
+{
+  if (spoil_length > 0)
+    h5_replace(file, spoiled, H5T_IEEE_F64LE, 1, &spoil_length, spoil_with);
+  else if (spoil_with)
+    h5_poke(file, spoiled, 0, H5T_NATIVE_DOUBLE, spoil_with);
+  else
+    cr_assert_geq(H5Ldelete(file, spoiled, H5P_DEFAULT), 0);
+}
+
+Test(checkpoint_bad, scales_that_scale_nothing_are_refused)
+{
+  static const struct {
+    const char *name;
+    const double *value; ///< NULL: the dataset is missing
+    hsize_t length;      ///< 0: as it was
+    const char *message;
+  } table[] = {
+      {"/scales/feature_mean", &nan_value, 0, "found nan, expected a finite number"},
+      {"/scales/feature_mean", &infinity_value, 0, "found inf, expected a finite number"},
+      {"/scales/feature_mean", three, 2, "found 2 numbers, expected 3 as the model has"},
+      {"/scales/feature_mean", NULL, 0, "/scales/feature_mean"},
+      {"/scales/feature_inverse", &zero, 0, "found 0, expected a finite number above 0"},
+      {"/scales/feature_inverse", &nan_value, 0, "expected a finite number above 0"},
+      {"/scales/feature_inverse", three, 1, "found 1 numbers, expected 3 as the model has"},
+      {"/scales/feature_inverse", NULL, 0, "/scales/feature_inverse"},
+      {"/scales/target_mean", &nan_value, 0, "expected a finite number"},
+      {"/scales/target_mean", three, 3, "found 3 numbers, expected 2 as the model has"},
+      {"/scales/target_mean", NULL, 0, "/scales/target_mean"},
+      {"/scales/target_scale", &zero, 0, "found 0, expected a finite number above 0"},
+      {"/scales/target_scale", &minus, 0, "found -1, expected a finite number above 0"},
+      {"/scales/target_scale", &tiny, 0, "expected a finite number above 0"}, // 1 / it is infinite
+      {"/scales/target_scale", three, 1, "found 1 numbers, expected 2 as the model has"},
+      {"/scales/position", &zero, 0, "found 0, expected a finite number above 0"},
+      {"/scales/position", &minus, 0, "found -1, expected a finite number above 0"},
+      {"/scales/position", &infinity_value, 0, "found inf, expected a finite number above 0"},
+      {"/scales/position", three, 2, "found 2 numbers, expected 1 as the model has"},
+      {"/scales/position", NULL, 0, "/scales/position"},
+  };
+  sample_model model;
+  sample_model_init(&model);
+  hg_checkpoint c = sample_checkpoint(&model);
+  const char *path = path_in(folder, "bad.h5");
+  for (size_t k = 0; k < sizeof table / sizeof *table; k++) {
+    cr_assert_eq(hg_checkpoint_write(&c, path), HG_OK, "%s", hg_error_text());
+    spoiled = table[k].name;
+    spoil_with = table[k].value;
+    spoil_length = table[k].length;
+    h5_spoil(path, spoil_scales);
+    expect_refused(path, table[k].name, table[k].message);
+  }
+  hg_checkpoint_free(&c);
 }
 
 // {"epoch": ..., ...} with one value replaced
