@@ -7,6 +7,15 @@
 #include "core/base/alloc.h"
 #include "runtime/train/check_model.h"
 
+// known before a large graph is partitioned
+static hg_status check_pooling(const hg_config *config)
+{
+  if (config->model.pooling == HG_POOLING_NONE) return HG_OK;
+  return hg_fail(HG_ERR_INPUT,
+                 "model.pooling: found cluster, which pools the nodes of many small graphs, and one graph in %s",
+                 config->dataset.path);
+}
+
 static hg_status load(hg_trainer *t, const hg_trained *trained)
 {
   hg_graph_feed *feed = NULL;
@@ -14,6 +23,7 @@ static hg_status load(hg_trainer *t, const hg_trained *trained)
   HG_TRY_ALL(t->world, "loading parts", HG_ALLOC(feed, 1, "data"));
   t->feed = feed;
   t->scales = &feed->dataset.scales;
+  HG_TRY_ALL(t->world, "planning the model", check_pooling(t->config));
   HG_TRY(hg_dataset_load(&feed->dataset, t->world, t->config, trained));
   const hg_dataset *d = &feed->dataset;
   t->labelled = d->labelled;
@@ -40,15 +50,6 @@ done:
   return rc;
 }
 
-static hg_status check_model(const hg_config *config, const hg_nodes *nodes)
-{
-  if (config->model.pooling != HG_POOLING_NONE)
-    return hg_fail(HG_ERR_INPUT,
-                   "model.pooling: found cluster, which pools the nodes of many small graphs, and one graph in %s",
-                   config->dataset.path);
-  return hg_check_positions(config, nodes);
-}
-
 // the scale of a trained model, or the one that is learned here
 static hg_status place(hg_trainer *t)
 {
@@ -64,7 +65,7 @@ static hg_status build(hg_trainer *t)
   hg_dataset *d = &feed->dataset;
   const hg_model_options *o = &t->config->model;
   hg_status rc = HG_OK;
-  HG_TRY_ALL(t->world, "planning the model", check_model(t->config, &d->part.nodes));
+  HG_TRY_ALL(t->world, "planning the model", hg_check_positions(t->config, &d->part.nodes));
   HG_TRY_ALL(t->world, "planning memory", hg_memory_plan(&t->planned, t->config, d));
   HG_TRY(hg_local_graph_create(&feed->stage.graph, t->world, &d->part, &d->links, o->normalization, o->self_loops));
   if (hg_needs_positions(t->config)) HG_TRY(place(t));

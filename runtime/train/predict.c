@@ -23,7 +23,8 @@ static hg_status restore(hg_trainer *t, const hg_checkpoint *best)
   hg_checkpoint expected = {0};
   hg_status rc = HG_OK;
   HG_TRY(hg_checkpoint_create(&expected, &t->model, t->optimizer.type->n_moments * t->model.n_parameters, 1));
-  HG_TRY(hg_checkpoint_match(best, &expected, t->config->output));
+  HG_TRY(hg_context(hg_checkpoint_match(best, &expected, t->config->output), "dataset.path: %s does not fit",
+                    t->config->dataset.path));
   hg_trainer_restore(t, best);
 done:
   hg_checkpoint_free(&expected);
