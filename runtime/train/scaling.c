@@ -167,9 +167,9 @@ void hg_scale_targets(hg_nodes *items, const hg_scales *scales)
   }
 }
 
-static hg_status copy(double **to, const double *from, int n, const char *what)
+static hg_status copy(double **to, const double *from, int n)
 {
-  hg_status rc = n > 0 ? HG_ALLOC(*to, n, what) : HG_OK;
+  hg_status rc = n > 0 ? HG_ALLOC(*to, n, "scales of the data") : HG_OK;
   if (rc == HG_OK && n > 0) memcpy(*to, from, (size_t)n * sizeof **to);
   return rc;
 }
@@ -178,10 +178,10 @@ hg_status hg_scales_copy(hg_scales *to, const hg_scales *from)
 {
   hg_status rc = HG_OK;
   *to = (hg_scales){.width = from->width, .n_targets = from->n_targets, .position = from->position};
-  HG_TRY(copy(&to->mean, from->mean, from->width, "means of features"));
-  HG_TRY(copy(&to->inverse, from->inverse, from->width, "scales of features"));
-  HG_TRY(copy(&to->target_mean, from->target_mean, from->n_targets, "target means"));
-  HG_TRY(copy(&to->target_scale, from->target_scale, from->n_targets, "target scales"));
+  HG_TRY(copy(&to->mean, from->mean, from->width));
+  HG_TRY(copy(&to->inverse, from->inverse, from->width));
+  HG_TRY(copy(&to->target_mean, from->target_mean, from->n_targets));
+  HG_TRY(copy(&to->target_scale, from->target_scale, from->n_targets));
 done:
   if (rc != HG_OK) hg_scales_free(to);
   return rc;
