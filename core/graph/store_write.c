@@ -122,15 +122,19 @@ done:
   return rc;
 }
 
-// What a file holds: a graph, maybe with its parts, or a collection; the others are NULL.
-typedef struct {
+// What a file holds: a graph, maybe with its parts, or a collection; the others are NULL. `put` writes it.
+typedef struct content content;
+struct content {
+  hg_status (*put)(const hg_h5 *file, const content *what, const char *creator);
   const hg_graph *graph;
   const hg_parts_index *parts;
   const hg_collection *collection;
-} content;
+};
 
-static hg_status put_graph(const hg_h5 *file, const hg_graph *graph, const hg_parts_index *parts, const char *creator)
+static hg_status put_graph(const hg_h5 *file, const content *what, const char *creator)
 {
+  const hg_graph *graph = what->graph;
+  const hg_parts_index *parts = what->parts;
   hg_status rc = HG_OK;
   HG_TRY(put_head(file, parts ? "parts" : "graph", parts ? parts->fingerprint : hg_graph_fingerprint(graph), creator));
   HG_TRY(put_structure(file, graph));
@@ -140,8 +144,9 @@ done:
   return rc;
 }
 
-static hg_status put_collection(const hg_h5 *file, const hg_collection *c, const char *creator)
+static hg_status put_collection(const hg_h5 *file, const content *what, const char *creator)
 {
+  const hg_collection *c = what->collection;
   hg_status rc = HG_OK;
   HG_TRY(put_head(file, "collection", hg_collection_fingerprint(c), creator));
   HG_TRY(hg_h5_write(file, "/graph_ptr", HG_H5_I64, c->n_graphs + 1, 0, c->graph_ptr));
@@ -151,15 +156,14 @@ done:
   return rc;
 }
 
-static hg_status write_file(const char *path, content what, const char *creator)
+static hg_status write_file(const char *path, const content *what, const char *creator)
 {
   hg_status rc = HG_OK;
   hg_new_file out = {0};
   hg_h5 file = {0};
   HG_TRY(hg_new_file_begin(&out, path));
   HG_TRY(hg_h5_create(&file, out.temporary, path));
-  HG_TRY(what.collection ? put_collection(&file, what.collection, creator)
-                         : put_graph(&file, what.graph, what.parts, creator));
+  HG_TRY(what->put(&file, what, creator));
   HG_TRY(hg_h5_close(&file));
   HG_TRY(hg_new_file_commit(&out));
 done:
@@ -170,16 +174,16 @@ done:
 
 hg_status hg_store_write_graph(const char *path, const hg_graph *graph, const char *creator)
 {
-  return write_file(path, (content){.graph = graph}, creator);
+  return write_file(path, &(content){.put = put_graph, .graph = graph}, creator);
 }
 
 hg_status hg_store_write_parts(const char *path, const hg_graph *graph, const hg_parts_index *index,
                                const char *creator)
 {
-  return write_file(path, (content){.graph = graph, .parts = index}, creator);
+  return write_file(path, &(content){.put = put_graph, .graph = graph, .parts = index}, creator);
 }
 
 hg_status hg_store_write_collection(const char *path, const hg_collection *collection, const char *creator)
 {
-  return write_file(path, (content){.collection = collection}, creator);
+  return write_file(path, &(content){.put = put_collection, .collection = collection}, creator);
 }

@@ -33,39 +33,45 @@ ALWAYS_INLINE vector channels_of(const hg_real *x, int channel, bool filter_majo
   return filter_major ? load(x + channel) : all(x[channel]);
 }
 
-ALWAYS_INLINE void add_entry(const tile_gates *tile, const hg_real *delta, int dims, hg_real weight, const hg_real *x,
-                             int count, bool filter_major, hg_geo_way way, vector *sum)
+/** What forward collects in a tile over the entries of a row. */
+typedef struct {
+  tile_gates gates;
+  vector sum[TILE];
+} forward_sums;
+
+ALWAYS_INLINE void add_entry(forward_sums *tile, const hg_real *delta, int dims, hg_real weight, const hg_real *x,
+                             int count, bool filter_major, hg_geo_way way)
 {
+  const tile_gates *gates = &tile->gates;
 #pragma GCC unroll 4
   for (int v = 0; v < count; v++) {
-    vector s = gate_or_slope(before_relu(&tile->gate[v], delta, dims), way);
-    sum[v] += filter_major ? s * (weight * load(x + tile->channel[v])) : s * (weight * x[tile->channel[v]]);
+    vector s = gate_or_slope(before_relu(&gates->gate[v], delta, dims), way);
+    tile->sum[v] += filter_major ? s * (weight * load(x + gates->channel[v])) : s * (weight * x[gates->channel[v]]);
   }
 }
 
 ALWAYS_INLINE void forward_tile(const hg_geo_task *t, hg_off i, int column, int count, int dims, bool filter_major,
                                 hg_geo_way way)
 {
-  tile_gates tile;
-  vector sum[TILE] = {0};
+  forward_sums tile = {.sum = {{0}}};
   hg_off channels = t->geo->channels;
   hg_real delta[HG_GEO_DIMS];
-  load_gates(t->geo, t->column + column, count, dims, filter_major, &tile);
+  load_gates(t->geo, t->column + column, count, dims, filter_major, &tile.gates);
   for (hg_off e = t->indptr[i]; e < t->indptr[i + 1]; e++) {
     hg_lid j = t->indices[e];
     displacement(t->positions + (hg_off)j * dims, t->positions + i * dims, dims, delta);
-    add_entry(&tile, delta, dims, entry_weight(t, e, j), t->x + j * channels, count, filter_major, way, sum);
+    add_entry(&tile, delta, dims, entry_weight(t, e, j), t->x + j * channels, count, filter_major, way);
   }
   if (i < t->n_self && way == HG_GEO_SUMS) // a self-loop has no displacement to differentiate
-    add_entry(&tile, delta, 0, self_weight(t, i), t->x + i * channels, count, filter_major, way, sum);
+    add_entry(&tile, delta, 0, self_weight(t, i), t->x + i * channels, count, filter_major, way);
   hg_real scale = scale_of_row(t, i);
   hg_off at = i * t->width + column;
 #pragma GCC unroll 4
   for (int v = 0; v < count; v++, at += LANES) {
     if (way == HG_GEO_SUMS)
-      store(t->a + at, scale * sum[v]);
+      store(t->a + at, scale * tile.sum[v]);
     else
-      add_to_position(t->d_p + i * dims, &tile.gate[v], sum[v] * load(t->d_a + at), dims, -scale);
+      add_to_position(t->d_p + i * dims, &tile.gates.gate[v], tile.sum[v] * load(t->d_a + at), dims, -scale);
   }
 }
 
