@@ -53,26 +53,19 @@ static void blas(const call *g)
 #endif
 }
 
-// Our own kernel packs b once, here, on the stack of the calling thread; a larger b goes to OpenBLAS.
+// Our own kernels pack b once, here, on the stack of the calling thread; a larger b goes to OpenBLAS.
 enum { PANEL_SPACE = 1 << 18, PANEL_FEWEST_ROWS = 64 };
-
-static bool panels_fit(const hg_matrix *a, const hg_matrix *c)
-{
-  return hg_simd_level() == HG_SIMD_AVX512 && a->rows >= PANEL_FEWEST_ROWS &&
-         hg_panel_space(a->cols, c->cols) <= PANEL_SPACE;
-}
 
 static void by_panels(const hg_matrix *a, const hg_matrix *b, bool transposed, hg_real beta, hg_matrix *c)
 {
   _Alignas(64) hg_real packed[PANEL_SPACE];
-  hg_panel_pack(b->data, transposed, a->cols, c->cols, packed);
-  const hg_panel_task task = {a->data, packed, c->data, a->cols, c->cols, beta};
-  hg_off blocks = (a->rows + ROWS_PER_CALL - 1) / ROWS_PER_CALL, rows = a->rows;
-#pragma omp parallel for schedule(static) default(none) shared(task, blocks, rows) \
-    num_threads(hg_threads()) if (rows * task.k * task.m > 16 * HG_PARALLEL_FROM)
+  const hg_panels panels = hg_panel_pack(b->data, transposed, a->cols, c->cols, packed);
+  hg_off blocks = (a->rows + ROWS_PER_CALL - 1) / ROWS_PER_CALL, work = a->rows * a->cols * c->cols;
+#pragma omp parallel for schedule(static) default(none) shared(panels, a, c, beta, blocks) \
+    num_threads(hg_threads()) if (work > 16 * HG_PARALLEL_FROM)
   for (hg_off block = 0; block < blocks; block++) {
-    hg_off first = block * ROWS_PER_CALL, end = first + ROWS_PER_CALL;
-    hg_panel_rows_avx512(&task, first, end < rows ? end : rows);
+    hg_off first = block * ROWS_PER_CALL, rows = a->rows - first < ROWS_PER_CALL ? a->rows - first : ROWS_PER_CALL;
+    hg_panel_rows(&panels, a->data + first * a->cols, rows, beta, c->data + first * c->cols);
   }
 }
 
@@ -101,7 +94,8 @@ static void by_blas(const hg_matrix *a, const hg_matrix *b, CBLAS_TRANSPOSE tran
 
 static void multiply(const hg_matrix *a, const hg_matrix *b, bool transposed, hg_real beta, hg_matrix *c)
 {
-  if (panels_fit(a, c))
+  if (a->rows >= PANEL_FEWEST_ROWS && hg_panel_space(a->cols, c->cols) <= PANEL_SPACE &&
+      hg_panel_fits(a->cols, c->cols))
     by_panels(a, b, transposed, beta, c);
   else
     by_blas(a, b, transposed ? CblasTrans : CblasNoTrans, beta, c);
@@ -123,13 +117,19 @@ static void partial_product(const hg_matrix *a, const hg_matrix *b, int parts, i
 {
   hg_off first, end;
   hg_block(a->rows, parts, part, &first, &end);
+  const hg_real *rows_of_a = a->data + first * a->cols, *rows_of_b = b->data + first * b->cols;
+  if (hg_simd_level() != HG_SIMD_BASE) {
+    memset(product, 0, (size_t)a->cols * (size_t)b->cols * sizeof *product);
+    hg_panel_at(rows_of_a, rows_of_b, end - first, a->cols, b->cols, product);
+    return;
+  }
   const call g = {.trans_a = CblasTrans,
                   .trans_b = CblasNoTrans,
                   .rows = a->cols,
                   .cols = b->cols,
                   .inner = (int)(end - first),
-                  .a = a->data + first * a->cols,
-                  .b = b->data + first * b->cols,
+                  .a = rows_of_a,
+                  .b = rows_of_b,
                   .lda = a->cols,
                   .ldb = b->cols,
                   .beta = 0,

@@ -12,8 +12,9 @@ typedef struct {
   int k, m;
 } shape;
 
-static const shape shapes[] = {{1, 1, 1}, {7, 3, 5}, {300, 33, 7},   {2100, 16, 3}, {513, 1, 40}, {64, 300, 17},
-                               {5, 0, 4}, {0, 4, 3}, {400, 65, 128}, {97, 0, 6},    {999, 31, 65}};
+static const shape shapes[] = {{1, 1, 1},     {7, 3, 5},     {300, 33, 7}, {2100, 16, 3},  {513, 1, 40},
+                               {64, 300, 17}, {5, 0, 4},     {0, 4, 3},    {400, 65, 128}, {97, 0, 6},
+                               {999, 31, 65}, {130, 13, 48}, {70, 6, 64},  {200, 40, 31}};
 enum { N_SHAPES = sizeof shapes / sizeof *shapes };
 
 static void agrees_with_naive(const char *simd)
@@ -49,11 +50,14 @@ static void transposed_agrees_with_naive(const char *simd)
 
 Test(gemm, agrees_with_the_naive_loop_base) { agrees_with_naive("base"); }
 Test(gemm, agrees_with_the_naive_loop_avx512) { agrees_with_naive("avx512"); }
+Test(gemm, agrees_with_the_naive_loop_avx2) { agrees_with_naive("avx2"); }
+Test(gemm, with_b_transposed_agrees_with_the_naive_loop_avx2) { transposed_agrees_with_naive("avx2"); }
 Test(gemm, with_b_transposed_agrees_with_the_naive_loop_base) { transposed_agrees_with_naive("base"); }
 Test(gemm, with_b_transposed_agrees_with_the_naive_loop_avx512) { transposed_agrees_with_naive("avx512"); }
 
-Test(gemm, with_a_transposed_agrees_with_the_naive_loop)
+static void a_transposed_agrees_with_naive(const char *simd)
 {
+  setenv("HALOGNN_SIMD", simd, 1);
   for (int s = 0; s < N_SHAPES; s++) {
     shape h = shapes[s];
     for (int beta = 0; beta < 3; beta++) {
@@ -66,6 +70,10 @@ Test(gemm, with_a_transposed_agrees_with_the_naive_loop)
     }
   }
 }
+
+Test(gemm, with_a_transposed_agrees_with_the_naive_loop_base) { a_transposed_agrees_with_naive("base"); }
+Test(gemm, with_a_transposed_agrees_with_the_naive_loop_avx2) { a_transposed_agrees_with_naive("avx2"); }
+Test(gemm, with_a_transposed_agrees_with_the_naive_loop_avx512) { a_transposed_agrees_with_naive("avx512"); }
 
 Test(gemm, same_bits_on_any_number_of_threads)
 {
