@@ -19,3 +19,10 @@ hg_simd hg_simd_level(void)
     if (strcmp(wanted, names[k]) == 0) return (hg_simd)k;
   return level;
 }
+
+bool hg_simd_bf16(void)
+{
+  const char *wanted = getenv("HALOGNN_SIMD");
+  return __builtin_cpu_supports("avx512bf16") && hg_simd_level() == HG_SIMD_AVX512 &&
+         !(wanted && strcmp(wanted, names[HG_SIMD_AVX512]) == 0);
+}

@@ -9,9 +9,12 @@
 
 static hg_spmm_rows *const kernels[HG_SIMD_COUNT] = {hg_spmm_rows_base, hg_spmm_rows_avx2, hg_spmm_rows_avx512};
 
-void hg_spmm(const hg_operator *op, hg_off first, hg_off n, const hg_matrix *x, hg_matrix *y)
+static hg_spmm_rows *const bf16_kernels[HG_SIMD_COUNT] = {hg_spmm_bf16_rows_base, hg_spmm_bf16_rows_avx2,
+                                                          hg_spmm_bf16_rows_avx512};
+
+static void run(hg_spmm_rows *rows, const hg_operator *op, hg_off first, hg_off n, const void *x, hg_matrix *y)
 {
-  if (n <= 0 || x->cols == 0) return;
+  if (n <= 0 || y->cols == 0) return;
   const hg_csr *a = op->a;
   const hg_spmm_task task = {.indptr = a->indptr,
                              .indices = a->indices,
@@ -19,11 +22,10 @@ void hg_spmm(const hg_operator *op, hg_off first, hg_off n, const hg_matrix *x, 
                              .row_scale = op->row_scale,
                              .col_scale = op->col_scale,
                              .n_self = op->n_self,
-                             .x = x->data,
+                             .x = x,
                              .y = y->data,
-                             .width = x->cols};
-  hg_spmm_rows *rows = kernels[hg_simd_level()];
-  hg_off work = hg_row_work(a->indptr, first, first + n) * x->cols;
+                             .width = y->cols};
+  hg_off work = hg_row_work(a->indptr, first, first + n) * y->cols;
 #pragma omp parallel default(none) shared(task, rows, first, n) num_threads(hg_threads()) if (work > HG_PARALLEL_FROM)
   {
     int parts = omp_get_num_threads(), k = omp_get_thread_num();
@@ -31,4 +33,14 @@ void hg_spmm(const hg_operator *op, hg_off first, hg_off n, const hg_matrix *x, 
     hg_off stop = hg_row_piece(task.indptr, first, first + n, parts, k + 1);
     if (start < stop) rows(&task, start, stop);
   }
+}
+
+void hg_spmm(const hg_operator *op, hg_off first, hg_off n, const hg_matrix *x, hg_matrix *y)
+{
+  run(kernels[hg_simd_level()], op, first, n, x->data, y);
+}
+
+void hg_spmm_bf16(const hg_operator *op, hg_off first, hg_off n, const hg_bf16_matrix *x, hg_matrix *y)
+{
+  run(bf16_kernels[hg_simd_level()], op, first, n, x->data, y);
 }

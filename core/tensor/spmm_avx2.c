@@ -1,3 +1,8 @@
 #include "core/tensor/spmm_kernels.h"
 
-void hg_spmm_rows_avx2(const hg_spmm_task *task, hg_off first, hg_off end) { spmm_rows(task, first, end); }
+void hg_spmm_rows_avx2(const hg_spmm_task *task, hg_off first, hg_off end) { spmm_rows(task, OF_REAL, first, end); }
+
+void hg_spmm_bf16_rows_avx2(const hg_spmm_task *task, hg_off first, hg_off end)
+{
+  spmm_rows(task, OF_BF16, first, end);
+}

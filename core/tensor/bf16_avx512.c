@@ -1,0 +1,3 @@
+#include "core/tensor/bf16_body.h"
+
+const hg_bf16_kernels hg_bf16_kernels_avx512 = BF16_KERNELS;
