@@ -1,9 +1,13 @@
 /*
  * Graph convolution (Kipf and Welling 2017, eq. 2): h = activation(norm(A x W + b [+ x])), A = D^-1/2 (I + adjacency)
- * D^-1/2. The narrower side is aggregated and exchanged (ALGORITHMS A.3): A (x W) when f_out <= f_in, else (A x) W. In
- * the first layer the halo's features are here already, so it exchanges nothing, in neither direction: weight gradients
- * are sums over ranks anyway, so each rank keeps its share of its halo's rows. Bytes exchanged in a later layer: halo
- * nodes x min(f_in, f_out) reals, forward and backward.
+ * D^-1/2. The narrower side is aggregated and exchanged (ALGORITHMS A.3), in one of three ways:
+ *   narrow   A (x W) when f_out < f_in: t = x W is stored, d_t = A' d_z, d_W = x' d_t, d_x = d_t W'
+ *   even     (A x) W when f_out = f_in: neither A x nor A' d_z is stored; blocks of their rows are made, used and
+ *            forgotten (models/blocks.h). Rows of the halo's x are here, so d_W needs no exchange
+ *   wide     (A x) W when f_out > f_in: s = A x is kept, d_W = s' d_z, d_x = A' (d_z W')
+ * In the first layer the halo's features are here already, so it exchanges nothing, in neither direction: weight
+ * gradients are sums over ranks anyway, so each rank keeps its share of its halo's rows. Bytes exchanged in a later
+ * layer: halo nodes x min(f_in, f_out) reals, forward and backward.
  */
 #include "core/base/alloc.h"
 #include "core/tensor/gemm.h"
@@ -11,11 +15,15 @@
 
 static bool is_sparse(const hg_layer *layer) { return layer->input && !layer->input->is_dense; }
 
+// whether A x is made and used block by block, forward, and A' d_z backward
+static bool is_even(const hg_layer *layer) { return layer->index > 0 && layer->f_in == layer->f_out; }
+
 static void plan(hg_layer *layer)
 {
   layer->cached = layer->input && !layer->input->varies && !is_sparse(layer) && layer->dropout <= 0;
-  layer->aggregate_first = layer->cached || (!is_sparse(layer) && layer->f_out > layer->f_in);
-  layer->product_width = !layer->aggregate_first ? layer->f_out : layer->index ? layer->f_in : 0;
+  layer->aggregate_first = layer->cached || is_even(layer) || (!is_sparse(layer) && layer->f_out > layer->f_in);
+  layer->keeps_sums = layer->aggregate_first && !is_even(layer);
+  layer->product_width = !layer->aggregate_first ? layer->f_out : layer->index && !is_even(layer) ? layer->f_in : 0;
   layer->weight_rows = is_sparse(layer) ? 0 : layer->f_in;
   hg_layer_plan_parameter(layer, "weight", layer->f_in, layer->f_out, hg_init_glorot(layer->f_in, layer->f_out));
   hg_layer_plan_finish(layer);
@@ -35,7 +43,7 @@ static hg_matrix product(const hg_layer *layer)
 static size_t bytes(const hg_layer *layer)
 {
   const hg_local_graph *g = layer->graph;
-  hg_off rows = (hg_layer_copies_input(layer) ? g->n_local : 0) + (layer->aggregate_first ? g->n_owned : 0);
+  hg_off rows = (hg_layer_copies_input(layer) ? g->n_local : 0) + (layer->keeps_sums ? g->n_owned : 0);
   return (size_t)rows * (size_t)layer->f_in * sizeof(hg_real);
 }
 
@@ -45,7 +53,7 @@ static hg_status create_alone(hg_layer *layer)
   hg_status rc = HG_OK;
   if (hg_layer_copies_input(layer))
     HG_TRY(hg_matrix_create(&layer->x, g->n_local, layer->f_in, "features under dropout"));
-  if (layer->aggregate_first) HG_TRY(hg_matrix_create(&layer->s, g->n_owned, layer->f_in, "aggregated inputs"));
+  if (layer->keeps_sums) HG_TRY(hg_matrix_create(&layer->s, g->n_owned, layer->f_in, "aggregated inputs"));
 done:
   return rc;
 }
@@ -84,43 +92,33 @@ static void transform(hg_layer *layer, hg_matrix *t)
   hg_gemm(&x, &w, 0, &out);
 }
 
-// z = (A x) W for the rows that are asked for
-typedef struct {
-  const hg_operator *op;
-  hg_matrix x, s, w, z;
-  hg_phases *phases;
-} sum_task;
-
-static void sum_rows(void *context, hg_off first, hg_off n)
-{
-  sum_task *t = context;
-  hg_matrix s = hg_matrix_rows(&t->s, first, n), z = hg_matrix_rows(&t->z, first, n);
-  hg_spmm(t->op, first, n, &t->x, &t->s);
-  hg_phases_lap(t->phases, HG_PHASE_AGGREGATE);
-  hg_gemm(&s, &t->w, 0, &z);
-  hg_phases_lap(t->phases, HG_PHASE_TRANSFORM);
-}
+static void forward_rows(void *context, hg_off first, hg_off n) { hg_blocks_forward(context, first, n); }
 
 static void forward(hg_layer *layer, const hg_pass *pass)
 {
   const hg_local_graph *g = layer->graph;
-  hg_matrix z = hg_matrix_rows(hg_layer_z(layer), 0, g->n_owned);
+  const hg_workspace *work = layer->work;
+  hg_layer_task finish = {.layer = layer, .pass = pass};
   if (!layer->cached) hg_layer_drop_input(layer, pass, product_rows(layer));
-  hg_matrix w = hg_layer_parameter(layer, layer->theta, "weight");
-  if (layer->cached) {
-    hg_gemm(&layer->s, &w, 0, &z);
-    hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
-  } else if (layer->aggregate_first) {
-    sum_task task = {&g->forward, hg_layer_input(layer), layer->s, w, z, pass->phases};
-    hg_aggregate_with(g, layer->fill, sum_rows, &task, pass->phases);
-  } else {
-    hg_matrix t = product(layer);
+  hg_matrix w = hg_layer_parameter(layer, layer->theta, "weight"), t = product(layer);
+  if (!layer->aggregate_first) {
     transform(layer, &t);
     hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
-    hg_aggregate(g, layer->fill, &t, &z, pass->phases);
   }
-  if (layer->residual) hg_layer_add_residual(&layer->x, g->n_owned, &z);
-  hg_layer_finish(layer, pass);
+  const hg_right_side side = layer->aggregate_first ? hg_right_side_of(&w, false, work->packed) : (hg_right_side){0};
+  hg_forward_blocks blocks = {.blocks = work->blocks,
+                              .op = layer->cached ? NULL : &g->forward,
+                              .x = layer->cached            ? layer->s
+                                   : layer->aggregate_first ? hg_layer_input(layer)
+                                                            : t,
+                              .w = layer->aggregate_first ? &side : NULL,
+                              .y = *hg_layer_z(layer),
+                              .finish = hg_layer_finish_rows,
+                              .context = &finish,
+                              .phases = pass->phases};
+  if (layer->keeps_sums && !layer->cached) blocks.s = layer->s;
+  hg_aggregate_with(g, layer->fill, forward_rows, &blocks, pass->phases);
+  hg_layer_finish_all(layer, pass);
 }
 
 // d_w = x' d_t
@@ -136,51 +134,79 @@ static void weight_gradient(hg_layer *layer, const hg_matrix *d_t)
   hg_gemm_at(&x, &d, 0, &d_w, layer->work->scratch);
 }
 
-// z = (A x) W: d_W = s' d_z, d_s = d_z W', d_x = A' d_s
-static void backward_aggregate_first(hg_layer *layer, const hg_pass *pass, const hg_matrix *d_z, hg_matrix *d_x)
+static void backward_rows(void *context, hg_off first, hg_off n) { hg_blocks_backward(context, first, n); }
+
+// from t = A' d_z, which is made here by blocks or stands in d: d_W = x' t and d_x = t W'
+static void backward_products(hg_layer *layer, hg_backward_blocks *blocks, hg_exchange *add, const hg_pass *pass)
 {
   const hg_local_graph *g = layer->graph;
   hg_matrix w = hg_layer_parameter(layer, layer->theta, "weight"),
             d_w = hg_layer_parameter(layer, layer->d_theta, "weight");
-  hg_gemm_at(&layer->s, d_z, 0, &d_w, layer->work->scratch);
+  const hg_right_side side = hg_right_side_of(&w, true, layer->work->packed);
+  int parts = hg_gemm_at_parts(g->n_local);
+  hg_off size = (hg_off)w.rows * w.cols;
+  blocks->partials = layer->work->scratch;
+  blocks->wt = &side;
+  hg_partials_clear(blocks->partials, parts, size);
+  if (blocks->op)
+    hg_aggregate_gradient_with(g, add, backward_rows, blocks, pass->phases);
+  else
+    hg_blocks_backward(blocks, 0, g->n_owned);
+  hg_partials_sum(blocks->partials, parts, size, d_w.data);
   hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
-  if (!d_x->data) return;
-  hg_matrix d_s = hg_matrix_view(layer->work->product, g->n_owned, layer->f_in);
-  hg_gemm_bt(d_z, &w, 0, &d_s);
-  hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
-  hg_aggregate_gradient(g, layer->add, &d_s, d_x, pass->phases);
 }
 
-// z = A (x W): d_t = A' d_z, d_W = x' d_t, d_x = d_t W'
-static void backward_transform_first(hg_layer *layer, const hg_pass *pass, const hg_matrix *d_z, hg_matrix *d_x)
+static void backward_narrow(hg_layer *layer, const hg_pass *pass, hg_backward_blocks *blocks)
 {
   const hg_local_graph *g = layer->graph;
-  hg_matrix w = hg_layer_parameter(layer, layer->theta, "weight"), d_t = product(layer);
-  hg_aggregate_gradient(g, layer->add, d_z, &d_t, pass->phases);
-  weight_gradient(layer, &d_t);
-  if (d_x->data) {
-    hg_matrix owned = hg_matrix_rows(&d_t, 0, g->n_owned), out = hg_matrix_rows(d_x, 0, g->n_owned);
-    hg_gemm_bt(&owned, &w, 0, &out);
-  }
+  hg_matrix d_t = product(layer);
+  hg_aggregate_gradient(g, layer->add, &blocks->d, &d_t, pass->phases);
+  blocks->d = d_t;
+  blocks->op = NULL;
+  if (layer->index > 0)
+    backward_products(layer, blocks, NULL, pass);
+  else
+    weight_gradient(layer, &d_t);
   hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
+}
+
+static void backward_wide(hg_layer *layer, const hg_pass *pass, hg_backward_blocks *blocks)
+{
+  const hg_local_graph *g = layer->graph;
+  hg_matrix w = hg_layer_parameter(layer, layer->theta, "weight"),
+            d_w = hg_layer_parameter(layer, layer->d_theta, "weight");
+  hg_gemm_at(&layer->s, &blocks->d, 0, &d_w, layer->work->scratch);
+  hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
+  if (layer->index == 0) return;
+  hg_matrix d_s = hg_matrix_view(layer->work->product, g->n_owned, layer->f_in);
+  hg_gemm_bt(&blocks->d, &w, 0, &d_s);
+  hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
+  blocks->d = d_s;
+  hg_aggregate_gradient_with(g, layer->add, backward_rows, blocks, pass->phases);
 }
 
 static void backward(hg_layer *layer, const hg_pass *pass, hg_matrix *d_h, hg_matrix *d_x)
 {
-  hg_layer_finish_gradient(layer, pass, d_h);
-  if (layer->aggregate_first)
-    backward_aggregate_first(layer, pass, d_h, d_x);
+  hg_layer_task down = {.layer = layer, .pass = pass, .d_z = d_h, .d_x = d_x};
+  hg_layer_finish_gradient(layer, pass, d_h); // d_h is d_z from here on
+  hg_backward_blocks blocks = {.blocks = layer->work->blocks,
+                               .op = &layer->graph->backward,
+                               .d = *d_h,
+                               .x = layer->x,
+                               .pass = hg_layer_pass_rows,
+                               .context = &down,
+                               .phases = pass->phases};
+  if (is_even(layer))
+    backward_products(layer, &blocks, layer->add, pass);
+  else if (layer->aggregate_first)
+    backward_wide(layer, pass, &blocks);
   else
-    backward_transform_first(layer, pass, d_h, d_x);
-  if (!d_x->data) return;
-  hg_matrix owned = hg_matrix_rows(d_x, 0, layer->graph->n_owned);
-  if (layer->residual) hg_layer_add_residual(d_h, layer->graph->n_owned, &owned);
-  hg_dropout_apply(hg_layer_dropout(layer, pass), layer->graph->ids, &owned);
-  hg_phases_lap(pass->phases, HG_PHASE_ELEMENTWISE);
+    backward_narrow(layer, pass, &blocks);
 }
 
 const hg_layer_type hg_layer_gcn = {.name = "gcn",
                                     .help = "graph convolution (Kipf and Welling 2017)",
+                                    .in_place = true,
                                     .plan = plan,
                                     .bytes = bytes,
                                     .create = create,

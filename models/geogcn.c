@@ -223,8 +223,9 @@ static void forward(hg_layer *layer, const hg_pass *pass)
                    hg_layer_parameter(layer, layer->theta, "gate.bias").data);
   hg_geo_arrange(&own->geo, &w, &own->weight);
   hg_aggregate_with(g, layer->fill, forward_rows, &task, pass->phases);
-  if (layer->residual) hg_layer_add_residual(&layer->x, g->n_owned, &z);
-  hg_layer_finish(layer, pass);
+  hg_phases_lap(pass->phases, HG_PHASE_AGGREGATE);
+  hg_layer_finish_rows(&(hg_layer_task){.layer = layer, .pass = pass}, 0, g->n_owned);
+  hg_layer_finish_all(layer, pass);
 }
 
 // d_W = a' d_z and d_a = d_z W'; the gates' gradients and d_x from d_a over the transposed edges
@@ -244,8 +245,7 @@ static void backward(hg_layer *layer, const hg_pass *pass, hg_matrix *d_h, hg_ma
   hg_phases_lap(pass->phases, HG_PHASE_AGGREGATE);
   if (!d_x->data) return; // the first layer
   hg_matrix owned = hg_matrix_rows(d_x, 0, g->n_owned);
-  if (layer->residual) hg_layer_add_residual(d_h, g->n_owned, &owned);
-  hg_dropout_apply(hg_layer_dropout(layer, pass), g->ids, &owned);
+  hg_layer_pass_rows(&(hg_layer_task){.layer = layer, .pass = pass, .d_z = d_h, .d_x = &owned}, 0, g->n_owned, &owned);
   hg_phases_lap(pass->phases, HG_PHASE_ELEMENTWISE);
 }
 

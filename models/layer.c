@@ -5,7 +5,9 @@
 
 #include "comm/reduce.h"
 #include "core/base/alloc.h"
+#include "core/base/threads.h"
 #include "core/tensor/norms.h"
+#include "core/tensor/row_blocks.h"
 
 static const double running_momentum = 0.1; // as PyTorch's BatchNorm1d
 
@@ -89,29 +91,32 @@ hg_matrix hg_layer_input(const hg_layer *layer)
 
 void hg_layer_drop_input(hg_layer *layer, const hg_pass *pass, hg_off rows)
 {
-  const hg_gid *ids = layer->graph->ids;
   hg_dropout dropout = hg_layer_dropout(layer, pass);
-  hg_matrix x = hg_matrix_rows(&layer->x, 0, rows);
-  if (layer->input && !layer->input->is_dense) {
+  if (!layer->input) return; // the layer before did
+  if (!layer->input->is_dense) {
     hg_input_drop(layer->input, layer->graph, dropout);
-  } else if (!layer->input || hg_layer_copies_input(layer)) {
-    if (layer->input) memcpy(x.data, layer->input->dense.data, (size_t)rows * (size_t)x.cols * sizeof *x.data);
-    hg_dropout_apply(dropout, ids, &x);
+  } else if (hg_layer_copies_input(layer)) {
+    hg_matrix x = hg_matrix_rows(&layer->x, 0, rows);
+    memcpy(x.data, layer->input->dense.data, (size_t)rows * (size_t)x.cols * sizeof *x.data);
+    hg_dropout_apply(dropout, layer->graph->ids, &x);
   }
   hg_phases_lap(pass->phases, HG_PHASE_ELEMENTWISE);
 }
 
 hg_matrix hg_layer_d_x(const hg_layer *layer)
 {
+  if (layer->in_place) return layer->x;
   return hg_matrix_view(layer->work->gradients[!layer->gradient], layer->graph->n_local, layer->f_in);
 }
 
 hg_matrix *hg_layer_z(hg_layer *layer) { return layer->norm == HG_LAYER_NORM_NONE ? &layer->h : &layer->xhat; }
 
-void hg_layer_add_residual(const hg_matrix *from, hg_off n, hg_matrix *to)
+static void add(const hg_matrix *from, hg_matrix *to)
 {
-#pragma omp parallel for schedule(static)
-  for (hg_off e = 0; e < n * to->cols; e++) to->data[e] += from->data[e];
+  hg_off count = to->rows * to->cols;
+#pragma omp parallel for simd schedule(static) default(none) shared(from, to, count) \
+    num_threads(hg_threads()) if (count > HG_PARALLEL_FROM)
+  for (hg_off e = 0; e < count; e++) to->data[e] += from->data[e];
 }
 
 // statistics of the whole graph's rows in training, the remembered ones otherwise
@@ -140,20 +145,69 @@ static void batch_moments(hg_layer *layer, const hg_pass *pass)
   }
 }
 
-void hg_layer_finish(hg_layer *layer, const hg_pass *pass)
+static hg_dropout output_dropout(const hg_layer *layer, const hg_pass *pass)
 {
-  hg_off n = layer->graph->n_owned;
-  hg_matrix *z = hg_layer_z(layer), h = hg_matrix_rows(&layer->h, 0, n);
-  if (layer->bias) hg_bias_add(z, 0, n, hg_layer_parameter(layer, layer->theta, "bias").data);
-  const hg_real *gamma = hg_layer_parameter(layer, layer->theta, "norm.weight").data;
-  const hg_real *beta = hg_layer_parameter(layer, layer->theta, "norm.bias").data;
-  if (layer->norm == HG_LAYER_NORM_LAYER) hg_layer_norm(&layer->xhat, gamma, beta, layer->inv_std, &h);
-  if (layer->norm == HG_LAYER_NORM_BATCH) {
-    batch_moments(layer, pass);
-    hg_batch_norm_apply(&layer->xhat, layer->mean, layer->inv_std, gamma, beta, &h);
-  }
+  return (hg_dropout){pass->seed, pass->epoch, layer->index + 1, pass->training ? layer->next_dropout : 0};
+}
+
+static void activate_rows(const hg_layer_task *t, hg_off first, hg_off n)
+{
+  const hg_layer *layer = t->layer;
+  hg_matrix h = hg_matrix_rows(&layer->h, first, n);
   hg_activate(layer->activation, &h);
+  if (layer->drops_output) hg_dropout_apply(output_dropout(layer, t->pass), layer->graph->ids + first, &h);
+}
+
+void hg_layer_finish_rows(void *context, hg_off first, hg_off n)
+{
+  const hg_layer_task *t = context;
+  hg_layer *layer = t->layer;
+  hg_matrix z = hg_matrix_rows(hg_layer_z(layer), first, n), h = hg_matrix_rows(&layer->h, first, n);
+  if (layer->residual) {
+    hg_matrix x = hg_matrix_rows(&layer->x, first, n);
+    add(&x, &z);
+  }
+  if (layer->bias) hg_bias_add(&z, 0, n, hg_layer_parameter(layer, layer->theta, "bias").data);
+  if (layer->norm == HG_LAYER_NORM_BATCH) return;
+  if (layer->norm == HG_LAYER_NORM_LAYER)
+    hg_layer_norm(&z, hg_layer_parameter(layer, layer->theta, "norm.weight").data,
+                  hg_layer_parameter(layer, layer->theta, "norm.bias").data, layer->inv_std + first, &h);
+  activate_rows(t, first, n);
+}
+
+void hg_layer_finish_all(hg_layer *layer, const hg_pass *pass)
+{
+  const hg_layer_task t = {.layer = layer, .pass = pass};
+  hg_off n = layer->graph->n_owned;
+  if (layer->norm == HG_LAYER_NORM_BATCH) {
+    hg_matrix h = hg_matrix_rows(&layer->h, 0, n);
+    batch_moments(layer, pass);
+    hg_batch_norm_apply(&layer->xhat, layer->mean, layer->inv_std,
+                        hg_layer_parameter(layer, layer->theta, "norm.weight").data,
+                        hg_layer_parameter(layer, layer->theta, "norm.bias").data, &h);
+    activate_rows(&t, 0, n);
+  }
   hg_phases_lap(pass->phases, HG_PHASE_ELEMENTWISE);
+}
+
+void hg_layer_pass_rows(void *context, hg_off first, hg_off n, hg_matrix *d)
+{
+  const hg_layer_task *t = context;
+  const hg_layer *layer = t->layer;
+  hg_matrix d_x = hg_matrix_rows(t->d_x, first, n);
+  if (layer->residual && first < layer->graph->n_owned) {
+    hg_off owned = layer->graph->n_owned - first < n ? layer->graph->n_owned - first : n;
+    hg_matrix d_z = hg_matrix_rows(t->d_z, first, owned), some = hg_matrix_rows(d, 0, owned);
+    add(&d_z, &some);
+  }
+  if (layer->in_place) {
+    const hg_layer *below = layer - 1;
+    hg_dropped_activation_gradient(below->activation, output_dropout(below, t->pass), layer->graph->ids + first, &d_x,
+                                   d);
+  } else {
+    hg_dropout_apply(hg_layer_dropout(layer, t->pass), layer->graph->ids + first, d);
+  }
+  if (d_x.data != d->data) memcpy(d_x.data, d->data, (size_t)(n * d->cols) * sizeof *d->data);
 }
 
 static void norm_gradient(hg_layer *layer, hg_matrix *d_h)
@@ -181,8 +235,8 @@ static void norm_gradient(hg_layer *layer, hg_matrix *d_h)
 void hg_layer_finish_gradient(hg_layer *layer, const hg_pass *pass, hg_matrix *d_h)
 {
   hg_matrix h = hg_matrix_rows(&layer->h, 0, layer->graph->n_owned);
-  hg_dropout next = {pass->seed, pass->epoch, layer->index + 1, pass->training ? layer->next_dropout : 0};
-  hg_activate_gradient(layer->activation, &h, hg_dropout_scale(next), d_h);
+  if (d_h->data != h.data) // else the layer after went through the activation
+    hg_activate_gradient(layer->activation, &h, hg_dropout_scale(output_dropout(layer, pass)), d_h);
   if (layer->norm != HG_LAYER_NORM_NONE) norm_gradient(layer, d_h);
   if (layer->bias) hg_bias_gradient(d_h, hg_layer_parameter(layer, layer->d_theta, "bias").data);
   hg_phases_lap(pass->phases, HG_PHASE_ELEMENTWISE);

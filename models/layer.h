@@ -1,4 +1,5 @@
 #pragma once
+#include "models/blocks.h"
 #include "models/init.h"
 #include "models/input.h"
 
@@ -16,8 +17,11 @@ typedef struct {
 /** Buffers that the layers share, one after the other. */
 typedef struct {
   hg_real *product;      ///< [n_local x widest] A layer's product with its weights, and that product's gradient
-  hg_real *gradients[2]; ///< [n_local x widest] a layer takes its output's from one and writes its input's to the other
-  hg_real *scratch;      ///< for hg_gemm_at
+  hg_real *gradients[2]; ///< a layer takes its output's from one and writes its input's to the other, where it is not
+                         ///< written over h
+  hg_real *scratch;      ///< parts of a weight gradient: for hg_gemm_at and hg_blocks_backward
+  hg_real *packed;       ///< for hg_right_side_of
+  hg_blocks blocks;      ///< the threads' blocks of rows
   double *sums;          ///< [2 x widest] of batch norm
 } hg_workspace;
 
@@ -45,13 +49,17 @@ typedef struct {
   bool cached;          ///< first layer, dense features without dropout: A x never changes
   double dropout;       ///< of this layer's input; 0 where it is pooled: then it was dropped before
   double next_dropout;  ///< of the next layer's input: applied to `h` in place
+  bool drops_output;    ///< here, when h is made; not where the next layer's input is pooled
+  bool in_place;        ///< backward writes the gradient of the input over the input, and through the dropout and
+                        ///< activation that made it; so the layer before finds its d_h in its h
+  bool keeps_sums;      ///< s is kept for the weight gradient
   hg_activation activation;
   hg_layer_norm_kind norm;
   int filters; ///< of a channel, and whether all channels share them: for kinds that have filters
   bool shared_filters;
 
   int product_width; ///< columns of work->product that it needs
-  int weight_rows;   ///< rows of the weight gradient that it makes with hg_gemm_at, 0: none
+  int weight_rows;   ///< rows of the weight gradient that it makes in parts, 0: none
 
   const hg_local_graph *graph; ///< borrowed
   hg_input *input;             ///< the first layer's features; NULL in the others; borrowed
@@ -79,6 +87,7 @@ struct hg_layer_type {
   const char *name, *help;
   bool needs_positions; ///< of nodes with dense features: hg_local_graph_place was called
   bool local;           ///< works row by row: aggregates and exchanges nothing
+  bool in_place;        ///< backward may write over the input: see hg_layer
   /** Parameters and what the model allocates for it (aggregate_first, product_width, ...), by widths and options. */
   void (*plan)(hg_layer *layer);
   /** Bytes of arrays that `create` will allocate, exchanges apart; of a planned layer, for the memory plan. */
@@ -88,7 +97,7 @@ struct hg_layer_type {
   void (*forward)(hg_layer *layer, const hg_pass *pass);
   /**
    * @param d_h  [n_owned x f_out], used up
-   * @param d_x  [n_local x f_in] owned rows written, or no data: not wanted
+   * @param d_x  [n_local x f_in] owned rows written, or no data: not wanted; with in_place it is x
    */
   void (*backward)(hg_layer *layer, const hg_pass *pass, hg_matrix *d_h, hg_matrix *d_x);
   void (*free_own)(hg_layer *layer); ///< frees what `own` points to; NULL: it has none
@@ -135,23 +144,36 @@ bool hg_layer_copies_input(const hg_layer *layer);
 /** What the layer computes with: x, or the dense features as they are. */
 hg_matrix hg_layer_input(const hg_layer *layer);
 
-/** Brings the first `rows` rows of the input, or all of the sparse features, under this pass's dropout. */
+/** Brings the first `rows` rows of the first layer's input, or all of its sparse features, under this pass's dropout. */
 void hg_layer_drop_input(hg_layer *layer, const hg_pass *pass, hg_off rows);
 
-/** Where the gradient of the input goes, [n_local x f_in] in a shared buffer: what a transposed exchange works on. */
+/** Where the gradient of the input goes, [n_local x f_in] x or a shared buffer: what a transposed exchange works on. */
 hg_matrix hg_layer_d_x(const hg_layer *layer);
 
+/** One pass of a layer, for functions that work on some of its rows. */
+typedef struct {
+  hg_layer *layer;
+  const hg_pass *pass;
+  const hg_matrix *d_z; ///< backward: the gradient before norm and activation
+  hg_matrix *d_x;       ///< backward: where the gradient of the input goes
+} hg_layer_task;
+
 /**
- * What every kind ends with: h (or xhat, with a norm) holds z + bias not yet added; afterwards h = activation(norm(z +
- * bias)). Collective with batch norm.
+ * What every kind ends with: h (or xhat, with a norm) holds z of these rows; afterwards h = dropout(activation(norm(z +
+ * bias [+ x]))), but with batch norm z + bias [+ x]. hg_layer_finish_all does the rest when all rows are here, then
+ * collective. A hg_finish_rows: `context` is a hg_layer_task.
  */
-void hg_layer_finish(hg_layer *layer, const hg_pass *pass);
+void hg_layer_finish_rows(void *context, hg_off first, hg_off n);
+void hg_layer_finish_all(hg_layer *layer, const hg_pass *pass);
 
-/** Its gradient: d_h becomes d_z in place; bias and norm gradients are written. Collective with batch norm. */
+/**
+ * The way down of some rows: d is the gradient of what the layer computed of its input. Adds the residual's, and writes
+ * it to d_x; with in_place through dropout and activation. A hg_pass_rows: `context` is a hg_layer_task.
+ */
+void hg_layer_pass_rows(void *context, hg_off first, hg_off n, hg_matrix *d);
+
+/** The gradient of all that: d_h becomes d_z in place; bias and norm gradients are written. Collective with batch norm. */
 void hg_layer_finish_gradient(hg_layer *layer, const hg_pass *pass, hg_matrix *d_h);
-
-/** Adds the first n rows of `from` to those of `to`: a residual connection, and its gradient. */
-void hg_layer_add_residual(const hg_matrix *from, hg_off n, hg_matrix *to);
 
 /** Where a layer writes z: xhat with a norm, else h. */
 hg_matrix *hg_layer_z(hg_layer *layer);

@@ -1,5 +1,5 @@
 /*
- * Dense layer: h = activation(norm(x W + bias [+ x])), row by row. The baseline that knows nothing of edges, and what
+ * Dense layer: h = activation(norm(x W + bias [+ x])), z = x W, row by row. The baseline that knows nothing of edges, and what
  * the head of a graph-level model is made of. Exchanges nothing and never reads a halo row.
  */
 #include <string.h>
@@ -32,24 +32,29 @@ static hg_status create(hg_layer *layer)
   return hg_agree(g->world, rc, "allocating a layer");
 }
 
-// z = x W
 static void forward(hg_layer *layer, const hg_pass *pass)
 {
   hg_off n = layer->graph->n_owned;
-  hg_matrix w = hg_layer_parameter(layer, layer->theta, "weight");
-  hg_matrix z = hg_matrix_rows(hg_layer_z(layer), 0, n);
+  hg_matrix w = hg_layer_parameter(layer, layer->theta, "weight"), z = hg_matrix_rows(hg_layer_z(layer), 0, n);
+  hg_layer_task finish = {.layer = layer, .pass = pass};
   hg_layer_drop_input(layer, pass, n);
+  hg_csr sparse = {0};
   if (is_sparse(layer)) {
-    hg_csr x = layer->input->sparse;
-    x.values = layer->input->dropped;
-    hg_spmm(&(hg_operator){.a = &x}, 0, n, &w, &z);
-  } else {
-    hg_matrix input = hg_layer_input(layer), x = hg_matrix_rows(&input, 0, n);
-    hg_gemm(&x, &w, 0, &z);
+    sparse = layer->input->sparse;
+    sparse.values = layer->input->dropped;
   }
-  hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
-  if (layer->residual) hg_layer_add_residual(&layer->x, n, &z);
-  hg_layer_finish(layer, pass);
+  const hg_operator features = {.a = &sparse};
+  const hg_right_side side = is_sparse(layer) ? (hg_right_side){0} : hg_right_side_of(&w, false, layer->work->packed);
+  const hg_forward_blocks blocks = {.blocks = layer->work->blocks,
+                                    .op = is_sparse(layer) ? &features : NULL,
+                                    .x = is_sparse(layer) ? w : hg_layer_input(layer),
+                                    .w = is_sparse(layer) ? NULL : &side,
+                                    .y = z,
+                                    .finish = hg_layer_finish_rows,
+                                    .context = &finish,
+                                    .phases = pass->phases};
+  hg_blocks_forward(&blocks, 0, n);
+  hg_layer_finish_all(layer, pass);
 }
 
 // d_W = x' d_z; the transposed sparse features have columns for halo nodes too, whose d_z is 0 here
@@ -69,26 +74,38 @@ static void weight_gradient(hg_layer *layer, const hg_matrix *d_z)
   }
 }
 
-// d_x = d_z W'
+// d_W = x' d_z and d_x = d_z W', block by block
 static void backward(hg_layer *layer, const hg_pass *pass, hg_matrix *d_h, hg_matrix *d_x)
 {
-  const hg_local_graph *g = layer->graph;
-  hg_matrix w = hg_layer_parameter(layer, layer->theta, "weight");
+  hg_matrix w = hg_layer_parameter(layer, layer->theta, "weight"),
+            d_w = hg_layer_parameter(layer, layer->d_theta, "weight");
+  hg_layer_task down = {.layer = layer, .pass = pass, .d_z = d_h, .d_x = d_x};
   hg_layer_finish_gradient(layer, pass, d_h); // d_h is d_z from here on
-  weight_gradient(layer, d_h);
+  if (!d_x->data) {                           // the first layer
+    weight_gradient(layer, d_h);
+    hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
+    return;
+  }
+  const hg_right_side side = hg_right_side_of(&w, true, layer->work->packed);
+  hg_off n = layer->graph->n_owned, size = (hg_off)w.rows * w.cols;
+  const hg_backward_blocks blocks = {.blocks = layer->work->blocks,
+                                     .d = *d_h,
+                                     .x = layer->x,
+                                     .partials = layer->work->scratch,
+                                     .wt = &side,
+                                     .pass = hg_layer_pass_rows,
+                                     .context = &down,
+                                     .phases = pass->phases};
+  hg_partials_clear(blocks.partials, hg_gemm_at_parts(n), size);
+  hg_blocks_backward(&blocks, 0, n);
+  hg_partials_sum(blocks.partials, hg_gemm_at_parts(n), size, d_w.data);
   hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
-  if (!d_x->data) return; // the first layer
-  hg_matrix owned = hg_matrix_rows(d_x, 0, g->n_owned);
-  hg_gemm_bt(d_h, &w, 0, &owned);
-  hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
-  if (layer->residual) hg_layer_add_residual(d_h, g->n_owned, &owned);
-  hg_dropout_apply(hg_layer_dropout(layer, pass), g->ids, &owned);
-  hg_phases_lap(pass->phases, HG_PHASE_ELEMENTWISE);
 }
 
 const hg_layer_type hg_layer_mlp = {.name = "mlp",
                                     .help = "dense layer without neighbours, the baseline",
                                     .local = true,
+                                    .in_place = true,
                                     .plan = plan,
                                     .bytes = bytes,
                                     .create = create,

@@ -10,8 +10,10 @@ static hg_status allocate_workspace(hg_model *model)
   const hg_workspace_size s = model->work_size;
   hg_status rc = HG_OK;
   HG_TRY(HG_ALLOC(w->product, s.product, "products"));
-  HG_TRY(HG_ALLOC(w->gradients[0], s.gradient, "output gradients"));
-  HG_TRY(HG_ALLOC(w->gradients[1], s.gradient, "output gradients"));
+  for (int b = 0; b < 2; b++) HG_TRY(HG_ALLOC(w->gradients[b], s.gradient[b], "output gradients"));
+  HG_TRY(HG_ALLOC(w->packed, s.packed, "packed weights"));
+  w->blocks = (hg_blocks){.threads = s.threads, .widest = s.widest_block};
+  HG_TRY(HG_ALLOC(w->blocks.space, s.blocks, "blocks of rows"));
   HG_TRY(HG_ALLOC(w->scratch, s.scratch, "weight gradient blocks"));
   HG_TRY(HG_ALLOC(w->sums, s.sums, "batch norm sums"));
 done:
@@ -98,6 +100,8 @@ void hg_model_free(hg_model *model)
   hg_free(&model->work.gradients[0]);
   hg_free(&model->work.gradients[1]);
   hg_free(&model->work.scratch);
+  hg_free(&model->work.packed);
+  hg_free(&model->work.blocks.space);
   hg_free(&model->work.sums);
   model->n_layers = 0;
 }
@@ -141,18 +145,20 @@ hg_matrix hg_model_forward(hg_model *model, const hg_pass *pass)
   return model->layers[model->n_layers - 1].h;
 }
 
-static hg_matrix output_gradient(const hg_layer *layer)
+static hg_matrix output_gradient(const hg_model *model, const hg_layer *layer)
 {
+  bool last = layer->index == model->n_layers - 1;
+  if (!last && (layer + 1)->in_place) return hg_matrix_rows(&layer->h, 0, layer->graph->n_owned);
   return hg_matrix_view(layer->work->gradients[layer->gradient], layer->graph->n_owned, layer->f_out);
 }
 
-hg_matrix hg_model_d_logits(hg_model *model) { return output_gradient(&model->layers[model->n_layers - 1]); }
+hg_matrix hg_model_d_logits(hg_model *model) { return output_gradient(model, &model->layers[model->n_layers - 1]); }
 
 void hg_model_backward(hg_model *model, const hg_pass *pass, hg_sums *sums)
 {
   for (int index = model->n_layers - 1; index >= 0; index--) {
     hg_layer *l = &model->layers[index];
-    hg_matrix d_h = output_gradient(l), d_x = {0};
+    hg_matrix d_h = output_gradient(model, l), d_x = {0};
     if (index > 0) d_x = hg_layer_d_x(l);
     l->type->backward(l, pass, &d_h, &d_x);
     if (sums) hg_sums_begin(sums, l->d_theta, l->n_theta);

@@ -5,7 +5,8 @@
 
 /** Numbers in each of the buffers that layers share. */
 typedef struct {
-  hg_off product, gradient, scratch, sums;
+  hg_off product, gradient[2], scratch, sums, packed, blocks;
+  int threads, widest_block; ///< what `blocks` are for
 } hg_workspace_size;
 
 /**

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "core/base/alloc.h"
+#include "core/base/threads.h"
 #include "core/tensor/gemm.h"
 #include "models/model.h"
 
@@ -62,19 +63,56 @@ static void choose_buffers(hg_model *model)
   }
 }
 
+// of its weights and of their transposed
+static hg_off packed_space(const hg_layer *l)
+{
+  hg_off forward = hg_panel_space(l->f_in, l->f_out), backward = l->index ? hg_panel_space(l->f_out, l->f_in) : 0;
+  return l->input && !l->input->is_dense ? 0 : max_off(forward, backward);
+}
+
+// Where the next layer works on the same rows, it takes part in this one's end and beginning of its gradient.
+static void connect(hg_model *model)
+{
+  for (int l = 0; l < model->n_layers; l++) {
+    hg_layer *layer = &model->layers[l];
+    layer->in_place = l > 0 && layer->type->in_place && !is_pooled(model, l);
+    layer->drops_output = l + 1 < model->n_layers && !is_pooled(model, l + 1);
+  }
+}
+
+// the shared buffer that a layer's output gradient comes in, and the one that its input's goes to
+static void size_gradients(hg_model *model)
+{
+  hg_workspace_size *s = &model->work_size;
+  for (int l = 0; l < model->n_layers; l++) {
+    const hg_layer *layer = &model->layers[l];
+    bool above = l + 1 < model->n_layers && model->layers[l + 1].in_place;
+    hg_off out = above ? 0 : (hg_off)layer->graph->n_owned * layer->f_out;
+    hg_off in = l == 0 || layer->in_place ? 0 : (hg_off)layer->graph->n_local * layer->f_in;
+    s->gradient[layer->gradient] = max_off(s->gradient[layer->gradient], out);
+    s->gradient[!layer->gradient] = max_off(s->gradient[!layer->gradient], in);
+  }
+  for (int p = 0; p < model->n_stages - 1; p++)
+    for (int b = 0; b < 2; b++)
+      s->gradient[b] = max_off(s->gradient[b], (hg_off)model->stages[p + 1].graph.n_owned * model->options.hidden);
+}
+
 static void size_workspace(hg_model *model)
 {
   hg_workspace_size *s = &model->work_size;
+  int widest_block = 1;
   for (const hg_layer *l = model->layers; l < model->layers + model->n_layers; l++) {
     hg_off n = l->graph->n_local;
     int widest = max_int(l->f_out, l->index ? l->f_in : 0);
     s->product = max_off(s->product, n * l->product_width);
-    s->gradient = max_off(s->gradient, n * widest);
     s->sums = max_off(s->sums, 2 * (hg_off)widest);
     if (l->weight_rows) s->scratch = max_off(s->scratch, hg_gemm_at_scratch(n, l->weight_rows, l->f_out));
+    if (l->type->in_place) s->packed = max_off(s->packed, packed_space(l));
+    if (l->type->in_place) widest_block = max_int(widest_block, widest);
   }
-  for (int p = 0; p < model->n_stages - 1; p++)
-    s->gradient = max_off(s->gradient, (hg_off)model->stages[p + 1].graph.n_owned * model->options.hidden);
+  s->threads = hg_threads();
+  s->widest_block = widest_block;
+  s->blocks = hg_blocks_space(s->threads, widest_block);
 }
 
 static hg_status allocate_layers(hg_model *model)
@@ -115,8 +153,10 @@ hg_status hg_model_plan(hg_model *model, const hg_model_options *options, const 
     model->pools[s].reduction = s < n_stages - 2 ? HG_REDUCTION_MAX : options->readout;
     model->pools[s].members = &stages[s + 1].members;
   }
+  connect(model);
   choose_buffers(model);
   size_workspace(model);
+  size_gradients(model);
 done:
   return rc;
 }
@@ -132,8 +172,8 @@ hg_model_size hg_model_measure(const hg_model *model)
 {
   const hg_workspace_size s = model->work_size;
   hg_off numbers = 0;
-  hg_model_size size = {.workspace = (size_t)(s.product + 2 * s.gradient + s.scratch) * sizeof(hg_real) +
-                                     (size_t)s.sums * sizeof(double)};
+  hg_off shared = s.product + s.gradient[0] + s.gradient[1] + s.scratch + s.packed + s.blocks;
+  hg_model_size size = {.workspace = (size_t)shared * sizeof(hg_real) + (size_t)s.sums * sizeof(double)};
   for (int l = 0; l < model->n_layers; l++) {
     const hg_layer *layer = &model->layers[l];
     numbers += hg_model_output_rows(model, l) * layer->f_out;

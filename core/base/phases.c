@@ -24,3 +24,12 @@ void hg_phases_lap(hg_phases *phases, hg_phase phase)
   phases->seconds[phase] += now - phases->lap_start;
   phases->lap_start = now;
 }
+
+void hg_phases_share(hg_phases *phases, const double seconds[HG_PHASE_COUNT], hg_phase phase)
+{
+  double now = hg_now_s(), lap = now - phases->lap_start, sum = 0;
+  for (int k = 0; k < HG_PHASE_COUNT; k++) sum += seconds[k];
+  if (sum <= 0) phases->seconds[phase] += lap;
+  for (int k = 0; sum > 0 && k < HG_PHASE_COUNT; k++) phases->seconds[k] += lap * seconds[k] / sum;
+  phases->lap_start = now;
+}

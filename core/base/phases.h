@@ -29,3 +29,9 @@ void hg_phases_start(hg_phases *phases);
 
 /** The time since the last lap goes to `phase`. */
 void hg_phases_lap(hg_phases *phases, hg_phase phase);
+
+/**
+ * The time since the last lap is shared among phases as `seconds` are: what threads spent on each of them, one after
+ * the other in small pieces. All of it goes to `phase` when they are all 0.
+ */
+void hg_phases_share(hg_phases *phases, const double seconds[HG_PHASE_COUNT], hg_phase phase);

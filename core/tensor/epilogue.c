@@ -68,3 +68,19 @@ void hg_activate_gradient(hg_activation kind, const hg_matrix *y, hg_real scale,
   if (kind == HG_ACTIVATION_RELU) relu_gradient(y->data, d_x->data, count);
   if (kind == HG_ACTIVATION_ELU) elu_gradient(y->data, 1 / scale, d_x->data, count);
 }
+
+void hg_dropped_activation_gradient(hg_activation kind, hg_dropout d, const hg_gid *ids, const hg_matrix *y,
+                                    hg_matrix *d_y)
+{
+  if (kind != HG_ACTIVATION_RELU) {
+    hg_dropout_apply(d, ids, d_y);
+    hg_activate_gradient(kind, y, hg_dropout_scale(d), d_y);
+    return;
+  }
+  const hg_real scale = hg_dropout_scale(d), *restrict out = y->data;
+  hg_real *restrict in = d_y->data;
+  hg_off count = d_y->rows * d_y->cols;
+#pragma omp parallel for simd schedule(static) default(none) shared(out, in, count, scale) \
+    num_threads(hg_threads()) if (count > HG_PARALLEL_FROM)
+  for (hg_off i = 0; i < count; i++) in[i] = out[i] > 0 ? in[i] * scale : 0;
+}

@@ -41,6 +41,14 @@ hg_real hg_dropout_scale(hg_dropout d);
 void hg_dropout_apply(hg_dropout d, const hg_gid *ids, hg_matrix *x);
 
 /**
+ * The gradient of dropout after an activation: d_y becomes that of the activation's input.
+ * @param y      what came out of both; with relu it tells what the mask was, else the mask is drawn again
+ * @param ids    [d_y->rows] original ids of the rows
+ */
+void hg_dropped_activation_gradient(hg_activation kind, hg_dropout d, const hg_gid *ids, const hg_matrix *y,
+                                    hg_matrix *d_y);
+
+/**
  * The same for the stored entries of sparse rows: out[e] for the e-th entry of x; the mask's column is the place in the
  * row.
  */

@@ -11,7 +11,7 @@
 
 // OpenBLAS's own threads are slow on tall and narrow matrices: each of our threads calls it on blocks of rows instead.
 // The size of a block is a function of the shape alone, so the bits do not depend on the number of threads.
-enum { ROWS_PER_CALL = 384, ROWS_PER_PARTIAL = 1024 };
+enum { ROWS_PER_CALL = 384, ROWS_PER_PARTIAL = 512 };
 
 static void use_one_blas_thread(void) { openblas_set_num_threads(1); }
 
@@ -105,43 +105,49 @@ void hg_gemm(const hg_matrix *a, const hg_matrix *b, hg_real beta, hg_matrix *c)
 
 void hg_gemm_bt(const hg_matrix *a, const hg_matrix *b, hg_real beta, hg_matrix *c) { multiply(a, b, true, beta, c); }
 
-static int partial_count(hg_off n)
+int hg_gemm_at_parts(hg_off n)
 {
   hg_off wanted = (n + ROWS_PER_PARTIAL - 1) / ROWS_PER_PARTIAL;
   return (int)(wanted < HG_ROW_BLOCKS ? wanted : HG_ROW_BLOCKS);
 }
 
-hg_off hg_gemm_at_scratch(hg_off n, int k, int m) { return (hg_off)partial_count(n) * k * m; }
+hg_off hg_gemm_at_scratch(hg_off n, int k, int m) { return (hg_off)hg_gemm_at_parts(n) * k * m; }
+
+void hg_gemm_at_block(const hg_matrix *a, const hg_matrix *b, hg_real *c)
+{
+  if (hg_simd_level() != HG_SIMD_BASE) {
+    hg_panel_at(a->data, b->data, a->rows, a->cols, b->cols, c);
+    return;
+  }
+  prepare();
+  const call g = {.trans_a = CblasTrans,
+                  .trans_b = CblasNoTrans,
+                  .rows = a->cols,
+                  .cols = b->cols,
+                  .inner = (int)a->rows,
+                  .a = a->data,
+                  .b = b->data,
+                  .lda = a->cols,
+                  .ldb = b->cols,
+                  .beta = 1,
+                  .c = c};
+  blas(&g);
+}
 
 static void partial_product(const hg_matrix *a, const hg_matrix *b, int parts, int part, hg_real *product)
 {
   hg_off first, end;
   hg_block(a->rows, parts, part, &first, &end);
-  const hg_real *rows_of_a = a->data + first * a->cols, *rows_of_b = b->data + first * b->cols;
-  if (hg_simd_level() != HG_SIMD_BASE) {
-    memset(product, 0, (size_t)a->cols * (size_t)b->cols * sizeof *product);
-    hg_panel_at(rows_of_a, rows_of_b, end - first, a->cols, b->cols, product);
-    return;
-  }
-  const call g = {.trans_a = CblasTrans,
-                  .trans_b = CblasNoTrans,
-                  .rows = a->cols,
-                  .cols = b->cols,
-                  .inner = (int)(end - first),
-                  .a = rows_of_a,
-                  .b = rows_of_b,
-                  .lda = a->cols,
-                  .ldb = b->cols,
-                  .beta = 0,
-                  .c = product};
-  blas(&g);
+  const hg_matrix rows_of_a = hg_matrix_rows(a, first, end - first), rows_of_b = hg_matrix_rows(b, first, end - first);
+  memset(product, 0, (size_t)a->cols * (size_t)b->cols * sizeof *product);
+  hg_gemm_at_block(&rows_of_a, &rows_of_b, product);
 }
 
 void hg_gemm_at(const hg_matrix *a, const hg_matrix *b, hg_real beta, hg_matrix *c, hg_real *scratch)
 {
   prepare();
   hg_off size = (hg_off)a->cols * b->cols;
-  int parts = partial_count(a->rows);
+  int parts = hg_gemm_at_parts(a->rows);
   if (beta == 0 || parts == 0) scale(beta, c->data, size);
 #pragma omp parallel for schedule(static) default(none) shared(a, b, parts, size, scratch) \
     num_threads(hg_threads()) if (a->rows * size > 16 * HG_PARALLEL_FROM)
@@ -154,4 +160,36 @@ void hg_gemm_at(const hg_matrix *a, const hg_matrix *b, hg_real beta, hg_matrix 
     for (int part = 0; part < parts; part++) sum += scratch[part * size + i];
     c->data[i] = sum;
   }
+}
+
+hg_right_side hg_right_side_of(const hg_matrix *b, bool transposed, hg_real *space)
+{
+  hg_right_side side = {.b = b->data,
+                        .transposed = transposed,
+                        .k = transposed ? b->cols : (int)b->rows,
+                        .m = transposed ? (int)b->rows : b->cols};
+  side.packed = space && hg_panel_fits(side.k, side.m);
+  if (side.packed) side.panels = hg_panel_pack(b->data, transposed, side.k, side.m, space);
+  return side;
+}
+
+void hg_gemm_block(const hg_matrix *a, const hg_right_side *b, hg_real beta, hg_matrix *c)
+{
+  if (b->packed) {
+    hg_panel_rows(&b->panels, a->data, a->rows, beta, c->data);
+    return;
+  }
+  prepare();
+  const call g = {.trans_a = CblasNoTrans,
+                  .trans_b = b->transposed ? CblasTrans : CblasNoTrans,
+                  .rows = (int)a->rows,
+                  .cols = b->m,
+                  .inner = b->k,
+                  .a = a->data,
+                  .b = b->b,
+                  .lda = a->cols,
+                  .ldb = b->transposed ? b->k : b->m,
+                  .beta = beta,
+                  .c = c->data};
+  blas(&g);
 }

@@ -1,9 +1,9 @@
 #pragma once
-#include "core/tensor/matrix.h"
+#include "core/tensor/panel.h"
 
 /**
  * c = a b + beta c.  a [n x k], b [k x m], c [n x m]. Blocks of rows over threads; the bits do not depend on their
- * number. With AVX-512 and k m <= 2^18 a kernel of our own (core/tensor/panel.h), else OpenBLAS, one call a block.
+ * number. With AVX2 or AVX-512 and a small b kernels of our own (core/tensor/panel.h), else OpenBLAS, one call a block.
  */
 void hg_gemm(const hg_matrix *a, const hg_matrix *b, hg_real beta, hg_matrix *c);
 
@@ -17,3 +17,27 @@ void hg_gemm_bt(const hg_matrix *a, const hg_matrix *b, hg_real beta, hg_matrix 
  */
 void hg_gemm_at(const hg_matrix *a, const hg_matrix *b, hg_real beta, hg_matrix *c, hg_real *scratch);
 hg_off hg_gemm_at_scratch(hg_off n, int k, int m);
+
+/** In how many pieces hg_gemm_at adds n rows: a function of n alone. */
+int hg_gemm_at_parts(hg_off n);
+
+/** The right side of a product that many blocks of rows are multiplied with, one after another. */
+typedef struct {
+  const hg_real *b; ///< as given, borrowed
+  bool transposed;
+  int k, m;    ///< what rows are multiplied with is [k x m]
+  bool packed; ///< `panels` are filled
+  hg_panels panels;
+} hg_right_side;
+
+/**
+ * @param b        [k x m], or for `transposed` [m x k]; borrowed
+ * @param space    [hg_panel_space(k, m)] aligned to 64 bytes, borrowed; or NULL: as b is
+ */
+hg_right_side hg_right_side_of(const hg_matrix *b, bool transposed, hg_real *space);
+
+/** c = a b + beta c by the calling thread alone. a [n x k], c [n x m]. */
+void hg_gemm_block(const hg_matrix *a, const hg_right_side *b, hg_real beta, hg_matrix *c);
+
+/** c += a' b by the calling thread alone. a [n x k], b [n x m], c [k x m]. */
+void hg_gemm_at_block(const hg_matrix *a, const hg_matrix *b, hg_real *c);

@@ -23,5 +23,9 @@ typedef struct {
  */
 void hg_spmm(const hg_operator *op, hg_off first, hg_off n, const hg_matrix *x, hg_matrix *y);
 
+/** The same by the calling thread alone, to a y of [n x f] whose row 0 is row `first`: while the rows are in cache. */
+void hg_spmm_block(const hg_operator *op, hg_off first, hg_off n, const hg_matrix *x, hg_matrix *y);
+
 /** The same of an x in bfloat16: half of the bytes to read, added in hg_real. */
 void hg_spmm_bf16(const hg_operator *op, hg_off first, hg_off n, const hg_bf16_matrix *x, hg_matrix *y);
+void hg_spmm_bf16_block(const hg_operator *op, hg_off first, hg_off n, const hg_bf16_matrix *x, hg_matrix *y);

@@ -18,6 +18,7 @@ typedef struct {
   hg_off n_self;
   const void *x; ///< of hg_real, or for the functions with bf16 in their names of hg_bf16
   hg_real *y;
+  hg_off y_first; ///< the row whose result is row 0 of y
   int width;
 } hg_spmm_task;
 
@@ -100,7 +101,7 @@ ALWAYS_INLINE void row_tile(const hg_spmm_task *t, element of, hg_off i, int col
   }
   if (i < t->n_self) add_row(x + i * bytes, of, last, count, true, t->col_scale ? t->col_scale[i] : 1, sum);
   hg_real scale = t->row_scale ? t->row_scale[i] : 1;
-  hg_real *y = t->y + i * width + column;
+  hg_real *y = t->y + (i - t->y_first) * width + column;
 #pragma GCC unroll 16
   for (int v = 0; v < count; v++) *(vector_in_memory *)(y + (v < count - 1 ? v * LANES : last)) = scale * sum[v];
 }
@@ -122,7 +123,7 @@ ALWAYS_INLINE void narrow_row(const hg_spmm_task *t, element of, hg_off i, int w
   hg_real self = t->col_scale && i < t->n_self ? t->col_scale[i] : 1, scale = t->row_scale ? t->row_scale[i] : 1;
   if (i < t->n_self)
     for (int k = 0; k < width; k++) sum[k] += self * element_at(t, of, i * width + k);
-  for (int k = 0; k < width; k++) t->y[i * width + k] = scale * sum[k];
+  for (int k = 0; k < width; k++) t->y[(i - t->y_first) * width + k] = scale * sum[k];
 }
 
 /** All tiles of one row; `count` vectors in all when they fit into registers at once, or else 0. */

@@ -1,0 +1,137 @@
+#include "models/blocks.h"
+
+#include <omp.h>
+#include <string.h>
+
+#include "core/base/threads.h"
+#include "core/base/timer.h"
+#include "core/tensor/row_blocks.h"
+
+// Two buffers a thread, each a whole number of cache lines.
+enum { BUFFERS = 2, ALIGNED = 64 / (int)sizeof(hg_real) };
+
+static hg_off buffer_size(int widest) { return ((hg_off)widest + ALIGNED - 1) / ALIGNED * ALIGNED * HG_BLOCK_ROWS; }
+
+hg_off hg_blocks_space(int threads, int widest) { return threads * BUFFERS * buffer_size(widest); }
+
+static hg_matrix buffer(const hg_blocks *b, int which, hg_off rows, int cols)
+{
+  hg_off place = (hg_off)omp_get_thread_num() * BUFFERS + which;
+  return hg_matrix_view(b->space + place * buffer_size(b->widest), rows, cols);
+}
+
+// Seconds of one thread by phase.
+typedef struct {
+  double seconds[HG_PHASE_COUNT], last;
+} stopwatch;
+
+static void lap(stopwatch *w, hg_phase phase)
+{
+  double now = hg_now_s();
+  w->seconds[phase] += now - w->last;
+  w->last = now;
+}
+
+static void add_watch(double *seconds, const stopwatch *w)
+{
+#pragma omp critical(hg_blocks_watch)
+  for (int k = 0; k < HG_PHASE_COUNT; k++) seconds[k] += w->seconds[k];
+}
+
+static int team(const hg_blocks *b) { return hg_threads() < b->threads ? hg_threads() : b->threads; }
+
+static void forward_block(const hg_forward_blocks *f, hg_off first, hg_off n, stopwatch *watch)
+{
+  hg_matrix x = hg_matrix_rows(&f->x, f->op ? 0 : first, f->op ? f->x.rows : n), y = hg_matrix_rows(&f->y, first, n);
+  if (f->op) {
+    hg_matrix s = !f->w ? y : f->s.data ? hg_matrix_rows(&f->s, first, n) : buffer(&f->blocks, 0, n, f->x.cols);
+    hg_spmm_block(f->op, first, n, &x, &s);
+    x = s;
+    lap(watch, HG_PHASE_AGGREGATE);
+  }
+  if (f->w) {
+    hg_gemm_block(&x, f->w, 0, &y);
+    lap(watch, HG_PHASE_TRANSFORM);
+  }
+  if (f->finish) f->finish(f->context, first, n);
+  lap(watch, HG_PHASE_ELEMENTWISE);
+}
+
+void hg_blocks_forward(const hg_forward_blocks *f, hg_off first, hg_off n)
+{
+  double seconds[HG_PHASE_COUNT] = {0};
+  hg_off blocks = (n + HG_BLOCK_ROWS - 1) / HG_BLOCK_ROWS, work = n * (f->x.cols + f->y.cols);
+#pragma omp parallel default(none) shared(f, first, n, blocks, seconds) \
+    num_threads(team(&f->blocks)) if (work > HG_PARALLEL_FROM)
+  {
+    stopwatch watch = {.last = hg_now_s()};
+#pragma omp for schedule(dynamic, 1) nowait
+    for (hg_off block = 0; block < blocks; block++) {
+      hg_off start = block * HG_BLOCK_ROWS, left = n - start;
+      forward_block(f, first + start, left < HG_BLOCK_ROWS ? left : HG_BLOCK_ROWS, &watch);
+    }
+    add_watch(seconds, &watch);
+  }
+  hg_phases_share(f->phases, seconds, f->w ? HG_PHASE_TRANSFORM : HG_PHASE_AGGREGATE);
+}
+
+static void backward_block(const hg_backward_blocks *b, hg_off first, hg_off n, hg_real *partial, stopwatch *watch)
+{
+  hg_matrix x = hg_matrix_rows(&b->x, first, n), t = hg_matrix_rows(&b->d, b->op ? 0 : first, b->op ? b->d.rows : n);
+  if (b->op) {
+    hg_matrix sum = buffer(&b->blocks, 0, n, b->d.cols);
+    hg_spmm_block(b->op, first, n, &t, &sum);
+    t = sum;
+    lap(watch, HG_PHASE_AGGREGATE);
+  }
+  if (partial) hg_gemm_at_block(&x, &t, partial);
+  hg_matrix d_x = t;
+  if (b->wt) {
+    d_x = buffer(&b->blocks, 1, n, b->x.cols);
+    hg_gemm_block(&t, b->wt, 0, &d_x);
+  }
+  lap(watch, HG_PHASE_TRANSFORM);
+  b->pass(b->context, first, n, &d_x);
+  lap(watch, HG_PHASE_ELEMENTWISE);
+}
+
+// Pieces are a function of the rows alone, and each is one thread's, so that parts of d_W have the same bits always.
+void hg_blocks_backward(const hg_backward_blocks *b, hg_off first, hg_off n)
+{
+  double seconds[HG_PHASE_COUNT] = {0};
+  int pieces = hg_gemm_at_parts(n);
+  hg_off size = (hg_off)b->x.cols * b->d.cols, work = n * (b->x.cols + b->d.cols);
+#pragma omp parallel default(none) shared(b, first, n, pieces, size, seconds) \
+    num_threads(team(&b->blocks)) if (work > HG_PARALLEL_FROM)
+  {
+    stopwatch watch = {.last = hg_now_s()};
+#pragma omp for schedule(dynamic, 1) nowait
+    for (int piece = 0; piece < pieces; piece++) {
+      hg_off start, end;
+      hg_block(n, pieces, piece, &start, &end);
+      hg_real *partial = b->partials ? b->partials + piece * size : NULL;
+      for (hg_off i = start; i < end; i += HG_BLOCK_ROWS)
+        backward_block(b, first + i, end - i < HG_BLOCK_ROWS ? end - i : HG_BLOCK_ROWS, partial, &watch);
+    }
+    add_watch(seconds, &watch);
+  }
+  hg_phases_share(b->phases, seconds, HG_PHASE_TRANSFORM);
+}
+
+void hg_partials_clear(hg_real *partials, int parts, hg_off size)
+{
+#pragma omp parallel for schedule(static) default(none) shared(partials, parts, size) \
+    num_threads(hg_threads()) if (size * parts > HG_PARALLEL_FROM)
+  for (int part = 0; part < parts; part++) memset(partials + part * size, 0, (size_t)size * sizeof *partials);
+}
+
+void hg_partials_sum(const hg_real *partials, int parts, hg_off size, hg_real *sum)
+{
+#pragma omp parallel for schedule(static) default(none) shared(partials, parts, size, sum) \
+    num_threads(hg_threads()) if (size * parts > HG_PARALLEL_FROM)
+  for (hg_off i = 0; i < size; i++) {
+    hg_real all = 0;
+    for (int part = 0; part < parts; part++) all += partials[part * size + i];
+    sum[i] = all;
+  }
+}

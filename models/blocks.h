@@ -1,0 +1,67 @@
+#pragma once
+#include "core/base/phases.h"
+#include "core/tensor/gemm.h"
+#include "core/tensor/spmm.h"
+
+/**
+ * What layers of dense products compute, a few rows at a time: a block of rows is aggregated, multiplied, finished
+ * (bias, norm, activation, dropout) and stored while it is in cache, so that nothing between these steps is ever
+ * written to memory. Threads over blocks; the bits do not depend on their number.
+ */
+
+/** Rows of a block, at most. */
+enum { HG_BLOCK_ROWS = 48 };
+
+/** Numbers that `threads` threads need for their blocks of `widest` columns: hg_blocks.space. */
+hg_off hg_blocks_space(int threads, int widest);
+
+/** Buffers of the threads. */
+typedef struct {
+  int threads, widest;
+  hg_real *space; ///< [hg_blocks_space(threads, widest)] borrowed
+} hg_blocks;
+
+/** Rows [first, first + n) of the layer's output hold z without bias: makes h of them. On one thread. */
+typedef void hg_finish_rows(void *context, hg_off first, hg_off n);
+
+/** y = finish((A x) W): one forward pass over rows. */
+typedef struct {
+  hg_blocks blocks;
+  const hg_operator *op;  ///< NULL: A is the identity
+  hg_matrix x;            ///< what is aggregated
+  hg_matrix s;            ///< [rows x f_in] takes A x for backward; without data: A x is forgotten
+  const hg_right_side *w; ///< NULL: W is the identity
+  hg_matrix y;            ///< [rows x f_out]
+  hg_finish_rows *finish; ///< or NULL
+  void *context;          ///< of finish
+  hg_phases *phases;
+} hg_forward_blocks;
+
+/** The rows [first, first + n). */
+void hg_blocks_forward(const hg_forward_blocks *f, hg_off first, hg_off n);
+
+/**
+ * Rows [first, first + n) of the gradient of a layer's input: `d` holds what came through the layer, [n x f_in]; makes of
+ * it the gradient of what the input was made of, and writes it over those rows of the input. On one thread.
+ */
+typedef void hg_pass_rows(void *context, hg_off first, hg_off n, hg_matrix *d);
+
+/** t = A' d, d_W += x' t, x = pass(t W'): one backward pass over rows; t is forgotten. */
+typedef struct {
+  hg_blocks blocks;
+  const hg_operator *op;   ///< A', or NULL: the identity
+  hg_matrix d;             ///< what is aggregated
+  hg_matrix x;             ///< [rows x f_in] the input, in its place the gradient later
+  hg_real *partials;       ///< [hg_gemm_at_parts(rows) x f_in x f_out] parts of d_W, added to; NULL: not wanted
+  const hg_right_side *wt; ///< W', or NULL: t is the gradient of the input
+  hg_pass_rows *pass;
+  void *context; ///< of pass
+  hg_phases *phases;
+} hg_backward_blocks;
+
+/** The rows [first, first + n). Calls that together cover all rows once give d_W's parts. */
+void hg_blocks_backward(const hg_backward_blocks *b, hg_off first, hg_off n);
+
+/** The parts of d_W are zeroed before the first hg_blocks_backward, and added up after the last. */
+void hg_partials_clear(hg_real *partials, int parts, hg_off size);
+void hg_partials_sum(const hg_real *partials, int parts, hg_off size, hg_real *sum);
