@@ -30,7 +30,7 @@ void hg_input_free(hg_input *input);
 hg_input hg_input_view(const hg_matrix *x);
 
 /**
- * Sparse features under dropout: sets `sparse`, `dropped` and `transposed`, without the entries that dropout makes zeros.
+ * Sparse features under dropout: sets `sparse`, `dropped`, `transposed`, without the entries that dropout makes zeros.
  * At rate 0 the first two are `all` and its values, and `transposed` stays as it is: an evaluation has no backward, and
  * where training has no dropout it is that of `all` from the start.
  */

@@ -5,6 +5,7 @@
 
 /**
  * Aligned (64 bytes), zeroed memory for `count` elements of `size` bytes; counted in hg_alloc_bytes().
+ * Large arrays are touched by the threads that will use them, block of rows by block of rows.
  * @param out    address of the pointer; NULL there on failure; a count of 0 gives a valid pointer
  * @param what   names the array in the message
  * @return       HG_ERR_MEMORY, with the bytes asked for; also for a negative count or one that overflows

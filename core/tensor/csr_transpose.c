@@ -44,12 +44,14 @@ void hg_csr_transpose_into(hg_csr *t, const hg_csr *a, hg_off *places)
   if (hg_csr_entries(a) <= HG_PARALLEL_FROM) pieces = 1;
   t->n_rows = a->n_cols;
   t->n_cols = a->n_rows;
-#pragma omp parallel for schedule(static) default(none) shared(t, a, places, pieces) num_threads(pieces) if (pieces > 1)
+#pragma omp parallel for schedule(static) default(none) shared(t, a, places, pieces) \
+    num_threads(hg_threads()) if (pieces > 1)
   for (int p = 0; p < pieces; p++)
     count(a, hg_row_piece(a->indptr, 0, a->n_rows, pieces, p), hg_row_piece(a->indptr, 0, a->n_rows, pieces, p + 1),
           places + p * a->n_cols);
   counts_to_places(t, places, pieces);
-#pragma omp parallel for schedule(static) default(none) shared(t, a, places, pieces) num_threads(pieces) if (pieces > 1)
+#pragma omp parallel for schedule(static) default(none) shared(t, a, places, pieces) \
+    num_threads(hg_threads()) if (pieces > 1)
   for (int p = 0; p < pieces; p++)
     place(t, a, hg_row_piece(a->indptr, 0, a->n_rows, pieces, p), hg_row_piece(a->indptr, 0, a->n_rows, pieces, p + 1),
           places + p * a->n_cols);

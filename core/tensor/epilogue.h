@@ -41,7 +41,7 @@ hg_real hg_dropout_scale(hg_dropout d);
 void hg_dropout_apply(hg_dropout d, const hg_gid *ids, hg_matrix *x);
 
 /**
- * y = x under dropout, without the entries that it makes zeros: at a rate of 0.8 a fifth of the work with y is left. The
+ * y = x under dropout, without the entries that it makes zeros: at a rate of 0.8 a fifth of the work with y is left.
  * mask's column is an entry's place in its row. Kept entries are multiplied by the scale.
  * @param x    with values      @param y   with room for the rows, entries and values of x
  */

@@ -15,29 +15,41 @@
 #include "runtime/train/run_state.h"
 #include "runtime/train/signals.h"
 
-enum {
-  HOST_NAME = 64,
-  MOST_TIMES = 1 << 20,
-  WARM_UP = 5
-}; // epochs that the median leaves out, when there are more than twice as many
+typedef struct {
+  char host[64], binding[192];
+} rank_place;
+
+enum { MOST_TIMES = 1 << 20, WARM_UP = 5 }; // epochs that the median leaves out, when there are more than twice as many
+
+// who runs where, in environment.json and, a line a rank, in log.txt
+static hg_status write_places(hg_run *run, const rank_place *places, int ranks)
+{
+  const char **names = NULL;
+  hg_status rc = HG_OK;
+  HG_TRY(HG_ALLOC(names, 2 * ranks, "host names"));
+  for (int r = 0; r < ranks; r++) {
+    names[r] = places[r].host;
+    names[ranks + r] = places[r].binding;
+    hg_log(HG_LOG_DEBUG, "rank %d: %s, %s", r, places[r].host, places[r].binding);
+  }
+  HG_TRY(hg_run_folder_environment(&run->folder, ranks, names, names + ranks, hg_world_mpi_version()));
+done:
+  hg_free(&names);
+  return rc;
+}
 
 static hg_status write_environment(hg_run *run)
 {
-  char mine[HOST_NAME] = "unknown", *all = NULL;
-  const char **names = NULL;
+  rank_place mine = {.host = "unknown"};
+  void *all = NULL;
   size_t *offsets = NULL;
-  int ranks = hg_world_size(run->world);
-  hg_status rc = HG_OK, written = HG_OK;
-  gethostname(mine, sizeof mine - 1);
-  HG_TRY(hg_gather(run->world, mine, sizeof mine, (void **)&all, &offsets));
-  if (run->chief) {
-    written = HG_ALLOC(names, ranks, "host names");
-    for (int r = 0; written == HG_OK && r < ranks; r++) names[r] = all + offsets[r];
-    if (written == HG_OK) written = hg_run_folder_environment(&run->folder, ranks, names, hg_world_mpi_version());
-  }
-  HG_TRY_ALL(run->world, "writing environment.json", written);
+  hg_status rc = HG_OK;
+  gethostname(mine.host, sizeof mine.host - 1);
+  hg_threads_describe(mine.binding, sizeof mine.binding);
+  HG_TRY(hg_gather(run->world, &mine, sizeof mine, &all, &offsets));
+  HG_TRY_ALL(run->world, "writing environment.json",
+             run->chief ? write_places(run, all, hg_world_size(run->world)) : HG_OK);
 done:
-  hg_free(&names);
   hg_free(&all);
   hg_free(&offsets);
   return rc;
