@@ -1,6 +1,7 @@
 #include "core/base/alloc.h"
 
 #include <inttypes.h>
+#include <malloc.h>
 #include <omp.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -124,6 +125,8 @@ hg_status hg_grow(void *ptr, hg_off *capacity, hg_off needed, size_t size, const
   *capacity = room;
   return HG_OK;
 }
+
+void hg_alloc_trim(void) { (void)malloc_trim(0); }
 
 size_t hg_alloc_bytes(void) { return atomic_load(&bytes_in_use); }
 size_t hg_alloc_peak_bytes(void) { return atomic_load(&bytes_peak); }

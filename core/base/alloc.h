@@ -22,6 +22,9 @@ void hg_free(void *ptr);
 size_t hg_alloc_bytes(void);
 size_t hg_alloc_peak_bytes(void);
 
+/** Gives what was freed back to the system, which malloc would keep: after a step that needed much for a while. */
+void hg_alloc_trim(void);
+
 /** hg_alloc for a typed pointer: HG_TRY(HG_ALLOC(indptr, n + 1, "row pointers")). */
 #define HG_ALLOC(ptr, count, what) hg_alloc(&(ptr), (hg_off)(count), sizeof *(ptr), (what))
 

@@ -142,6 +142,7 @@ static json_t *summary_json(const hg_run_summary *s)
   json_object_set_new(object, "total_seconds", real(s->total_seconds));
   json_object_set_new(object, "coordinator_seconds_per_epoch", real(s->coordinator_seconds_per_epoch));
   json_object_set_new(object, "peak_rss_bytes", json_integer(s->peak_rss_bytes));
+  json_object_set_new(object, "start_rss_bytes", json_integer(s->start_rss_bytes));
   json_object_set_new(object, "planned_bytes", json_integer(s->planned_bytes));
   json_object_set_new(object, "used_bytes", json_integer(s->used_bytes));
   json_object_set_new(object, "parameters", json_integer(s->n_parameters));

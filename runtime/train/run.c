@@ -149,8 +149,8 @@ static hg_run_summary summarize(hg_run *run, hg_status outcome, double load_seco
 {
   const hg_trainer *t = &run->trainer;
   double maxima[] = {(double)hg_peak_rss_bytes(), (double)t->planned.total, (double)hg_alloc_bytes(),
-                     run->coordinator_seconds};
-  hg_max_doubles(run->world, maxima, 4);
+                     run->coordinator_seconds, run->start_rss};
+  hg_max_doubles(run->world, maxima, 5);
   hg_max_doubles(run->world, run->late_phases, HG_PHASE_COUNT);
   hg_run_summary s = {.status = outcome == HG_OK ? "finished" : "stopped",
                       .metric = t->metric,
@@ -168,6 +168,7 @@ static hg_run_summary summarize(hg_run *run, hg_status outcome, double load_seco
                       .total_seconds = total_seconds,
                       .coordinator_seconds_per_epoch = run->n_epochs ? maxima[3] / (double)run->n_epochs : NAN,
                       .peak_rss_bytes = (int64_t)maxima[0],
+                      .start_rss_bytes = (int64_t)maxima[4],
                       .planned_bytes = (int64_t)maxima[1],
                       .used_bytes = (int64_t)maxima[2],
                       .n_parameters = t->model.n_parameters};
@@ -254,7 +255,11 @@ static void record_failure(hg_run *run)
 
 hg_status hg_run_train(hg_world *world, const hg_config *config, hg_run_options options)
 {
-  hg_run run = {.world = world, .config = config, .options = options, .chief = hg_world_rank(world) == 0};
+  hg_run run = {.world = world,
+                .config = config,
+                .options = options,
+                .chief = hg_world_rank(world) == 0,
+                .start_rss = (double)hg_peak_rss_bytes()};
   double start = hg_now_s(), loaded;
   hg_status rc = HG_OK;
   if (run.chief && !options.quiet) hg_log_set_level(HG_LOG_INFO); // partitioning takes a while
