@@ -58,6 +58,30 @@ static double finish_row(const problem *p, int label, double log_sum, const hg_r
 static hg_softmax_rows *const kernels[HG_SIMD_COUNT] = {hg_softmax_rows_base, hg_softmax_rows_avx2,
                                                         hg_softmax_rows_avx512};
 
+static void clear_rows(hg_matrix *d_z, hg_off first, hg_off end)
+{
+  if (d_z && first < end)
+    memset(d_z->data + first * d_z->cols, 0, (size_t)((end - first) * d_z->cols) * sizeof *d_z->data);
+}
+
+static bool ascend(const hg_lid *rows, hg_off n)
+{
+  int falls = 0;
+  for (hg_off r = 1; r < n; r++) falls |= rows[r] <= rows[r - 1];
+  return !falls;
+}
+
+// What lies before each of the ascending rows [first, end) and after the one before; behind the last block all the rest.
+static void clear_gaps(hg_matrix *d_z, const hg_lid *rows, hg_off first, hg_off end, bool last)
+{
+  hg_off next = first > 0 ? rows[first - 1] + 1 : 0;
+  for (hg_off r = first; r < end; r++) {
+    clear_rows(d_z, next, rows[r]);
+    next = rows[r] + 1;
+  }
+  if (last) clear_rows(d_z, next, d_z->rows);
+}
+
 // the labelled ones of rows [n], tile after tile
 static double cross_entropy(const problem *p, const hg_lid *rows, hg_off n, const hg_matrix *z, hg_matrix *d_z)
 {
@@ -68,7 +92,10 @@ static double cross_entropy(const problem *p, const hg_lid *rows, hg_off n, cons
   for (hg_off r = 0; r < n;) {
     for (task.n = 0; r < n && task.n < HG_SOFTMAX_ROWS; r++) {
       int label = p->truth->labels[rows[r]];
-      if (label < 0) continue;
+      if (label < 0) {
+        clear_rows(d_z, rows[r], rows[r] + 1);
+        continue;
+      }
       if (d_z) factor[task.n] = p->gain * target_mass(p, label);
       tile[task.n++] = rows[r];
     }
@@ -134,18 +161,20 @@ hg_loss_sums hg_loss_compute(const hg_loss *loss, const hg_truth *truth, const h
 {
   const problem p = {loss, truth, total_weight > 0 ? 1 / total_weight : 0};
   hg_loss_sums blocks[HG_ROW_BLOCKS] = {{0}}, sums = {0};
-  hg_off cleared = d_z ? d_z->rows : 0, work = (n + cleared) * z->cols;
   if (z->cols == 0) return sums;
-#pragma omp parallel default(none) shared(p, rows, n, z, d_z, blocks, cleared, work) \
+  bool gaps = d_z && ascend(rows, n); // else all is cleared first: a pass more over the memory
+  hg_off cleared = d_z && !gaps ? d_z->rows : 0, work = (n + (d_z ? d_z->rows : 0)) * z->cols;
+#pragma omp parallel default(none) shared(p, rows, n, z, d_z, blocks, cleared, gaps, work) \
     num_threads(hg_threads()) if (work > HG_PARALLEL_FROM)
   {
     hg_off first, end;
     hg_block(cleared, omp_get_num_threads(), omp_get_thread_num(), &first, &end);
-    if (d_z) memset(d_z->data + first * z->cols, 0, (size_t)((end - first) * z->cols) * sizeof *d_z->data);
+    clear_rows(d_z, first, end);
 #pragma omp barrier
 #pragma omp for schedule(static)
     for (int block = 0; block < HG_ROW_BLOCKS; block++) {
       hg_block(n, HG_ROW_BLOCKS, block, &first, &end);
+      if (gaps) clear_gaps(d_z, rows, first, end, block == HG_ROW_BLOCKS - 1);
       blocks[block].loss = rows_loss(&p, rows + first, end - first, z, d_z);
       for (hg_off r = first; r < end; r++) blocks[block].weight += row_weight(p.loss, p.truth, rows[r]);
     }

@@ -134,6 +134,35 @@ Test(loss, of_huge_logits_is_finite)
   for (int k = 0; k < 6; k++) cr_expect(isfinite((double)d[k]));
 }
 
+Test(loss, clears_all_rows_that_are_not_chosen_in_any_order)
+{
+  enum { N = 900, C = 20 };
+  static int32_t labels[N];
+  static hg_lid rows[N];
+  hg_matrix z = random_matrix(N, C, 1), d = random_matrix(N, C, 2), again = random_matrix(N, C, 3);
+  hg_truth truth = {.labels = labels, .classes = C};
+  hg_loss loss = {.kind = HG_LOSS_CROSS_ENTROPY};
+  for (int every = 1; every < 1000; every = 3 * every + 1) {
+    int n = 0;
+    bool chosen[N] = {false};
+    for (int i = every / 2; i < N; i += every) rows[n++] = i;
+    for (int i = 0; i < N; i++) labels[i] = i % 7 ? i % C : -1;
+    for (int r = 0; r < n; r++) chosen[rows[r]] = labels[rows[r]] >= 0;
+    hg_loss_compute(&loss, &truth, rows, n, &z, n, &d);
+    for (int i = 0; i < N * C; i++) cr_assert_eq(d.data[i] != 0, chosen[i / C], "every %d: row %d", every, i / C);
+    for (int r = 0; r < n / 2; r++) {
+      hg_lid swap = rows[r];
+      rows[r] = rows[n - 1 - r];
+      rows[n - 1 - r] = swap;
+    }
+    hg_loss_compute(&loss, &truth, rows, n, &z, n, &again);
+    cr_assert_arr_eq(d.data, again.data, (size_t)N * C * sizeof(hg_real), "every %d", every);
+  }
+  hg_loss_compute(&loss, &truth, rows, 0, &z, 1, &d);
+  for (int i = 0; i < N * C; i++) cr_assert_eq(d.data[i], 0);
+  hg_matrix_free(&z), hg_matrix_free(&d), hg_matrix_free(&again);
+}
+
 Test(loss, logarithm_of_the_kernels_is_the_librarys)
 {
   double worst = 0;
