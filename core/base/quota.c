@@ -10,25 +10,25 @@ enum { PATH_SIZE = 4096 };
 // quota / period of a file that holds both, "max 100000" or "200000 100000"
 static double of_version_2(const char *folder)
 {
-  char path[PATH_SIZE + 32], quota[32] = "";
-  double limit = (double)INFINITY, period = 0;
+  char path[PATH_SIZE + 32], quota[32], period[32];
+  double limit = (double)INFINITY;
   snprintf(path, sizeof path, "%s/cpu.max", folder);
   FILE *file = fopen(path, "r");
   if (!file) return limit;
-  if (fscanf(file, "%31s %lf", quota, &period) == 2 && strtod(quota, NULL) > 0 && period > 0)
-    limit = strtod(quota, NULL) / period;
+  if (fscanf(file, "%31s %31s", quota, period) == 2 && strtod(quota, NULL) > 0 && strtod(period, NULL) > 0)
+    limit = strtod(quota, NULL) / strtod(period, NULL);
   fclose(file);
   return limit;
 }
 
 static double number_in(const char *folder, const char *name)
 {
-  char path[PATH_SIZE + 32];
+  char path[PATH_SIZE + 32], text[32];
   double number = -1;
   snprintf(path, sizeof path, "%s/%s", folder, name);
   FILE *file = fopen(path, "r");
   if (!file) return number;
-  if (fscanf(file, "%lf", &number) != 1) number = -1;
+  if (fscanf(file, "%31s", text) == 1) number = strtod(text, NULL);
   fclose(file);
   return number;
 }

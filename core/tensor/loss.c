@@ -71,7 +71,7 @@ static bool ascend(const hg_lid *rows, hg_off n)
   return !falls;
 }
 
-// What lies before each of the ascending rows [first, end) and after the one before; behind the last block all the rest.
+// What lies before each of the ascending rows [first, end) and after the one before; behind the last block all else.
 static void clear_gaps(hg_matrix *d_z, const hg_lid *rows, hg_off first, hg_off end, bool last)
 {
   hg_off next = first > 0 ? rows[first - 1] + 1 : 0;
