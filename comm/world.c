@@ -16,6 +16,7 @@ struct hg_world {
   MPI_Comm comm;
   int rank, size;
   bool one_host;
+  int sharing; // ranks of this host with the same processors
   int fair_threads;
   bool failed;    // the ranks have agreed on a failure; the same on every rank
   char phase[96]; // what this rank does, for messages
@@ -64,6 +65,7 @@ static void look_around(hg_world *world)
   }
   MPI_Comm_free(&host);
   world->one_host = here == world->size;
+  world->sharing = sharing;
   int fair = sharing > 0 ? hg_processors() / sharing : 1;
   world->fair_threads = fair > 1 ? fair : 1;
 }
@@ -215,6 +217,7 @@ hg_status hg_world_self_create(hg_world **self, const hg_world *world)
   MPI_Errhandler_free(&handler);
   (*self)->size = 1;
   (*self)->one_host = true;
+  (*self)->sharing = world->sharing;
   (*self)->fair_threads = hg_processors();
   hg_world_phase(*self, "start");
   return HG_OK;
@@ -226,7 +229,24 @@ void hg_world_self_free(hg_world **self)
   hg_free(self);
 }
 
+// Said once, by rank 0, of the ranks that ask for most. One thread a rank is what more ranks than processors come to.
+static void warn_of_crowd(const hg_world *world)
+{
+  int many = hg_threads() > 1 && hg_threads() > world->fair_threads ? hg_threads() * world->sharing : 0;
+  struct {
+    int asked, rank;
+  } mine = {many, world->rank}, most = mine;
+  MPI_Allreduce(&mine, &most, 1, MPI_2INT, MPI_MAXLOC, world->comm);
+  int here[] = {world->sharing, hg_threads(), hg_processors()};
+  MPI_Bcast(here, 3, MPI_INT, most.rank, world->comm);
+  if (world->rank == 0 && most.asked > 0)
+    hg_log(HG_LOG_WARN, "%d rank%s x %d threads share %d processor%s: expect them to wait for each other", here[0],
+           here[0] == 1 ? "" : "s", here[1], here[2], here[2] == 1 ? "" : "s");
+}
+
 void hg_world_set_threads(const hg_world *world, int asked)
 {
   hg_threads_set(asked > 0 || hg_threads_given() ? asked : world->fair_threads);
+  warn_of_crowd(world);
+  if (world->sharing == 1) hg_threads_pin();
 }

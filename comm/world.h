@@ -18,7 +18,8 @@ int hg_world_size(const hg_world *world);
 /**
  * Sets this rank's threads: `asked`, or for 0 OMP_NUM_THREADS, or its processors divided by the ranks of its host that
  * may run on the same ones. So ranks that the launcher has bound apart use all of their processors, and unbound ones do
- * not get in each other's way.
+ * not get in each other's way. The threads of a rank whose processors no other rank has are pinned (hg_threads_pin).
+ * Where there are more threads than processors, rank 0 warns once. Collective.
  */
 void hg_world_set_threads(const hg_world *world, int asked);
 

@@ -30,29 +30,35 @@ static hg_status copy_sparse(hg_input *input, const hg_local_graph *graph)
 {
   const hg_features *f = &graph->part->nodes.features;
   hg_off entries = f->indptr[graph->n_owned];
-  hg_status rc = hg_csr_create(&input->sparse, graph->n_owned, f->width, entries, true, "input features");
+  hg_status rc = hg_csr_create(&input->all, graph->n_owned, f->width, entries, true, "input features");
   if (rc != HG_OK) return rc;
-  memcpy(input->sparse.indptr, f->indptr, (size_t)(graph->n_owned + 1) * sizeof *f->indptr);
+  memcpy(input->all.indptr, f->indptr, (size_t)(graph->n_owned + 1) * sizeof *f->indptr);
   for (hg_off e = 0; e < entries; e++) {
-    input->sparse.indices[e] = f->indices[e];
-    input->sparse.values[e] = (hg_real)f->values[e];
+    input->all.indices[e] = f->indices[e];
+    input->all.values[e] = (hg_real)f->values[e];
   }
   return HG_OK;
 }
 
-static hg_status transpose_sparse(hg_input *input)
+static hg_status prepare_dropout(hg_input *input)
 {
-  hg_status rc = hg_csr_transpose(&input->transposed, &input->sparse, &input->order);
-  if (rc != HG_OK) return rc;
-  return HG_ALLOC(input->dropped, hg_csr_entries(&input->sparse), "features under dropout");
+  const hg_csr *all = &input->all;
+  hg_off entries = hg_csr_entries(all);
+  hg_status rc = HG_OK;
+  HG_TRY(hg_csr_create(&input->kept, all->n_rows, all->n_cols, entries, true, "features under dropout"));
+  HG_TRY(hg_csr_create(&input->transposed, all->n_cols, all->n_rows, entries, true, "transposed features"));
+  HG_TRY(HG_ALLOC(input->places, HG_TRANSPOSE_PIECES * all->n_cols, "places of transposed features"));
+  hg_csr_transpose_into(&input->transposed, all, input->places);
+done:
+  return rc;
 }
 
 static hg_status create_sparse(hg_input *input, const hg_local_graph *graph)
 {
   hg_status rc = HG_OK;
   HG_TRY_ALL(graph->world, "loading features", copy_sparse(input, graph));
-  HG_TRY(hg_exchange_csr_rows(graph->world, graph->links, &input->sparse));
-  HG_TRY_ALL(graph->world, "loading features", transpose_sparse(input));
+  HG_TRY(hg_exchange_csr_rows(graph->world, graph->links, &input->all));
+  HG_TRY_ALL(graph->world, "loading features", prepare_dropout(input));
   hg_input_drop(input, graph, (hg_dropout){0});
 done:
   return rc;
@@ -81,19 +87,19 @@ hg_input hg_input_view(const hg_matrix *x)
 void hg_input_free(hg_input *input)
 {
   hg_matrix_free(&input->dense);
-  hg_csr_free(&input->sparse);
+  hg_csr_free(&input->all);
+  hg_csr_free(&input->kept);
   hg_csr_free(&input->transposed);
-  hg_free(&input->order);
-  hg_free(&input->dropped);
+  hg_free(&input->places);
 }
 
 void hg_input_drop(hg_input *input, const hg_local_graph *graph, hg_dropout dropout)
 {
-  hg_off entries = hg_csr_entries(&input->sparse);
-  if (dropout.rate > 0)
-    hg_dropout_apply_csr(dropout, graph->ids, &input->sparse, input->dropped);
-  else
-    memcpy(input->dropped, input->sparse.values, (size_t)entries * sizeof *input->dropped);
-#pragma omp parallel for schedule(static)
-  for (hg_off e = 0; e < entries; e++) input->transposed.values[e] = input->dropped[input->order[e]];
+  input->sparse = input->all;
+  if (dropout.rate > 0) {
+    hg_dropout_keep_csr(dropout, graph->ids, &input->all, &input->kept);
+    hg_csr_transpose_into(&input->transposed, &input->kept, input->places);
+    input->sparse = input->kept;
+  }
+  input->dropped = input->sparse.values;
 }

@@ -11,10 +11,12 @@ typedef struct {
   bool is_dense;
   bool varies;       ///< from pass to pass: nothing that is made of them may be kept
   hg_matrix dense;   ///< [n_local x width] when is_dense; a first layer that keeps their aggregate frees them
-  hg_csr sparse;     ///< n_local x width with values
-  hg_csr transposed; ///< width x n_local, of `sparse`; its values are refilled by hg_input_drop
-  hg_off *order;     ///< [entries] entry e of `transposed` is entry order[e] of `sparse`
-  hg_real *dropped;  ///< [entries] the values of `sparse` under this pass's dropout
+  hg_csr all;        ///< n_local x width with values: sparse features as they are
+  hg_csr sparse;     ///< a view of what this pass computes with: `all`, or what dropout has kept of it
+  hg_real *dropped;  ///< its values
+  hg_csr kept;       ///< room for what dropout keeps
+  hg_csr transposed; ///< width x n_local, of `sparse` in the last pass with dropout; without any, of `all`
+  hg_off *places;    ///< [HG_TRANSPOSE_PIECES x width] room for transposing
 } hg_input;
 
 /**
@@ -27,5 +29,9 @@ void hg_input_free(hg_input *input);
 /** The features of a batch, a view of `x` that is not to be freed. Before another pass x may hold others. */
 hg_input hg_input_view(const hg_matrix *x);
 
-/** Sparse features under dropout: fills `dropped` and the transposed values. rate 0 restores the values. */
+/**
+ * Sparse features under dropout: sets `sparse`, `dropped`, `transposed`, without the entries that dropout makes zeros.
+ * At rate 0 the first two are `all` and its values, and `transposed` stays as it is: an evaluation has no backward, and
+ * where training has no dropout it is that of `all` from the start.
+ */
 void hg_input_drop(hg_input *input, const hg_local_graph *graph, hg_dropout dropout);

@@ -13,8 +13,13 @@ die() {
   exit 1
 }
 
-# cores: how many this process may use (nproc alone would answer OMP_NUM_THREADS)
-cores() { env -u OMP_NUM_THREADS -u OMP_THREAD_LIMIT nproc; }
+# cores: how many this process may use: of its mask (nproc alone would answer OMP_NUM_THREADS) and of its container's CPU quota
+cores() {
+  local mask quota
+  mask=$(env -u OMP_NUM_THREADS -u OMP_THREAD_LIMIT nproc)
+  quota=$(awk '$1 > 0 && $2 > 0 { n = int($1 / $2); print n > 1 ? n : 1 }' /sys/fs/cgroup/cpu.max 2>/dev/null || true)
+  if [ -n "$quota" ] && [ "$quota" -lt "$mask" ]; then echo "$quota"; else echo "$mask"; fi
+}
 
 # usage_of FILE: the comment at the head of a script is its help text
 usage_of() { awk 'NR > 1 { if (!/^#/) exit; sub(/^# ?/, ""); print }' "$1"; }

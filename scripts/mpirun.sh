@@ -29,6 +29,8 @@ default OMPI_MCA_hwloc_base_binding_policy none
 default PRTE_MCA_hwloc_default_binding_policy none
 threads=$(($(cores) / ranks))
 default OMP_NUM_THREADS $((threads > 0 ? threads : 1))
+# Waiting threads sleep after microseconds, not milliseconds; HaloGNN would set it and start anew.
+[ -n "${OMP_WAIT_POLICY:-}" ] || default GOMP_SPINCOUNT 1000
 # Waiting ranks spin. Where no core is to spare, they must give theirs away: to each other, to the coordinator's thread, to other programs
 # (on two busy cores Cora took 4.9 s so, and 29 s without).
 if [ $((ranks * OMP_NUM_THREADS)) -ge "$(cores)" ]; then default OMPI_MCA_mpi_yield_when_idle 1; fi

@@ -1,6 +1,8 @@
 #include "core/base/alloc.h"
 
 #include <inttypes.h>
+#include <malloc.h>
+#include <omp.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -9,6 +11,8 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+#include "core/base/threads.h"
 
 enum {
   ALIGNMENT = 64,       // a cache line and an AVX-512 register; also the room for the header
@@ -31,12 +35,51 @@ size_t hg_physical_bytes(void)
   return pages > 0 && size > 0 ? (size_t)pages * (size_t)size : SIZE_MAX;
 }
 
+static size_t whole_pages(size_t bytes) { return (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE; }
+
+// Each thread of the parallel loops touches its block of rows first, so that the pages lie in the memory next to it.
+static void touch(unsigned char *block, size_t bytes)
+{
+  enum { PAGE = 4096 };
+  bool alone = omp_in_parallel() || gettid() != getpid(); // another thread has no team
+#pragma omp parallel default(none) shared(block, bytes) num_threads(alone ? 1 : hg_threads())
+  {
+    hg_off first, end;
+    hg_block((hg_off)(bytes / PAGE), omp_get_num_threads(), omp_get_thread_num(), &first, &end);
+    for (hg_off page = first; page < end; page++) *(volatile unsigned char *)(block + page * PAGE) = 0;
+  }
+}
+
+// Pages of their own, which are zero and go back to the system when they are freed, whatever malloc keeps.
+static unsigned char *map_block(size_t bytes)
+{
+  size_t room = whole_pages(bytes);
+  unsigned char *map = mmap(NULL, room + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (map == MAP_FAILED) return NULL;
+  size_t before = (HUGE_PAGE - (uintptr_t)map % HUGE_PAGE) % HUGE_PAGE;
+  if (before) munmap(map, before);
+  munmap(map + before + room, HUGE_PAGE - before);
+  (void)madvise(map + before, bytes, MADV_HUGEPAGE); // only advice
+  touch(map + before, bytes);
+  return map + before;
+}
+
+// zeroed
 static unsigned char *take_block(size_t bytes)
 {
-  if (bytes < HUGE_BYTES) return aligned_alloc(ALIGNMENT, (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
-  unsigned char *block = aligned_alloc(HUGE_PAGE, (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE);
-  if (block) (void)madvise(block, bytes, MADV_HUGEPAGE); // only advice
+  if (bytes >= HUGE_BYTES) return map_block(bytes);
+  size_t room = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+  unsigned char *block = aligned_alloc(ALIGNMENT, room);
+  if (block) memset(block, 0, room);
   return block;
+}
+
+static void give_block(unsigned char *block, size_t bytes)
+{
+  if (bytes >= HUGE_BYTES)
+    munmap(block, whole_pages(bytes));
+  else
+    free(block);
 }
 
 hg_status hg_alloc(void *out, hg_off count, size_t size, const char *what)
@@ -49,7 +92,6 @@ hg_status hg_alloc(void *out, hg_off count, size_t size, const char *what)
   unsigned char *block = bytes > hg_physical_bytes() ? NULL : take_block(bytes + ALIGNMENT);
   if (!block) return hg_fail(HG_ERR_MEMORY, "out of memory: %zu bytes for %s", bytes, what);
   memcpy(block, &bytes, sizeof bytes);
-  memset(block + ALIGNMENT, 0, bytes);
   count_bytes(bytes);
   void *data = block + ALIGNMENT;
   memcpy(out, &data, sizeof data);
@@ -64,7 +106,7 @@ void hg_free(void *ptr)
   size_t bytes;
   memcpy(&bytes, data - ALIGNMENT, sizeof bytes);
   atomic_fetch_sub(&bytes_in_use, bytes);
-  free(data - ALIGNMENT);
+  give_block(data - ALIGNMENT, bytes + ALIGNMENT);
   memset(ptr, 0, sizeof data);
 }
 
@@ -83,6 +125,8 @@ hg_status hg_grow(void *ptr, hg_off *capacity, hg_off needed, size_t size, const
   *capacity = room;
   return HG_OK;
 }
+
+void hg_alloc_trim(void) { (void)malloc_trim(0); }
 
 size_t hg_alloc_bytes(void) { return atomic_load(&bytes_in_use); }
 size_t hg_alloc_peak_bytes(void) { return atomic_load(&bytes_peak); }

@@ -5,6 +5,7 @@
 
 /**
  * Aligned (64 bytes), zeroed memory for `count` elements of `size` bytes; counted in hg_alloc_bytes().
+ * Large arrays are touched by the threads that will use them, block of rows by block of rows.
  * @param out    address of the pointer; NULL there on failure; a count of 0 gives a valid pointer
  * @param what   names the array in the message
  * @return       HG_ERR_MEMORY, with the bytes asked for; also for a negative count or one that overflows
@@ -20,6 +21,9 @@ void hg_free(void *ptr);
 /** Bytes that hg_alloc has given and hg_free has not taken back; now, and at the highest. */
 size_t hg_alloc_bytes(void);
 size_t hg_alloc_peak_bytes(void);
+
+/** Gives what was freed back to the system, which malloc would keep: after a step that needed much for a while. */
+void hg_alloc_trim(void);
 
 /** hg_alloc for a typed pointer: HG_TRY(HG_ALLOC(indptr, n + 1, "row pointers")). */
 #define HG_ALLOC(ptr, count, what) hg_alloc(&(ptr), (hg_off)(count), sizeof *(ptr), (what))

@@ -23,6 +23,16 @@ hg_off hg_csr_entries(const hg_csr *a);
  */
 hg_status hg_csr_transpose(hg_csr *t, const hg_csr *a, hg_off **order);
 
+/** Pieces of rows that hg_csr_transpose_into works on at once, at most. */
+enum { HG_TRANSPOSE_PIECES = 16 };
+
+/**
+ * The same into arrays that are there, on this rank's threads; the same result for any number of them.
+ * @param t        with room for the columns of a as rows, and for its entries and values
+ * @param places   [HG_TRANSPOSE_PIECES x a->n_cols] to work in
+ */
+void hg_csr_transpose_into(hg_csr *t, const hg_csr *a, hg_off *places);
+
 /**
  * All invariants: pointers start at 0 and never fall, columns in range. HG_ERR_INTERNAL says which entry breaks one.
  */

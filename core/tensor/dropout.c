@@ -1,5 +1,6 @@
 #include <math.h>
 #include <omp.h>
+#include <string.h>
 
 #include "core/base/cpu.h"
 #include "core/base/threads.h"
@@ -9,6 +10,8 @@
 
 static hg_dropout_rows *const kernels[HG_SIMD_COUNT] = {hg_dropout_rows_base, hg_dropout_rows_avx2,
                                                         hg_dropout_rows_avx512};
+
+static hg_keep_rows *const keepers[HG_SIMD_COUNT] = {hg_keep_rows_base, hg_keep_rows_avx2, hg_keep_rows_avx512};
 
 static uint32_t threshold(hg_dropout d)
 {
@@ -49,11 +52,48 @@ void hg_dropout_apply(hg_dropout d, const hg_gid *ids, hg_matrix *x)
   apply(&task, x->rows, x->rows * x->cols);
 }
 
-void hg_dropout_apply_csr(hg_dropout d, const hg_gid *ids, const hg_csr *x, hg_real *out)
+// The pieces' entries close up, in the order of rows; ends become row pointers.
+static void close_up(hg_csr *y, const hg_off *starts, int pieces, hg_off rows)
 {
-  hg_dropout_task task = task_of(d, ids);
-  task.indptr = x->indptr;
-  task.in = x->values;
-  task.out = out;
-  apply(&task, x->n_rows, hg_csr_entries(x));
+  hg_off to = 0;
+  y->indptr[0] = 0;
+  for (int p = 0; p < pieces; p++) {
+    hg_off first, end;
+    hg_block(rows, pieces, p, &first, &end);
+    if (first == end) continue;
+    hg_off from = starts[first], n = y->indptr[end] - from; // indptr[end]: the end of row end - 1, before it moves
+    hg_off shift = from - to;
+    if (shift > 0) {
+      memmove(y->indices + to, y->indices + from, (size_t)n * sizeof *y->indices);
+      memmove(y->values + to, y->values + from, (size_t)n * sizeof *y->values);
+      for (hg_off i = first; i < end; i++) y->indptr[i + 1] -= shift;
+    }
+    to += n;
+  }
+}
+
+void hg_dropout_keep_csr(hg_dropout d, const hg_gid *ids, const hg_csr *x, hg_csr *y)
+{
+  hg_keep_task task = {.draw = task_of(d, ids),
+                       .indices = x->indices,
+                       .kept_indices = y->indices,
+                       .kept_values = y->values,
+                       .ends = y->indptr + 1};
+  task.draw.indptr = x->indptr;
+  task.draw.in = x->values;
+  hg_keep_rows *kernel = keepers[hg_simd_level()];
+  hg_off rows = x->n_rows, entries = hg_csr_entries(x);
+  int pieces = 1;
+#pragma omp parallel default(none) shared(task, rows, kernel, pieces, x) \
+    num_threads(hg_threads()) if (entries > HG_PARALLEL_FROM)
+  {
+    hg_off first, end;
+    hg_block(rows, omp_get_num_threads(), omp_get_thread_num(), &first, &end);
+#pragma omp single
+    pieces = omp_get_num_threads();
+    kernel(&task, first, end);
+  }
+  y->n_rows = rows;
+  y->n_cols = x->n_cols;
+  close_up(y, x->indptr, pieces, rows);
 }

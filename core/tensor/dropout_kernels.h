@@ -8,6 +8,9 @@
  * One body, compiled once for each instruction set. Blocks are drawn many at a time so that the compiler vectorises
  * Philox. Cost: read and write x; about 20 integer operations a column.
  */
+#ifdef __AVX512BW__
+#  include <immintrin.h>
+#endif
 #include <string.h>
 
 #include "core/base/types.h"
@@ -27,6 +30,19 @@ typedef struct {
 /** Rows [first, end) of the task. */
 typedef void hg_dropout_rows(const hg_dropout_task *task, hg_off first, hg_off end);
 hg_dropout_rows hg_dropout_rows_base, hg_dropout_rows_avx2, hg_dropout_rows_avx512;
+
+/** Sparse rows without what became a zero: entries of the rows, and where they go. */
+typedef struct {
+  hg_dropout_task draw; ///< of the entries; `out` unused
+  const hg_lid *indices;
+  hg_lid *kept_indices; ///< [entries]
+  hg_real *kept_values; ///< [entries]
+  hg_off *ends;         ///< [rows] ends[i]: one past the last kept entry of row i
+} hg_keep_task;
+
+/** Rows [first, end): their kept entries lie one after the other from the place of the first row's first entry on. */
+typedef void hg_keep_rows(const hg_keep_task *task, hg_off first, hg_off end);
+hg_keep_rows hg_keep_rows_base, hg_keep_rows_avx2, hg_keep_rows_avx512;
 
 enum { COLUMNS_PER_BLOCK = 8, BLOCKS = 256 };
 
@@ -118,6 +134,62 @@ static inline void use(const hg_dropout_task *t, place at, place stop, const dra
     mask(bits + used, end - start, t->threshold, t->scale, t->in + start, t->out + start);
     used += (end - start + COLUMNS_PER_BLOCK - 1) / COLUMNS_PER_BLOCK * COLUMNS_PER_BLOCK;
     at = (place){at.row + 1, 0};
+  }
+}
+
+/** Appends those of n entries whose bits say so; returns how many are there now. No branch: every entry is written. */
+static inline hg_off keep(const hg_keep_task *t, const uint16_t *bits, hg_off n, hg_off from, hg_off to)
+{
+  const hg_dropout_task *d = &t->draw;
+  hg_off k = 0;
+#if defined(__AVX512BW__) && defined(__AVX512VL__) && !defined(HALOGNN_FLOAT64)
+  // to <= from + k, so that a whole register written at `to` ends within the entries that were read
+  const __m256i limit = _mm256_set1_epi16((short)d->threshold);
+  const __m512 scale = _mm512_set1_ps(d->scale);
+  for (; k + 16 <= n; k += 16) {
+    __mmask16 chosen = _mm256_cmpge_epu16_mask(_mm256_loadu_si256((const void *)(bits + k)), limit);
+    __m512 values = _mm512_mul_ps(_mm512_loadu_ps(d->in + from + k), scale);
+    __m512i indices = _mm512_loadu_si512(t->indices + from + k);
+    _mm512_storeu_ps(t->kept_values + to, _mm512_maskz_compress_ps(chosen, values));
+    _mm512_storeu_si512(t->kept_indices + to, _mm512_maskz_compress_epi32(chosen, indices));
+    to += __builtin_popcount(chosen);
+  }
+#endif
+  for (; k < n; k++) {
+    t->kept_indices[to] = t->indices[from + k];
+    t->kept_values[to] = d->in[from + k] * d->scale;
+    to += bits[k] >= d->threshold;
+  }
+  return to;
+}
+
+/** Uses the drawn blocks up for the entries from `at` to `stop`; returns where the next kept one goes. */
+static inline hg_off use_keeping(const hg_keep_task *t, place at, place stop, const draws *d, hg_off to)
+{
+  uint16_t bits[2 * 4 * BLOCKS];
+  memcpy(bits, d->words, sizeof bits);
+  hg_off used = 0;
+  while (at.row < stop.row || (at.row == stop.row && at.column < stop.column)) {
+    hg_off start = row_start(&t->draw, at.row) + at.column, end = row_start(&t->draw, at.row + 1);
+    if (at.row == stop.row && row_start(&t->draw, at.row) + stop.column < end)
+      end = row_start(&t->draw, at.row) + stop.column;
+    to = t->ends[at.row] = keep(t, bits + used, end - start, start, to);
+    used += (end - start + COLUMNS_PER_BLOCK - 1) / COLUMNS_PER_BLOCK * COLUMNS_PER_BLOCK;
+    at = (place){at.row + 1, 0};
+  }
+  return to;
+}
+
+static inline void keep_rows(const hg_keep_task *t, hg_off first, hg_off end)
+{
+  draws d = {0};
+  place at = {first, 0};
+  hg_off to = row_start(&t->draw, first);
+  while (at.row < end) {
+    place start = at;
+    set_counters(&t->draw, &at, end, &d);
+    draw(&t->draw, &d);
+    to = use_keeping(t, start, at, &d, to);
   }
 }
 

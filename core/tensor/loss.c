@@ -1,10 +1,12 @@
 #include "core/tensor/loss.h"
 
 #include <math.h>
+#include <omp.h>
 #include <string.h>
 
+#include "core/base/cpu.h"
 #include "core/base/threads.h"
-#include "core/tensor/exponential.h"
+#include "core/tensor/loss_kernels.h"
 #include "core/tensor/row_blocks.h"
 
 /** What the loss of a row needs; `gain` = 1 / total weight multiplies its gradient. */
@@ -19,35 +21,9 @@ static bool bit(const hg_truth *truth, hg_off i, int c)
   return truth->label_bits[i * ((truth->classes + 7) / 8) + c / 8] >> c % 8 & 1;
 }
 
-static hg_real largest(const hg_real *z, int classes)
-{
-  hg_real top = z[0];
-#pragma omp simd reduction(max : top)
-  for (int c = 1; c < classes; c++) top = z[c] > top ? z[c] : top;
-  return top;
-}
-
 static double class_weight(const hg_loss *loss, int c)
 {
   return loss->class_weights ? (double)loss->class_weights[c] : 1;
-}
-
-// e[c] = exp(z[c] - top); returns their sum
-static double exponentials(const hg_real *restrict z, hg_real top, int classes, hg_real *restrict e)
-{
-  double sum = 0;
-  for (int c = 0; c < classes; c++) e[c] = hg_exp_negative(z[c] - top);
-#pragma omp simd reduction(+ : sum)
-  for (int c = 0; c < classes; c++) sum += (double)e[c];
-  return sum;
-}
-
-static double sum_of_exponentials(const hg_real *z, hg_real top, int classes)
-{
-  double sum = 0;
-#pragma omp simd reduction(+ : sum)
-  for (int c = 0; c < classes; c++) sum += (double)hg_exp_negative(z[c] - top);
-  return sum;
 }
 
 // w_c t_c: what class c counts in a row of class `label`, t = (1 - s) one-hot + s / classes
@@ -57,25 +33,78 @@ static double target_weight(const problem *p, int c, int label)
   return class_weight(p->loss, c) * (s / p->truth->classes + (c == label ? 1 - s : 0));
 }
 
-// Loss: sum over c of -w_c t_c log p_c, by log-sum-exp. Gradient: (sum over c of w_c t_c) p_k - w_k t_k.
-static double cross_entropy(const problem *p, hg_off i, const hg_real *z, hg_real *d_z)
+// sum over c of w_c t_c
+static double target_mass(const problem *p, int label)
 {
-  int classes = p->truth->classes, label = p->truth->labels[i];
-  if (label < 0) return 0;
+  double mass = 0;
+  if (p->loss->label_smoothing == 0) return class_weight(p->loss, label);
+  for (int c = 0; c < p->truth->classes; c++) mass += target_weight(p, c, label);
+  return mass;
+}
+
+// Loss of a row: sum over c of -w_c t_c log p_c. Gradient: (sum over c of w_c t_c) p_k, which d_z has, - w_k t_k.
+static double finish_row(const problem *p, int label, double log_sum, const hg_real *z, hg_real *d_z)
+{
   bool smooth = p->loss->label_smoothing != 0;
-  hg_real top = largest(z, classes);
-  double sum = d_z ? exponentials(z, top, classes, d_z) : sum_of_exponentials(z, top, classes);
-  double log_sum = log(sum) + (double)top, mass = 0, loss = 0;
-  for (int c = smooth ? 0 : label; c < (smooth ? classes : label + 1); c++) {
+  double loss = 0;
+  for (int c = smooth ? 0 : label; c < (smooth ? p->truth->classes : label + 1); c++) {
     double weight = target_weight(p, c, label);
-    mass += weight;
     loss += weight * (log_sum - (double)z[c]);
+    if (d_z) d_z[c] -= (hg_real)(p->gain * weight);
   }
-  if (!d_z) return loss;
-  hg_real share = (hg_real)(p->gain * mass / sum);
-  for (int c = 0; c < classes; c++) d_z[c] *= share;
-  for (int c = smooth ? 0 : label; c < (smooth ? classes : label + 1); c++)
-    d_z[c] -= (hg_real)(p->gain * target_weight(p, c, label));
+  return loss;
+}
+
+static hg_softmax_rows *const kernels[HG_SIMD_COUNT] = {hg_softmax_rows_base, hg_softmax_rows_avx2,
+                                                        hg_softmax_rows_avx512};
+
+static void clear_rows(hg_matrix *d_z, hg_off first, hg_off end)
+{
+  if (d_z && first < end)
+    memset(d_z->data + first * d_z->cols, 0, (size_t)((end - first) * d_z->cols) * sizeof *d_z->data);
+}
+
+static bool ascend(const hg_lid *rows, hg_off n)
+{
+  int falls = 0;
+  for (hg_off r = 1; r < n; r++) falls |= rows[r] <= rows[r - 1];
+  return !falls;
+}
+
+// What lies before each of the ascending rows [first, end) and after the one before; behind the last block all else.
+static void clear_gaps(hg_matrix *d_z, const hg_lid *rows, hg_off first, hg_off end, bool last)
+{
+  hg_off next = first > 0 ? rows[first - 1] + 1 : 0;
+  for (hg_off r = first; r < end; r++) {
+    clear_rows(d_z, next, rows[r]);
+    next = rows[r] + 1;
+  }
+  if (last) clear_rows(d_z, next, d_z->rows);
+}
+
+// the labelled ones of rows [n], tile after tile
+static double cross_entropy(const problem *p, const hg_lid *rows, hg_off n, const hg_matrix *z, hg_matrix *d_z)
+{
+  hg_lid tile[HG_SOFTMAX_ROWS];
+  double factor[HG_SOFTMAX_ROWS], log_sum[HG_SOFTMAX_ROWS], loss = 0;
+  hg_softmax_task task = {z->data, z->cols, tile, 0, factor, d_z ? d_z->data : NULL, log_sum};
+  hg_softmax_rows *kernel = kernels[hg_simd_level()];
+  for (hg_off r = 0; r < n;) {
+    for (task.n = 0; r < n && task.n < HG_SOFTMAX_ROWS; r++) {
+      int label = p->truth->labels[rows[r]];
+      if (label < 0) {
+        clear_rows(d_z, rows[r], rows[r] + 1);
+        continue;
+      }
+      if (d_z) factor[task.n] = p->gain * target_mass(p, label);
+      tile[task.n++] = rows[r];
+    }
+    kernel(&task);
+    for (int k = 0; k < task.n; k++) {
+      hg_off start = (hg_off)tile[k] * z->cols;
+      loss += finish_row(p, p->truth->labels[tile[k]], log_sum[k], z->data + start, d_z ? d_z->data + start : NULL);
+    }
+  }
   return loss;
 }
 
@@ -104,16 +133,18 @@ static double squared_error(const problem *p, hg_off i, const hg_real *z, hg_rea
   return loss;
 }
 
-static double row_loss(const problem *p, hg_off i, const hg_real *z, hg_real *d_z)
+static double rows_loss(const problem *p, const hg_lid *rows, hg_off n, const hg_matrix *z, hg_matrix *d_z)
 {
-  switch (p->loss->kind) {
-  case HG_LOSS_BCE:
-    return binary_cross_entropy(p, i, z, d_z);
-  case HG_LOSS_MSE:
-    return squared_error(p, i, z, d_z);
-  default:
-    return cross_entropy(p, i, z, d_z);
+  double loss = 0;
+  if (p->loss->kind == HG_LOSS_CROSS_ENTROPY) return cross_entropy(p, rows, n, z, d_z);
+  for (hg_off r = 0; r < n; r++) {
+    hg_off start = (hg_off)rows[r] * z->cols;
+    const hg_real *row = z->data + start;
+    hg_real *d_row = d_z ? d_z->data + start : NULL;
+    loss += p->loss->kind == HG_LOSS_BCE ? binary_cross_entropy(p, rows[r], row, d_row)
+                                         : squared_error(p, rows[r], row, d_row);
   }
+  return loss;
 }
 
 static double row_weight(const hg_loss *loss, const hg_truth *truth, hg_off i)
@@ -130,17 +161,22 @@ hg_loss_sums hg_loss_compute(const hg_loss *loss, const hg_truth *truth, const h
 {
   const problem p = {loss, truth, total_weight > 0 ? 1 / total_weight : 0};
   hg_loss_sums blocks[HG_ROW_BLOCKS] = {{0}}, sums = {0};
-  if (d_z) memset(d_z->data, 0, (size_t)(d_z->rows * d_z->cols) * sizeof *d_z->data);
   if (z->cols == 0) return sums;
-#pragma omp parallel for schedule(static) default(none) shared(p, rows, n, z, d_z, blocks) \
-    num_threads(hg_threads()) if (n * z->cols > HG_PARALLEL_FROM)
-  for (int block = 0; block < HG_ROW_BLOCKS; block++) {
+  bool gaps = d_z && ascend(rows, n); // else all is cleared first: a pass more over the memory
+  hg_off cleared = d_z && !gaps ? d_z->rows : 0, work = (n + (d_z ? d_z->rows : 0)) * z->cols;
+#pragma omp parallel default(none) shared(p, rows, n, z, d_z, blocks, cleared, gaps, work) \
+    num_threads(hg_threads()) if (work > HG_PARALLEL_FROM)
+  {
     hg_off first, end;
-    hg_block(n, HG_ROW_BLOCKS, block, &first, &end);
-    for (hg_off r = first; r < end; r++) {
-      hg_off start = (hg_off)rows[r] * z->cols;
-      blocks[block].loss += row_loss(&p, rows[r], z->data + start, d_z ? d_z->data + start : NULL);
-      blocks[block].weight += row_weight(p.loss, p.truth, rows[r]);
+    hg_block(cleared, omp_get_num_threads(), omp_get_thread_num(), &first, &end);
+    clear_rows(d_z, first, end);
+#pragma omp barrier
+#pragma omp for schedule(static)
+    for (int block = 0; block < HG_ROW_BLOCKS; block++) {
+      hg_block(n, HG_ROW_BLOCKS, block, &first, &end);
+      if (gaps) clear_gaps(d_z, rows, first, end, block == HG_ROW_BLOCKS - 1);
+      blocks[block].loss = rows_loss(&p, rows + first, end - first, z, d_z);
+      for (hg_off r = first; r < end; r++) blocks[block].weight += row_weight(p.loss, p.truth, rows[r]);
     }
   }
   for (int block = 0; block < HG_ROW_BLOCKS; block++) {
@@ -166,7 +202,7 @@ double hg_loss_weight(const hg_loss *loss, const hg_truth *truth, const hg_lid *
 
 static void softmax(const hg_real *z, int classes, hg_real *p)
 {
-  hg_real top = largest(z, classes), share = (hg_real)(1 / sum_of_exponentials(z, top, classes));
+  hg_real top = top_of(z, classes), share = (hg_real)(1 / sum_of_exponentials(z, top, classes));
   for (int c = 0; c < classes; c++) p[c] = hg_exp_negative(z[c] - top) * share;
 }
 

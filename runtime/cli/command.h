@@ -7,6 +7,7 @@
 typedef struct {
   const char *name, *help;
   hg_status (*run)(int argc, char **argv);
+  bool waits; ///< its threads wait for each other often: hg_threads_limit_spinning
 } hg_command;
 
 /**

@@ -4,18 +4,20 @@
 #include <string.h>
 
 #include "core/base/suggest.h"
+#include "core/base/threads.h"
 #include "runtime/cli/command.h"
 
 static const hg_command commands[] = {
-    {"import", "read a graph from npz, edge lists, Matrix Market, OGB or GraphBolt into an .hg file", hg_cmd_import},
-    {"generate", "make a graph: csbm, rmat, geometric or grid", hg_cmd_generate},
-    {"partition", "split a graph into parts with METIS or otherwise", hg_cmd_partition},
-    {"info", "what a graph, parts or checkpoint file holds", hg_cmd_info},
-    {"train", "train a model from a config file, on every rank of mpirun", hg_cmd_train},
-    {"predict", "predictions and embeddings of a trained run, by original id", hg_cmd_predict},
-    {"export", "weights of a trained run as safetensors", hg_cmd_export},
-    {"bench", "measure the machine, the kernels, the exchange and whole epochs", hg_cmd_bench},
-    {"config", "check a config file, print it resolved, document every key", hg_cmd_config},
+    {"import", "read a graph from npz, edge lists, Matrix Market, OGB or GraphBolt into an .hg file", hg_cmd_import,
+     false},
+    {"generate", "make a graph: csbm, rmat, geometric or grid", hg_cmd_generate, false},
+    {"partition", "split a graph into parts with METIS or otherwise", hg_cmd_partition, false},
+    {"info", "what a graph, parts or checkpoint file holds", hg_cmd_info, false},
+    {"train", "train a model from a config file, on every rank of mpirun", hg_cmd_train, true},
+    {"predict", "predictions and embeddings of a trained run, by original id", hg_cmd_predict, true},
+    {"export", "weights of a trained run as safetensors", hg_cmd_export, false},
+    {"bench", "measure the machine, the kernels, the exchange and whole epochs", hg_cmd_bench, true},
+    {"config", "check a config file, print it resolved, document every key", hg_cmd_config, false},
     {0},
 };
 
@@ -52,6 +54,7 @@ static hg_status run(int argc, char **argv)
   }
   for (const hg_command *c = commands; c->name; c++) {
     if (strcmp(argv[1], c->name) != 0) continue;
+    if (c->waits) hg_threads_limit_spinning(argv);
     char name[64];
     snprintf(name, sizeof name, "halognn %s", c->name);
     argv[1] = name;

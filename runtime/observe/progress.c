@@ -97,7 +97,9 @@ void hg_summary_print(const hg_run_summary *s, const char *folder, FILE *to)
   fprintf(to, "%-21s %.4g MiB an epoch in %lld messages (edge cut %lld, halo nodes %lld)\n", "halo exchange",
           (double)s->halo_bytes_per_epoch / mib, (long long)s->halo_messages_per_epoch, (long long)s->edge_cut,
           (long long)s->halo_nodes);
-  fprintf(to, "%-21s %.4g MiB planned, %.4g used in arrays, %.4g resident at most (largest rank)\n", "memory",
-          (double)s->planned_bytes / mib, (double)s->used_bytes / mib, (double)s->peak_rss_bytes / mib);
+  fprintf(to,
+          "%-21s %.4g MiB planned, %.4g used in arrays, %.4g resident at most, %.4g before loading (largest rank)\n",
+          "memory", (double)s->planned_bytes / mib, (double)s->used_bytes / mib, (double)s->peak_rss_bytes / mib,
+          (double)s->start_rss_bytes / mib);
   fprintf(to, "%-21s %s\n", "run folder", folder);
 }

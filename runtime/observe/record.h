@@ -35,6 +35,7 @@ typedef struct {
   int64_t edge_cut, halo_nodes;
   double partition_seconds, load_seconds, total_seconds, coordinator_seconds_per_epoch;
   int64_t peak_rss_bytes, planned_bytes, used_bytes; ///< max over ranks
+  int64_t start_rss_bytes; ///< resident before anything was loaded: the program and its libraries; max over ranks
   int64_t n_parameters;
   double phases[HG_PHASE_COUNT]; ///< totals of the last repeat, max over ranks
   const char *error;             ///< when failed: the message

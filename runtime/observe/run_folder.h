@@ -34,10 +34,11 @@ hg_status hg_run_folder_epoch(hg_run_folder *folder, const hg_epoch_record *reco
 hg_status hg_run_folder_summary(hg_run_folder *folder, const hg_run_summary *summary);
 
 /**
- * Writes environment.json: machine, libraries, ranks, threads, hosts (one name a rank, in rank order), command line.
+ * Writes environment.json: machine, libraries, ranks, threads, environment variables, hosts (one name a rank, in rank
+ * order) and what each rank is bound to (hg_threads_describe).
  */
 hg_status hg_run_folder_environment(hg_run_folder *folder, int ranks, const char *const *hosts,
-                                    const char *mpi_version);
+                                    const char *const *bindings, const char *mpi_version);
 
 /** mean and standard deviation (of the population) of `metric` on test over the repeats. */
 void hg_summary_test(const hg_run_summary *summary, double *mean, double *deviation);

@@ -142,6 +142,7 @@ static json_t *summary_json(const hg_run_summary *s)
   json_object_set_new(object, "total_seconds", real(s->total_seconds));
   json_object_set_new(object, "coordinator_seconds_per_epoch", real(s->coordinator_seconds_per_epoch));
   json_object_set_new(object, "peak_rss_bytes", json_integer(s->peak_rss_bytes));
+  json_object_set_new(object, "start_rss_bytes", json_integer(s->start_rss_bytes));
   json_object_set_new(object, "planned_bytes", json_integer(s->planned_bytes));
   json_object_set_new(object, "used_bytes", json_integer(s->used_bytes));
   json_object_set_new(object, "parameters", json_integer(s->n_parameters));
@@ -191,16 +192,17 @@ static json_t *cpu_model(void)
 
 static json_t *copied_environment(void)
 {
-  static const char *const names[] = {"OMP_NUM_THREADS", "OMP_PROC_BIND", "OMP_PLACES",
-                                      "HALOGNN_SIMD",    "SLURM_JOB_ID",  "SLURM_CPUS_PER_TASK",
-                                      "SLURM_NTASKS",    "PBS_JOBID",     NULL};
+  static const char *const names[] = {"OMP_NUM_THREADS",     "OMP_PROC_BIND",     "OMP_PLACES",   "OMP_WAIT_POLICY",
+                                      "GOMP_SPINCOUNT",      "GOMP_CPU_AFFINITY", "HALOGNN_SIMD", "SLURM_JOB_ID",
+                                      "SLURM_CPUS_PER_TASK", "SLURM_NTASKS",      "PBS_JOBID",    NULL};
   json_t *object = json_object();
   for (const char *const *name = names; *name; name++)
     if (getenv(*name)) json_object_set_new(object, *name, json_string(getenv(*name)));
   return object;
 }
 
-hg_status hg_run_folder_environment(hg_run_folder *folder, int ranks, const char *const *hosts, const char *mpi_version)
+hg_status hg_run_folder_environment(hg_run_folder *folder, int ranks, const char *const *hosts,
+                                    const char *const *bindings, const char *mpi_version)
 {
   struct utsname system = {0};
   uname(&system);
@@ -209,8 +211,11 @@ hg_status hg_run_folder_environment(hg_run_folder *folder, int ranks, const char
   struct tm utc;
   gmtime_r(&now, &utc);
   strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%SZ", &utc);
-  json_t *object = json_object(), *names = json_array();
-  for (int r = 0; r < ranks; r++) json_array_append_new(names, json_string(hosts[r]));
+  json_t *object = json_object(), *names = json_array(), *places = json_array();
+  for (int r = 0; r < ranks; r++) {
+    json_array_append_new(names, json_string(hosts[r]));
+    json_array_append_new(places, json_string(bindings[r]));
+  }
   json_object_set_new(object, "started", json_string(stamp));
   json_object_set_new(object, "system", json_sprintf("%s %s %s", system.sysname, system.release, system.machine));
   json_object_set_new(object, "cpu", cpu_model());
@@ -222,6 +227,7 @@ hg_status hg_run_folder_environment(hg_run_folder *folder, int ranks, const char
   json_object_set_new(object, "threads", json_integer(hg_threads()));
   json_object_set_new(object, "processors", json_integer(hg_processors()));
   json_object_set_new(object, "hosts", names);
+  json_object_set_new(object, "bindings", places);
   json_object_set_new(object, "environment", copied_environment());
   hg_status rc = write_json(folder, "environment.json", object);
   json_decref(object);

@@ -183,6 +183,7 @@ hg_status hg_dataset_load(hg_dataset *dataset, hg_world *world, const hg_config 
   int rank = hg_world_rank(world), ranks = hg_world_size(world);
   hg_status rc = HG_OK;
   hg_status found = rank == 0 ? find_parts(config, ranks, !trained, dataset->parts_path) : HG_OK;
+  hg_alloc_trim(); // what partitioning needed must not stand beside what training needs
   HG_TRY_ALL(world, "partitioning", found);
   hg_broadcast(world, dataset->parts_path, sizeof dataset->parts_path, 0);
   HG_TRY_ALL(world, "loading parts", read_alone(dataset, config, rank, !trained));

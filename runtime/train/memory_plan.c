@@ -28,8 +28,8 @@ static size_t feature_bytes(const hg_dataset *d)
   if (f->dense) return (size_t)n_local * (size_t)f->width * sizeof(hg_real);
   hg_off owned = f->indptr ? f->indptr[p->n_owned] : 0;
   hg_off entries = p->n_owned ? (hg_off)((double)owned * (double)n_local / (double)p->n_owned) : 0;
-  return csr_bytes(n_local, entries, sizeof(hg_real)) + csr_bytes(f->width, entries, sizeof(hg_real)) +
-         (size_t)entries * (sizeof(hg_off) + sizeof(hg_real));
+  return 2 * csr_bytes(n_local, entries, sizeof(hg_real)) + csr_bytes(f->width, entries, sizeof(hg_real)) +
+         HG_TRANSPOSE_PIECES * (size_t)f->width * sizeof(hg_off);
 }
 
 // activations, workspace and parameters; the planned model is the caller's to free

@@ -4,46 +4,33 @@
 #include <string.h>
 
 #include "core/base/alloc.h"
+#include "core/tensor/update.h"
 
-// SGD with momentum as PyTorch has it: v = momentum v + g, w -= rate v; g includes the decay
 static void sgd_step(const hg_optimizer *o, hg_off first, hg_off n, double rate, double decay, hg_off t)
 {
-  double momentum = o->config->train.momentum;
-  hg_real *w = o->parameters + first, *v = o->moments + first;
-  const hg_real *g = o->gradients + first;
   (void)t;
-  for (hg_off k = 0; k < n; k++) {
-    double step = momentum * (double)v[k] + (double)g[k] + decay * (double)w[k];
-    v[k] = (hg_real)step;
-    w[k] = (hg_real)((double)w[k] - rate * step);
-  }
+  const hg_update u = {.rate = rate, .decay = decay, .momentum = o->config->train.momentum};
+  hg_update_sgd(&u, o->gradients + first, o->parameters + first, o->moments + first, n);
 }
 
-// Kingma and Ba 2015, algorithm 1; `decay` joins the gradient, `decoupled` shrinks the weight (Loshchilov and Hutter
-// 2019)
-static void adam(const hg_optimizer *o, hg_off first, hg_off n, double rate, double decay, double decoupled, hg_off t)
+static void adam(const hg_optimizer *o, hg_off first, hg_off n, hg_update u, hg_off t)
 {
-  double b1 = o->config->train.beta1, b2 = o->config->train.beta2, epsilon = o->config->train.epsilon;
-  double c1 = 1 - pow(b1, (double)t), c2 = 1 - pow(b2, (double)t);
-  hg_real *w = o->parameters + first, *m = o->moments + first, *v = o->moments + o->n + first;
-  const hg_real *gradient = o->gradients + first;
-  for (hg_off k = 0; k < n; k++) {
-    double g = (double)gradient[k] + decay * (double)w[k];
-    double mean = b1 * (double)m[k] + (1 - b1) * g, square = b2 * (double)v[k] + (1 - b2) * g * g;
-    m[k] = (hg_real)mean;
-    v[k] = (hg_real)square;
-    w[k] = (hg_real)((double)w[k] * (1 - rate * decoupled) - rate * (mean / c1) / (sqrt(square / c2) + epsilon));
-  }
+  u.beta1 = o->config->train.beta1;
+  u.beta2 = o->config->train.beta2;
+  u.epsilon = o->config->train.epsilon;
+  u.correction1 = 1 - pow(u.beta1, (double)t);
+  u.correction2 = 1 - pow(u.beta2, (double)t);
+  hg_update_adam(&u, o->gradients + first, o->parameters + first, o->moments + first, o->moments + o->n + first, n);
 }
 
 static void adam_step(const hg_optimizer *o, hg_off first, hg_off n, double rate, double decay, hg_off t)
 {
-  adam(o, first, n, rate, decay, 0, t);
+  adam(o, first, n, (hg_update){.rate = rate, .decay = decay}, t);
 }
 
 static void adamw_step(const hg_optimizer *o, hg_off first, hg_off n, double rate, double decay, hg_off t)
 {
-  adam(o, first, n, rate, 0, decay, t);
+  adam(o, first, n, (hg_update){.rate = rate, .shrink = decay}, t);
 }
 
 const hg_optimizer_type hg_optimizer_sgd = {"sgd", 1, sgd_step};

@@ -15,29 +15,41 @@
 #include "runtime/train/run_state.h"
 #include "runtime/train/signals.h"
 
-enum {
-  HOST_NAME = 64,
-  MOST_TIMES = 1 << 20,
-  WARM_UP = 5
-}; // epochs that the median leaves out, when there are more than twice as many
+typedef struct {
+  char host[64], binding[192];
+} rank_place;
+
+enum { MOST_TIMES = 1 << 20, WARM_UP = 5 }; // epochs that the median leaves out, when there are more than twice as many
+
+// who runs where, in environment.json and, a line a rank, in log.txt
+static hg_status write_places(hg_run *run, const rank_place *places, int ranks)
+{
+  const char **names = NULL;
+  hg_status rc = HG_OK;
+  HG_TRY(HG_ALLOC(names, 2 * ranks, "host names"));
+  for (int r = 0; r < ranks; r++) {
+    names[r] = places[r].host;
+    names[ranks + r] = places[r].binding;
+    hg_log(HG_LOG_DEBUG, "rank %d: %s, %s", r, places[r].host, places[r].binding);
+  }
+  HG_TRY(hg_run_folder_environment(&run->folder, ranks, names, names + ranks, hg_world_mpi_version()));
+done:
+  hg_free(&names);
+  return rc;
+}
 
 static hg_status write_environment(hg_run *run)
 {
-  char mine[HOST_NAME] = "unknown", *all = NULL;
-  const char **names = NULL;
+  rank_place mine = {.host = "unknown"};
+  void *all = NULL;
   size_t *offsets = NULL;
-  int ranks = hg_world_size(run->world);
-  hg_status rc = HG_OK, written = HG_OK;
-  gethostname(mine, sizeof mine - 1);
-  HG_TRY(hg_gather(run->world, mine, sizeof mine, (void **)&all, &offsets));
-  if (run->chief) {
-    written = HG_ALLOC(names, ranks, "host names");
-    for (int r = 0; written == HG_OK && r < ranks; r++) names[r] = all + offsets[r];
-    if (written == HG_OK) written = hg_run_folder_environment(&run->folder, ranks, names, hg_world_mpi_version());
-  }
-  HG_TRY_ALL(run->world, "writing environment.json", written);
+  hg_status rc = HG_OK;
+  gethostname(mine.host, sizeof mine.host - 1);
+  hg_threads_describe(mine.binding, sizeof mine.binding);
+  HG_TRY(hg_gather(run->world, &mine, sizeof mine, &all, &offsets));
+  HG_TRY_ALL(run->world, "writing environment.json",
+             run->chief ? write_places(run, all, hg_world_size(run->world)) : HG_OK);
 done:
-  hg_free(&names);
   hg_free(&all);
   hg_free(&offsets);
   return rc;
@@ -137,8 +149,8 @@ static hg_run_summary summarize(hg_run *run, hg_status outcome, double load_seco
 {
   const hg_trainer *t = &run->trainer;
   double maxima[] = {(double)hg_peak_rss_bytes(), (double)t->planned.total, (double)hg_alloc_bytes(),
-                     run->coordinator_seconds};
-  hg_max_doubles(run->world, maxima, 4);
+                     run->coordinator_seconds, run->start_rss};
+  hg_max_doubles(run->world, maxima, 5);
   hg_max_doubles(run->world, run->late_phases, HG_PHASE_COUNT);
   hg_run_summary s = {.status = outcome == HG_OK ? "finished" : "stopped",
                       .metric = t->metric,
@@ -156,6 +168,7 @@ static hg_run_summary summarize(hg_run *run, hg_status outcome, double load_seco
                       .total_seconds = total_seconds,
                       .coordinator_seconds_per_epoch = run->n_epochs ? maxima[3] / (double)run->n_epochs : NAN,
                       .peak_rss_bytes = (int64_t)maxima[0],
+                      .start_rss_bytes = (int64_t)maxima[4],
                       .planned_bytes = (int64_t)maxima[1],
                       .used_bytes = (int64_t)maxima[2],
                       .n_parameters = t->model.n_parameters};
@@ -242,7 +255,11 @@ static void record_failure(hg_run *run)
 
 hg_status hg_run_train(hg_world *world, const hg_config *config, hg_run_options options)
 {
-  hg_run run = {.world = world, .config = config, .options = options, .chief = hg_world_rank(world) == 0};
+  hg_run run = {.world = world,
+                .config = config,
+                .options = options,
+                .chief = hg_world_rank(world) == 0,
+                .start_rss = (double)hg_peak_rss_bytes()};
   double start = hg_now_s(), loaded;
   hg_status rc = HG_OK;
   if (run.chief && !options.quiet) hg_log_set_level(HG_LOG_INFO); // partitioning takes a while

@@ -198,11 +198,14 @@ void hg_trainer_restore(hg_trainer *trainer, const hg_checkpoint *checkpoint)
 
 double hg_trainer_checksum(const hg_trainer *trainer)
 {
-  uint64_t hash = 1469598103934665603ULL; // FNV-1a over the words
+  enum { LANES = 8 }; // products of one lane wait for each other
+  uint64_t lanes[LANES], hash = 1469598103934665603ULL;
+  for (int l = 0; l < LANES; l++) lanes[l] = hash + (uint64_t)l;
   for (hg_off k = 0; k < trainer->model.n_parameters; k++) {
-    uint64_t bits = 0;
+    uint64_t bits = 0, *lane = &lanes[k % LANES];
     memcpy(&bits, &trainer->model.parameters[k], sizeof(hg_real));
-    hash = (hash ^ bits) * 1099511628211ULL;
+    *lane = (*lane ^ bits) * 1099511628211ULL; // FNV-1a over the words
   }
+  for (int l = 0; l < LANES; l++) hash = (hash ^ lanes[l]) * 1099511628211ULL;
   return (double)(hash >> 12);
 }

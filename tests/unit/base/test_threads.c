@@ -1,6 +1,9 @@
 #include <criterion/criterion.h>
 #include <omp.h>
+#include <sched.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "core/base/threads.h"
 
@@ -44,4 +47,35 @@ Test(threads, without_a_wish_the_environment_or_the_processors_decide)
   unsetenv("OMP_NUM_THREADS");
   hg_threads_set(0);
   cr_expect_eq(hg_threads(), hg_processors());
+}
+
+Test(threads, are_described_and_pinned_only_to_a_mask_of_their_own)
+{
+  char text[192];
+  cpu_set_t all, two;
+  cr_assert_eq(sched_getaffinity(0, sizeof all, &all), 0);
+  CPU_ZERO(&two);
+  for (size_t k = 0; k < CPU_SETSIZE && CPU_COUNT(&two) < 2; k++)
+    if (CPU_ISSET(k, &all)) CPU_SET(k, &two);
+  int n = CPU_COUNT(&two);
+  cr_assert_eq(sched_setaffinity(0, sizeof two, &two), 0);
+  hg_threads_set(n);
+  hg_threads_pin();
+  hg_threads_describe(text, sizeof text);
+  bool chosen = n == 2 && n < sysconf(_SC_NPROCESSORS_ONLN) && hg_processors() == n;
+  cr_expect_not_null(strstr(text, chosen ? "2 threads, pinned" : "not pinned"), "%s", text);
+  cr_expect_eq(hg_processors() <= n, 1, "the first thread is still free: %s", text);
+  hg_threads_set(1);
+  hg_threads_describe(text, sizeof text);
+  cr_expect_not_null(strstr(text, "1 thread, "), "%s", text);
+}
+
+Test(threads, bound_by_the_user_are_left_alone)
+{
+  char text[192];
+  setenv("OMP_PROC_BIND", "true", 1);
+  hg_threads_set(2);
+  hg_threads_pin();
+  hg_threads_describe(text, sizeof text);
+  cr_expect_not_null(strstr(text, "bound by OpenMP's variables"), "%s", text);
 }

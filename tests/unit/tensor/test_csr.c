@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "core/base/alloc.h"
+#include "core/base/threads.h"
 #include "tests/support/naive.h"
 
 static void expect_same(const hg_csr *a, const hg_csr *b, uint64_t seed)
@@ -45,6 +46,26 @@ Test(csr, transpose_says_where_each_entry_came_from)
     }
   }
   hg_free(&order), hg_csr_free(&a), hg_csr_free(&t);
+}
+
+Test(csr, transpose_into_gives_the_same_for_any_number_of_threads)
+{
+  const struct {
+    hg_off rows, cols;
+  } shapes[] = {{3, 7000}, {9000, 11}, {0, 5}, {5, 0}, {3000, 3000}};
+  for (uint64_t seed = 0; seed < 5; seed++) {
+    hg_csr a = random_csr(shapes[seed].rows, shapes[seed].cols, 8, true, seed), t, into;
+    hg_off *places;
+    cr_assert_eq(hg_csr_transpose(&t, &a, NULL), HG_OK);
+    cr_assert_eq(hg_csr_create(&into, a.n_cols, a.n_rows, hg_csr_entries(&a), true, "transposed"), HG_OK);
+    cr_assert_eq(HG_ALLOC(places, HG_TRANSPOSE_PIECES * a.n_cols, "places"), HG_OK);
+    for (int threads = 1; threads < 40; threads += 9) {
+      hg_threads_set(threads);
+      hg_csr_transpose_into(&into, &a, places);
+      expect_same(&t, &into, seed);
+    }
+    hg_free(&places), hg_csr_free(&a), hg_csr_free(&t), hg_csr_free(&into);
+  }
 }
 
 Test(csr, check_names_what_is_broken)

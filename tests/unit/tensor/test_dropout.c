@@ -116,19 +116,54 @@ Test(dropout, differs_by_seed_epoch_layer_and_row)
   hg_matrix_free(&base);
 }
 
-Test(dropout, of_sparse_rows_uses_the_place_in_the_row_as_column)
+static hg_csr room_for(const hg_csr *x)
 {
-  enum { N = 50 };
-  hg_csr a = random_csr(N, 4000, 400, true, 3);
+  hg_csr y;
+  cr_assert_eq(hg_csr_create(&y, x->n_rows, x->n_cols, hg_csr_entries(x), true, "kept"), HG_OK);
+  return y;
+}
+
+static void expect_kept(hg_dropout drop, const hg_gid *ids, const hg_csr *a, const hg_csr *y, const char *what)
+{
+  hg_off at = 0;
+  cr_assert_eq(hg_csr_check(y), HG_OK, "%s: %s", what, hg_error_text());
+  for (hg_off i = 0; i < a->n_rows; i++) {
+    for (hg_off e = a->indptr[i]; e < a->indptr[i + 1]; e++) {
+      if (!kept_by_definition(drop, ids[i], (int)(e - a->indptr[i]))) continue;
+      cr_assert_eq(y->indices[at], a->indices[e], "%s: row %d", what, (int)i);
+      cr_assert_eq(y->values[at], (hg_real)(a->values[e] * hg_dropout_scale(drop)), "%s: row %d", what, (int)i);
+      at++;
+    }
+    cr_assert_eq(y->indptr[i + 1], at, "%s: end of row %d", what, (int)i);
+  }
+}
+
+Test(dropout, of_sparse_rows_keeps_entries_by_their_place_in_the_row)
+{
+  enum { N = 300 };
+  const char *const levels[] = {"base", "avx2", "avx512"};
+  hg_csr a = random_csr(N, 4000, 200, true, 3), y = room_for(&a);
   hg_gid *ids = ids_from(77, N);
-  hg_matrix out = ones(hg_csr_entries(&a), 1);
-  hg_dropout_apply_csr(d, ids, &a, out.data);
-  for (hg_off i = 0; i < N; i++)
-    for (hg_off e = a.indptr[i]; e < a.indptr[i + 1]; e++)
-      cr_assert_eq(
-          out.data[e],
-          (hg_real)(kept_by_definition(d, ids[i], (int)(e - a.indptr[i])) ? a.values[e] * hg_dropout_scale(d) : 0));
-  hg_csr_free(&a), hg_matrix_free(&out), free(ids);
+  for (int level = 0; level < 3; level++) {
+    setenv("HALOGNN_SIMD", levels[level], 1);
+    for (int threads = 1; threads <= 5; threads += 2) {
+      for (int k = 0; k < 3; k++) {
+        hg_dropout drop = {.seed = 42, .epoch = threads, .layer = 1, .rate = k * 0.4};
+        hg_threads_set(threads);
+        hg_dropout_keep_csr(drop, ids, &a, &y);
+        expect_kept(drop, ids, &a, &y, levels[level]);
+      }
+    }
+  }
+  hg_csr_free(&a), hg_csr_free(&y), free(ids);
+}
+
+Test(dropout, of_no_sparse_rows)
+{
+  hg_csr a = random_csr(0, 10, 3, true, 3), y = room_for(&a);
+  hg_dropout_keep_csr(d, NULL, &a, &y);
+  cr_expect_eq(hg_csr_entries(&y), 0);
+  hg_csr_free(&a), hg_csr_free(&y);
 }
 
 Test(dropout, of_rate_zero_changes_nothing)

@@ -4,7 +4,8 @@
 
 #include "core/base/rng.h"
 #include "core/base/threads.h"
-#include "core/tensor/exponential.h"
+#include "core/tensor/loss.h"
+#include "core/tensor/loss_kernels.h"
 #include "tests/support/naive.h"
 
 enum { ROWS = 30, CLASSES = 11, CHOSEN = 13 };
@@ -131,6 +132,72 @@ Test(loss, of_huge_logits_is_finite)
   sums = hg_loss_compute(&binary, &truth, rows, 2, &logits, 6, &d_z);
   cr_expect(isfinite(sums.loss));
   for (int k = 0; k < 6; k++) cr_expect(isfinite((double)d[k]));
+}
+
+Test(loss, clears_all_rows_that_are_not_chosen_in_any_order)
+{
+  enum { N = 900, C = 20 };
+  static int32_t labels[N];
+  static hg_lid rows[N];
+  hg_matrix z = random_matrix(N, C, 1), d = random_matrix(N, C, 2), again = random_matrix(N, C, 3);
+  hg_truth truth = {.labels = labels, .classes = C};
+  hg_loss loss = {.kind = HG_LOSS_CROSS_ENTROPY};
+  for (int every = 1; every < 1000; every = 3 * every + 1) {
+    int n = 0;
+    bool chosen[N] = {false};
+    for (int i = every / 2; i < N; i += every) rows[n++] = i;
+    for (int i = 0; i < N; i++) labels[i] = i % 7 ? i % C : -1;
+    for (int r = 0; r < n; r++) chosen[rows[r]] = labels[rows[r]] >= 0;
+    hg_loss_compute(&loss, &truth, rows, n, &z, n, &d);
+    for (int i = 0; i < N * C; i++) cr_assert_eq(d.data[i] != 0, chosen[i / C], "every %d: row %d", every, i / C);
+    for (int r = 0; r < n / 2; r++) {
+      hg_lid swap = rows[r];
+      rows[r] = rows[n - 1 - r];
+      rows[n - 1 - r] = swap;
+    }
+    hg_loss_compute(&loss, &truth, rows, n, &z, n, &again);
+    cr_assert_arr_eq(d.data, again.data, (size_t)N * C * sizeof(hg_real), "every %d", every);
+  }
+  hg_loss_compute(&loss, &truth, rows, 0, &z, 1, &d);
+  for (int i = 0; i < N * C; i++) cr_assert_eq(d.data[i], 0);
+  hg_matrix_free(&z), hg_matrix_free(&d), hg_matrix_free(&again);
+}
+
+Test(loss, logarithm_of_the_kernels_is_the_librarys)
+{
+  double worst = 0;
+  for (int k = 0; k < 200000; k++) {
+    double x = k < 100000 ? 1 + k * 1e-3 : exp((k - 150000) * 0.01), expected = log(x);
+    worst = fmax(worst, fabs(log_positive(x) - expected) / fmax(1, fabs(expected)));
+  }
+  cr_expect_leq(worst, 4e-16, "%g", worst);
+  cr_expect(isnan(log_positive(NAN)));
+  cr_expect_eq(log_positive(1), 0);
+}
+
+Test(loss, kernels_agree_and_show_a_nan)
+{
+  enum { N = 70, C = 43 };
+  const char *const levels[] = {"base", "avx2", "avx512"};
+  hg_matrix z = random_matrix(N, C, 1), d = random_matrix(N, C, 2);
+  int32_t labels[N];
+  hg_lid rows[N];
+  double first = 0;
+  for (int i = 0; i < N; i++) labels[i] = i % C, rows[i] = i;
+  hg_truth truth = {.labels = labels, .classes = C};
+  hg_loss loss = {.kind = HG_LOSS_CROSS_ENTROPY};
+  for (int k = 0; k < 3; k++) {
+    setenv("HALOGNN_SIMD", levels[k], 1);
+    double found = hg_loss_compute(&loss, &truth, rows, N, &z, N, &d).loss;
+    if (k == 0) first = found;
+    cr_expect_float_eq(found, first, 1e-5, "%s: %.12g, %.12g", levels[k], found, first);
+    hg_real kept = z.data[5 * C + 40];
+    z.data[5 * C + 40] = (hg_real)NAN;
+    cr_expect(isnan(hg_loss_compute(&loss, &truth, rows, N, &z, N, &d).loss), "%s", levels[k]);
+    cr_expect(isnan((double)d.data[5 * C]), "%s", levels[k]);
+    z.data[5 * C + 40] = kept;
+  }
+  hg_matrix_free(&z), hg_matrix_free(&d);
 }
 
 Test(loss, same_bits_on_any_number_of_threads)

@@ -209,7 +209,8 @@ static json_t *write_summary(hg_metric metric, hg_scores val, hg_scores test)
                                   .halo_bytes_per_epoch = 4096,
                                   .edge_cut = 17,
                                   .halo_nodes = 12,
-                                  .peak_rss_bytes = (int64_t)5 << 32};
+                                  .peak_rss_bytes = (int64_t)5 << 32,
+                                  .start_rss_bytes = 7};
   cr_assert_eq(hg_run_folder_summary(&run, &summary), HG_OK, "%s", hg_error_text());
   hg_run_folder_close(&run);
   json_t *found = load("summary.json");
@@ -218,6 +219,7 @@ static json_t *write_summary(hg_metric metric, hg_scores val, hg_scores test)
   cr_expect_eq(number(found, "best_epoch"), 3, "of the last repeat");
   cr_expect_eq(number(found, "train_loss"), 0.25);
   cr_expect_eq(json_integer_value(json_object_get(found, "peak_rss_bytes")), (json_int_t)5 << 32);
+  cr_expect_eq(json_integer_value(json_object_get(found, "start_rss_bytes")), 7);
   cr_expect_eq(json_object_size(json_object_get(found, "phases")), HG_PHASE_COUNT);
   cr_expect_eq(json_array_size(json_object_get(found, "repeat_results")), 2);
   return found;
@@ -272,11 +274,13 @@ Test(run_folder, the_summary_of_a_failure_has_the_error)
 Test(run_folder, the_environment_names_machine_and_hosts)
 {
   const char *const hosts[] = {"node1", "node2", "node2"};
+  const char *const bindings[] = {"processors 0-3, 4 threads, pinned", "b", "c"};
   hg_run_folder run = open_run(false);
-  cr_assert_eq(hg_run_folder_environment(&run, 3, hosts, "Open MPI 9"), HG_OK, "%s", hg_error_text());
+  cr_assert_eq(hg_run_folder_environment(&run, 3, hosts, bindings, "Open MPI 9"), HG_OK, "%s", hg_error_text());
   json_t *found = load("environment.json");
   cr_expect_eq(json_array_size(json_object_get(found, "hosts")), 3);
   cr_expect_str_eq(json_string_value(json_array_get(json_object_get(found, "hosts"), 2)), "node2");
+  cr_expect_str_eq(json_string_value(json_array_get(json_object_get(found, "bindings"), 0)), bindings[0]);
   cr_expect_str_eq(json_string_value(json_object_get(found, "mpi")), "Open MPI 9");
   cr_expect_eq(number(found, "ranks"), 3);
   cr_expect_geq(number(found, "processors"), 1);

@@ -1,0 +1,3 @@
+#include "core/tensor/update_kernels.h"
+
+const hg_update_kernels hg_update_avx512 = {adam, sgd};
