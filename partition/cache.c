@@ -10,26 +10,28 @@
 #include "core/graph/store.h"
 #include "partition/parts.h"
 #include "partition/quality.h"
+#include "partition/reorder.h"
 
 enum { RECIPE_MAX = sizeof((hg_parts_index *)0)->recipe };
 
-// All that decides the parts of a given graph, as "k4-metis-volume-nodes-1.05-seed1"; both the name of a cached file
+// All that decides the parts of a given graph, as "k4-metis-volume-nodes-1.05-seed1-auto"; both the name of a cached file
 // and its key.
 static void write_recipe(int k, const hg_partition_options *o, char recipe[RECIPE_MAX])
 {
+  const char *order = hg_orders[o->order].name;
   if (strcmp(o->method, "block") == 0) {
-    snprintf(recipe, RECIPE_MAX, "k%d-block", k);
+    snprintf(recipe, RECIPE_MAX, "k%d-block-%s", k, order);
     return;
   }
   if (strcmp(o->method, "random") == 0) {
-    snprintf(recipe, RECIPE_MAX, "k%d-random-seed%" PRIu64, k, o->seed);
+    snprintf(recipe, RECIPE_MAX, "k%d-random-seed%" PRIu64 "-%s", k, o->seed, order);
     return;
   }
   const char *objective = o->objective == HG_OBJECTIVE_CUT ? "cut" : "volume";
   int balance = o->balance ? o->balance : HG_BALANCE_NODES;
-  snprintf(recipe, RECIPE_MAX, "k%d-%.64s-%s%s%s%s-%g-seed%" PRIu64, k, o->method, objective,
+  snprintf(recipe, RECIPE_MAX, "k%d-%.64s-%s%s%s%s-%g-seed%" PRIu64 "-%s", k, o->method, objective,
            balance & HG_BALANCE_NODES ? "-nodes" : "", balance & HG_BALANCE_EDGES ? "-edges" : "",
-           balance & HG_BALANCE_LABELS ? "-labels" : "", o->imbalance, o->seed);
+           balance & HG_BALANCE_LABELS ? "-labels" : "", o->imbalance, o->seed, order);
 }
 
 hg_status hg_parts_cache_path(const char *graph_path, int k, const hg_partition_options *options, char *path,
@@ -89,26 +91,36 @@ static hg_status make_parts(hg_graph *graph, int k, const hg_partition_options *
 {
   hg_status rc = HG_OK;
   int32_t *part_of = NULL;
-  hg_lid *order = NULL;
+  hg_lid *order = NULL, *sequence = NULL;
+  hg_reordered reordered;
   hg_graph permuted = {0};
   hg_quality quality;
   double start = hg_now_s();
   HG_TRY(HG_ALLOC(part_of, graph->nodes.n, "parts of the nodes"));
   HG_TRY(HG_ALLOC(order, graph->nodes.n, "order of the nodes"));
+  HG_TRY(HG_ALLOC(sequence, graph->nodes.n, "order of the nodes"));
   HG_TRY(hg_partition_graph(graph, k, options, part_of));
-  HG_TRY(hg_parts_build(graph, k, part_of, order, index));
+  double reorder_start = hg_now_s();
+  HG_TRY(hg_reorder(graph, k, part_of, options->order, sequence, &reordered));
+  double reorder_seconds = hg_now_s() - reorder_start;
+  HG_TRY(hg_parts_build_ordered(graph, k, part_of, sequence, order, index));
   HG_TRY(hg_graph_permute(&permuted, graph, order));
   hg_graph_free(graph);
   *graph = permuted;
   permuted = (hg_graph){0};
   HG_TRY(hg_quality_measure(graph, index, &quality));
-  quality.seconds = hg_now_s() - start;
+  quality.seconds = hg_now_s() - start - reorder_seconds;
+  quality.reorder_seconds = reorder_seconds;
+  snprintf(quality.order, sizeof quality.order, "%s", hg_orders[reordered.order].name);
+  quality.fetches_before = reordered.fetches_before;
+  quality.fetches_after = reordered.fetches_after;
   quality.peak_bytes = hg_peak_rss_bytes();
   HG_TRY(hg_quality_json(&quality, &index->quality_json));
   write_recipe(k, options, index->recipe);
 done:
   hg_free(&part_of);
   hg_free(&order);
+  hg_free(&sequence);
   hg_graph_free(&permuted);
   return rc;
 }

@@ -234,3 +234,24 @@ done:
   metis_graph_free(&g);
   return rc;
 }
+
+hg_status hg_metis_bisect(const hg_graph *graph, int k, int32_t *block_of)
+{
+  static const hg_partition_options even = {"metis", HG_OBJECTIVE_CUT, HG_BALANCE_NODES, 1.05, 1, HG_ORDER_NONE};
+  hg_status rc = HG_OK;
+  metis_graph g = {.n = (idx_t)graph->nodes.n};
+  idx_t *block = NULL;
+  HG_TRY(make_undirected(&g, &graph->adjacency));
+  if (g.xadj[g.n] == 0) {
+    HG_TRY(hg_partition_block(graph, k, &even, block_of));
+    goto done;
+  }
+  HG_TRY(set_constraints(&g, graph, k, &even));
+  HG_TRY(HG_ALLOC(block, g.n, "METIS blocks"));
+  HG_TRY(run_metis(&g, k, WAY_RECURSIVE, even.seed, block));
+  for (idx_t i = 0; i < g.n; i++) block_of[i] = (int32_t)block[i];
+done:
+  metis_graph_free(&g);
+  hg_free(&block);
+  return rc;
+}

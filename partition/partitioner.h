@@ -3,6 +3,17 @@
 
 typedef enum { HG_OBJECTIVE_VOLUME, HG_OBJECTIVE_CUT } hg_objective;
 
+/** How the nodes of a part are ordered (partition/reorder.h). */
+typedef enum {
+  HG_ORDER_AUTO,
+  HG_ORDER_CLUSTER,
+  HG_ORDER_METIS,
+  HG_ORDER_RCM,
+  HG_ORDER_DEGREE,
+  HG_ORDER_NONE,
+  HG_ORDER_KINDS
+} hg_order_kind;
+
 /** What the parts shall be balanced in; bits. */
 enum { HG_BALANCE_NODES = 1, HG_BALANCE_EDGES = 2, HG_BALANCE_LABELS = 4 };
 
@@ -12,9 +23,10 @@ typedef struct {
   int balance;      ///< HG_BALANCE_ bits; 0 means nodes
   double imbalance; ///< allowed largest / mean, 1.05: five per cent
   uint64_t seed;
+  hg_order_kind order; ///< does not change which part owns a node
 } hg_partition_options;
 
-/** metis, volume, nodes, 1.05, seed 1. */
+/** metis, volume, nodes, 1.05, seed 1, order auto. */
 hg_partition_options hg_partition_options_default(void);
 
 /** A way to choose each node's part. */
@@ -29,6 +41,12 @@ extern const hg_partitioner hg_partitioners[]; ///< ends with a NULL name; metis
 hg_status hg_partition_metis(const hg_graph *graph, int k, const hg_partition_options *options, int32_t *part_of);
 hg_status hg_partition_random(const hg_graph *graph, int k, const hg_partition_options *options, int32_t *part_of);
 hg_status hg_partition_block(const hg_graph *graph, int k, const hg_partition_options *options, int32_t *part_of);
+
+/**
+ * METIS's recursive bisection into 2 <= k <= nodes / 3 blocks of equal size, neighbours in number where they were split
+ * last. As hg_partition_graph, for the main thread: METIS catches SIGTERM, and its random numbers are the process's.
+ */
+hg_status hg_metis_bisect(const hg_graph *graph, int k, int32_t *block_of);
 
 /** The partitioner called `name`; HG_ERR_INPUT names those that exist. */
 hg_status hg_partitioner_find(const char *name, const hg_partitioner **found);

@@ -3,13 +3,7 @@
 #include <inttypes.h>
 
 #include "core/base/alloc.h"
-
-static bool has_halo_neighbour(const hg_csr *a, const int32_t *part_of, hg_lid i)
-{
-  for (hg_off e = a->indptr[i]; e < a->indptr[i + 1]; e++)
-    if (part_of[a->indices[e]] != part_of[i]) return true;
-  return false;
-}
+#include "partition/groups.h"
 
 static hg_status check_part_of(const hg_graph *graph, int k, const int32_t *part_of)
 {
@@ -20,24 +14,20 @@ static hg_status check_part_of(const hg_graph *graph, int k, const int32_t *part
   return HG_OK;
 }
 
-// Counting sort by (part, boundary): stable, so old numbers stay ascending in each group.
-static hg_status sort_nodes(const hg_graph *graph, int k, const int32_t *part_of, hg_lid *order, hg_parts_index *index)
+static hg_status sort_nodes(const hg_graph *graph, int k, const int32_t *part_of, const hg_lid *sequence, hg_lid *order,
+                            hg_parts_index *index)
 {
   hg_status rc = HG_OK;
-  hg_lid n = (hg_lid)graph->nodes.n;
   int32_t *group = NULL;
   hg_off *start = NULL;
-  HG_TRY(HG_ALLOC(group, n, "node groups"));
+  HG_TRY(HG_ALLOC(group, graph->nodes.n, "node groups"));
   HG_TRY(HG_ALLOC(start, 2 * (hg_off)k + 1, "group starts"));
-#pragma omp parallel for schedule(static)
-  for (hg_lid i = 0; i < n; i++) group[i] = 2 * part_of[i] + has_halo_neighbour(&graph->adjacency, part_of, i);
-  for (hg_lid i = 0; i < n; i++) start[group[i] + 1]++;
+  hg_groups_find(graph, part_of, group);
+  hg_groups_sort((hg_lid)graph->nodes.n, 2 * (hg_off)k, group, sequence, order, start);
   for (int p = 0; p < k; p++) {
-    index->n_interior[p] = start[2 * p + 1];
-    index->offsets[p + 1] = index->offsets[p] + start[2 * p + 1] + start[2 * p + 2];
+    index->n_interior[p] = start[2 * p + 1] - start[2 * p];
+    index->offsets[p + 1] = start[2 * p + 2];
   }
-  for (hg_off g = 0; g < 2 * (hg_off)k; g++) start[g + 1] += start[g];
-  for (hg_lid i = 0; i < n; i++) order[start[group[i]]++] = i;
 done:
   hg_free(&group);
   hg_free(&start);
@@ -109,7 +99,8 @@ done:
   return rc;
 }
 
-hg_status hg_parts_build(const hg_graph *graph, int k, const int32_t *part_of, hg_lid *order, hg_parts_index *index)
+hg_status hg_parts_build_ordered(const hg_graph *graph, int k, const int32_t *part_of, const hg_lid *sequence,
+                                 hg_lid *order, hg_parts_index *index)
 {
   hg_status rc = HG_OK;
   hg_lid *halo = NULL;
@@ -118,7 +109,7 @@ hg_status hg_parts_build(const hg_graph *graph, int k, const int32_t *part_of, h
   HG_TRY(HG_ALLOC(index->offsets, (hg_off)k + 1, "part offsets"));
   HG_TRY(HG_ALLOC(index->n_interior, k, "interior counts"));
   HG_TRY(HG_ALLOC(index->halo_offsets, (hg_off)k + 1, "halo offsets"));
-  HG_TRY(sort_nodes(graph, k, part_of, order, index));
+  HG_TRY(sort_nodes(graph, k, part_of, sequence, order, index));
   HG_TRY(collect_halos(graph, order, part_of, index, &halo));
   HG_TRY(sort_halos(graph->nodes.n, order, halo, index));
   index->fingerprint = hg_graph_fingerprint(graph);
@@ -126,4 +117,9 @@ done:
   hg_free(&halo);
   if (rc != HG_OK) hg_parts_index_free(index);
   return rc;
+}
+
+hg_status hg_parts_build(const hg_graph *graph, int k, const int32_t *part_of, hg_lid *order, hg_parts_index *index)
+{
+  return hg_parts_build_ordered(graph, k, part_of, NULL, order, index);
 }

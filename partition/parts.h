@@ -10,6 +10,13 @@
  */
 hg_status hg_parts_build(const hg_graph *graph, int k, const int32_t *part_of, hg_lid *order, hg_parts_index *index);
 
+/**
+ * The same with the nodes of each group in the order of `sequence` (hg_reorder), not in that of old numbers.
+ * @param sequence   [nodes] a permutation of the old numbers, or NULL; not `order`
+ */
+hg_status hg_parts_build_ordered(const hg_graph *graph, int k, const int32_t *part_of, const hg_lid *sequence,
+                                 hg_lid *order, hg_parts_index *index);
+
 /** What one rank owns, in local ids (DESIGN: owned interior, owned boundary, halo by owner and global id). */
 typedef struct {
   int part, n_parts;
