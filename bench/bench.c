@@ -1,5 +1,7 @@
 #include "bench/bench.h"
 
+#include <fnmatch.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,18 +61,32 @@ static hg_bench_row row_of(const hg_bench_case *c, hg_bench_times times, int thr
   return row;
 }
 
+bool hg_bench_wants(const hg_bench_options *options, const char *name)
+{
+  char pattern[256];
+  if (!options->only) return true;
+  snprintf(pattern, sizeof pattern, "*%.250s*", options->only);
+  return fnmatch(pattern, name, 0) == 0;
+}
+
 hg_status hg_bench_measure(const hg_bench_case *cases, int n, const hg_bench_options *options,
                            const hg_bench_limits *limits, hg_bench_report *report)
 {
   hg_status rc = HG_OK;
   hg_bench_times *times = NULL;
-  if (report->count + n > HG_BENCH_ROWS)
-    return hg_fail(HG_ERR_INTERNAL, "a benchmark report holds %d lines", HG_BENCH_ROWS);
-  HG_TRY(HG_ALLOC(times, n, "times of a benchmark"));
+  hg_bench_case *wanted = NULL;
+  int count = 0;
+  HG_TRY(HG_ALLOC(wanted, n, "cases of a benchmark"));
+  for (int c = 0; c < n; c++)
+    if (hg_bench_wants(options, cases[c].name)) wanted[count++] = cases[c];
+  if (report->count + count > HG_BENCH_ROWS)
+    HG_TRY(hg_fail(HG_ERR_INTERNAL, "a benchmark report holds %d lines", HG_BENCH_ROWS));
+  HG_TRY(HG_ALLOC(times, count, "times of a benchmark"));
   hg_threads_set(options->threads);
-  HG_TRY(hg_bench_run(cases, n, options->seconds, times));
-  for (int c = 0; c < n; c++) report->rows[report->count++] = row_of(&cases[c], times[c], hg_threads(), limits);
+  HG_TRY(hg_bench_run(wanted, count, options->seconds, times));
+  for (int c = 0; c < count; c++) report->rows[report->count++] = row_of(&wanted[c], times[c], hg_threads(), limits);
 done:
+  hg_free(&wanted);
   hg_free(&times);
   return rc;
 }

@@ -1,15 +1,14 @@
 /*
- * Whole training epochs by phase, of the GCN that OGB measures on arxiv (3 layers, 256 hidden, dropout 0.5), beside the
- * floor of all of an epoch's work: the flops of its products over the measured peak, or the bytes that it must read and
- * write over the measured bandwidth, whichever is more. Bytes count each matrix once a kernel that needs it, gathered
- * rows once each.
+ * Whole training epochs of an experiment by phase, and the memory of its run. Without a config: the GCN that OGB measures
+ * on arxiv (3 layers, 256 hidden, dropout 0.5). Beside it the floor: the sum of its kernels' floors (epoch_work.h), and
+ * its flops alone over the measured peak.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "bench/bench.h"
+#include "bench/epoch_work.h"
 #include "comm/reduce.h"
 #include "core/base/alloc.h"
 #include "core/base/threads.h"
@@ -23,9 +22,12 @@ enum { NODES = 169343, FEATURES = 128, CLASSES = 40, HIDDEN = 256, LAYERS = 3, W
 static const double mean_degree = 13.7;
 
 typedef struct {
-  double epoch[MOST], phases[HG_PHASE_COUNT][MOST];
+  double epoch[MOST], phases[HG_PHASE_COUNT][MOST]; ///< the slowest rank's
+  double covered[MOST];                             ///< phases / epoch, the least of the ranks'
   int runs;
 } samples;
+
+enum { PLANNED, IN_ARRAYS, RESIDENT, MEMORIES };
 
 static hg_status write_graph(const char *path)
 {
@@ -66,15 +68,34 @@ static void remove_graph(hg_world *world, const char *folder)
   if (system(command) != 0) fprintf(stderr, "%s: cannot remove it\n", folder);
 }
 
-static hg_config make_config(const char *graph)
+static void set_default(hg_config *config)
 {
-  hg_config config = hg_config_default();
-  snprintf(config.dataset.path, sizeof config.dataset.path, "%s", graph ? graph : "");
-  config.model.layers = LAYERS;
-  config.model.hidden = HIDDEN;
-  config.model.dropout = 0.5;
-  config.model.input_dropout = 0;
-  return config;
+  config->model.layers = LAYERS;
+  config->model.hidden = HIDDEN;
+  config->model.dropout = 0.5;
+  config->model.input_dropout = 0;
+}
+
+static hg_status read_config(const hg_bench_options *options, hg_config *config)
+{
+  hg_status rc = HG_OK;
+  *config = hg_config_default();
+  if (options->config)
+    HG_TRY(hg_config_load(config, options->config));
+  else
+    set_default(config);
+  for (int k = 0; k < options->n_overrides; k++) HG_TRY(hg_config_override(config, options->overrides[k]));
+  if (options->graph && snprintf(config->dataset.path, HG_PATH_MAX, "%s", options->graph) >= HG_PATH_MAX)
+    HG_TRY(hg_fail(HG_ERR_INPUT, "--graph: the path is too long"));
+  if (!options->config) return HG_OK; // it has a graph, or gets one
+  HG_TRY(hg_config_resolve(config));
+  HG_TRY(hg_config_find_dataset(config, options->config));
+  if (config->train.sync == HG_SYNC_COORDINATOR)
+    rc = hg_fail(HG_ERR_INPUT,
+                 "bench epoch: train.sync: found coordinator, and none is running here; expected allreduce "
+                 "or local");
+done:
+  return rc;
 }
 
 // every rank must do as many epochs: rank 0's clock decides
@@ -85,70 +106,101 @@ static bool go_on(hg_world *world, const samples *s, double started, double seco
   return more;
 }
 
+static void take_sample(hg_world *world, const hg_phases *phases, double seconds, samples *s)
+{
+  enum { EPOCH = HG_PHASE_COUNT, UNCOVERED, MAXIMA };
+  double maxima[MAXIMA], sum = 0;
+  for (int k = 0; k < HG_PHASE_COUNT; k++) sum += maxima[k] = phases->seconds[k];
+  maxima[EPOCH] = seconds;
+  maxima[UNCOVERED] = 1 - sum / seconds;
+  hg_max_doubles(world, maxima, MAXIMA);
+  for (int k = 0; k < HG_PHASE_COUNT; k++) s->phases[k][s->runs] = maxima[k];
+  s->epoch[s->runs] = maxima[EPOCH];
+  s->covered[s->runs++] = 1 - maxima[UNCOVERED];
+}
+
 static hg_status time_epochs(hg_trainer *t, double seconds, samples *s)
 {
-  hg_plan plan = {.learning_rate = 0.01, .sync = HG_SYNC_ALLREDUCE};
+  hg_plan plan = {.learning_rate = t->config->train.learning_rate, .sync = t->config->train.sync};
   double started = hg_now_s();
   for (plan.epoch = 1; plan.epoch <= WARM_UP || go_on(t->world, s, started, seconds); plan.epoch++) {
     hg_phases phases;
     hg_barrier(t->world);
-    hg_phases_start(&phases);
     double start = hg_now_s();
-    hg_step step = hg_trainer_step(t, 1, &plan, NULL, &phases);
+    hg_phases_start(&phases);
+    hg_step step = hg_trainer_step(t, t->config->seed, &plan, NULL, &phases);
     if (step.status != HG_OK) return step.status;
-    double times[HG_PHASE_COUNT + 1] = {hg_now_s() - start};
-    memcpy(times + 1, phases.seconds, sizeof phases.seconds);
-    hg_max_doubles(t->world, times, HG_PHASE_COUNT + 1);
-    if (plan.epoch <= WARM_UP) {
+    double taken = hg_now_s() - start;
+    if (plan.epoch > WARM_UP)
+      take_sample(t->world, &phases, taken, s);
+    else
       started = hg_now_s();
-      continue;
-    }
-    s->epoch[s->runs] = times[0];
-    for (int k = 0; k < HG_PHASE_COUNT; k++) s->phases[k][s->runs] = times[k + 1];
-    s->runs++;
   }
   return HG_OK;
 }
 
-// of all ranks: what an epoch must compute, read and write
-static void count_work(const hg_trainer *t, double *flops, double *bytes)
+// before the machine is measured, whose arrays are large: the largest rank's
+static void take_memory(const hg_trainer *t, double memory[MEMORIES])
 {
-  double n = (double)t->facts.n_nodes, m = (double)t->facts.n_edges, real = sizeof(hg_real);
-  *flops = *bytes = 0;
-  for (const hg_layer *l = t->model.layers; l < t->model.layers + t->model.n_layers; l++) {
-    double in = l->f_in, out = l->f_out, aggregated = l->aggregate_first ? in : out;
-    int products = l->index ? 3 : 2, aggregations = l->index ? 2 : l->cached ? 0 : 2;
-    *flops += products * 2 * n * in * out + aggregations * 2 * (m + n) * aggregated;
-    *bytes += products * real * n * (in + out) + aggregations * (2 * real * n * aggregated + sizeof(hg_lid) * m);
-  }
+  memory[PLANNED] = (double)t->planned.total;
+  memory[IN_ARRAYS] = (double)hg_alloc_peak_bytes();
+  memory[RESIDENT] = (double)hg_peak_rss_bytes();
+  hg_max_doubles(t->world, memory, MEMORIES);
 }
 
-static void add_row(hg_bench_report *report, const char *name, double *times, int runs)
+static hg_bench_row *add_row(hg_bench_report *report, const char *name)
 {
   hg_bench_row *row = &report->rows[report->count++];
-  *row = (hg_bench_row){.threads = hg_threads(), .times = hg_bench_summary(times, runs), .unit = "", .floor_why = ""};
+  *row = (hg_bench_row){.threads = hg_threads(), .unit = "", .floor_why = ""};
   snprintf(row->name, sizeof row->name, "%s", name);
+  return row;
 }
 
-static hg_status report_epochs(const hg_trainer *t, const hg_bench_limits *limits, samples *s, hg_bench_report *report)
+static void add_number(hg_bench_report *report, const char *name, double value, const char *unit)
 {
+  hg_bench_row *row = add_row(report, name);
+  row->rate = value;
+  row->unit = unit;
+}
+
+// the epoch beside its kernels' floors, and again beside its flops alone
+static void add_epoch(const hg_trainer *t, const hg_bench_limits *limits, samples *s, hg_bench_report *report)
+{
+  const hg_epoch_work work = hg_epoch_work_count(t, limits);
+  const hg_bench_times times = hg_bench_summary(s->epoch, s->runs);
   char name[48];
-  double flops, bytes;
-  if (report->count + HG_PHASE_COUNT >= HG_BENCH_ROWS)
-    return hg_fail(HG_ERR_INTERNAL, "the benchmark's report is full");
-  snprintf(name, sizeof name, "epoch, %d ranks", hg_world_size(t->world));
-  add_row(report, name, s->epoch, s->runs);
-  hg_bench_row *whole = &report->rows[report->count - 1];
-  count_work(t, &flops, &bytes);
-  double by_flops = flops / limits->flops, by_bytes = bytes / limits->bandwidth;
-  whole->floor_s = by_flops > by_bytes ? by_flops : by_bytes;
-  whole->floor_why = by_flops > by_bytes ? "flops" : "bandwidth";
-  whole->rate = flops / whole->times.median_s * 1e-9;
-  whole->unit = "GFLOP/s";
-  for (int k = 0; k < HG_PHASE_COUNT; k++) {
-    snprintf(name, sizeof name, "  %s", hg_phase_name((hg_phase)k));
-    if (k <= HG_PHASE_OPTIMIZER) add_row(report, name, s->phases[k], s->runs);
+  snprintf(name, sizeof name, "epoch, %d rank%s", hg_world_size(t->world), hg_world_size(t->world) > 1 ? "s" : "");
+  const struct {
+    const char *name, *why;
+    double floor_s;
+  } floors[] = {{name, "kernels", work.floor_s}, {"epoch, flops alone", "flops", work.flops / limits->flops}};
+  for (int k = 0; k < (work.floor_s > 0 ? 2 : 1); k++) {
+    hg_bench_row *row = add_row(report, floors[k].name);
+    row->times = times;
+    row->floor_s = floors[k].floor_s;
+    row->floor_why = row->floor_s > 0 ? floors[k].why : "";
+    row->rate = work.flops / times.median_s * 1e-9;
+    row->unit = work.flops > 0 ? "GFLOP/s" : "";
   }
+}
+
+static hg_status report_epochs(const hg_trainer *t, const hg_bench_limits *limits, const double memory[MEMORIES],
+                               samples *s, hg_bench_report *report)
+{
+  const double mib = 1024 * 1024;
+  char name[48];
+  if (report->count + HG_PHASE_COUNT + 6 > HG_BENCH_ROWS)
+    return hg_fail(HG_ERR_INTERNAL, "the benchmark's report is full");
+  add_epoch(t, limits, s, report);
+  for (int k = 0; k < HG_PHASE_COUNT; k++) {
+    hg_bench_times times = hg_bench_summary(s->phases[k], s->runs);
+    snprintf(name, sizeof name, "  %s", hg_phase_name((hg_phase)k));
+    if (k <= HG_PHASE_OPTIMIZER || times.median_s > 0) add_row(report, name)->times = times;
+  }
+  add_number(report, "phases / epoch", 100 * hg_bench_summary(s->covered, s->runs).median_s, "%");
+  add_number(report, "memory planned", memory[PLANNED] / mib, "MiB");
+  add_number(report, "memory in arrays, peak", memory[IN_ARRAYS] / mib, "MiB");
+  add_number(report, "memory resident, peak", memory[RESIDENT] / mib, "MiB");
   return HG_OK;
 }
 
@@ -164,20 +216,21 @@ done:
   return rc;
 }
 
-static hg_status measure_all(hg_world *world, const hg_bench_options *options, char *folder, hg_bench_report *report)
+static hg_status measure_all(hg_world *world, const hg_config *config, const hg_bench_options *options,
+                             hg_bench_report *report)
 {
-  hg_config config = make_config(options->graph);
   hg_bench_limits limits;
   hg_trainer trainer = {0};
+  double memory[MEMORIES];
   samples *s = NULL;
   hg_status rc = HG_OK;
-  if (!options->graph) HG_TRY(make_graph(world, folder, &config));
-  HG_TRY(measure_limits(world, options, &limits));
   HG_TRY_ALL(world, "allocating", HG_ALLOC(s, 1, "epoch times"));
-  HG_TRY(hg_trainer_create(&trainer, world, &config));
-  hg_trainer_start(&trainer, 1);
+  HG_TRY(hg_trainer_create(&trainer, world, config));
+  hg_trainer_start(&trainer, config->seed);
   HG_TRY_ALL(world, "training", time_epochs(&trainer, options->seconds, s));
-  HG_TRY_ALL(world, "reporting", report_epochs(&trainer, &limits, s, report));
+  take_memory(&trainer, memory);
+  HG_TRY(measure_limits(world, options, &limits));
+  HG_TRY_ALL(world, "reporting", report_epochs(&trainer, &limits, memory, s, report));
 done:
   hg_free(&s);
   hg_trainer_free(&trainer);
@@ -188,14 +241,20 @@ hg_status hg_bench_epoch(const hg_bench_options *options, hg_bench_report *repor
 {
   hg_status rc = HG_OK;
   hg_world *world = NULL;
+  hg_config *config = NULL;
+  hg_bench_options here = *options;
   char folder[HG_PATH_MAX] = "";
   HG_TRY(hg_world_open(&world, NULL, NULL));
   report->silent = hg_world_rank(world) != 0;
-  hg_world_set_threads(world, options->threads);
-  hg_bench_options here = *options;
+  HG_TRY_ALL(world, "reading the config", HG_ALLOC(config, 1, "config"));
+  HG_TRY_ALL(world, "reading the config", report->silent ? HG_OK : read_config(options, config));
+  hg_broadcast(world, config, sizeof *config, 0);
+  hg_world_set_threads(world, options->threads > 0 ? options->threads : config->threads);
   here.threads = hg_threads();
-  rc = measure_all(world, &here, folder, report);
-  remove_graph(world, folder);
+  if (!config->dataset.path[0]) HG_TRY(make_graph(world, folder, config));
+  rc = measure_all(world, config, &here, report);
 done:
+  if (world) remove_graph(world, folder);
+  hg_free(&config);
   return hg_world_close(&world, rc);
 }

@@ -3,6 +3,9 @@
 #include "bench/bench.h"
 #include "core/base/rng.h"
 #include "core/graph/store.h"
+#include "partition/cache.h"
+#include "partition/parts.h"
+#include "runtime/config/config.h"
 
 enum { NODES = 169343, MEAN_DEGREE = 14 }; // ogbn-arxiv, symmetrised
 
@@ -38,4 +41,48 @@ hg_status hg_bench_graph(const hg_bench_options *options, hg_csr *adjacency)
   for (hg_off e = 0; e < entries; e++) adjacency->indices[e] = (hg_lid)hg_rng_below(neighbours, (uint64_t)e, 0, NODES);
 done:
   return rc;
+}
+
+// from the one part that training on one rank makes of the graph file and keeps beside it
+static hg_status read_in_training_order(const char *graph, hg_csr *adjacency)
+{
+  hg_partition_options options = hg_partition_options_default();
+  hg_part part = {0};
+  char path[HG_PATH_MAX];
+  hg_status rc = HG_OK;
+  HG_TRY(hg_parts_cache_path(graph, 1, &options, path, sizeof path));
+  if (!hg_parts_cache_valid(path, graph, 1, &options)) HG_TRY(hg_partition_file(graph, 1, &options, path));
+  HG_TRY(hg_part_read(&part, path, 0));
+  *adjacency = part.a;
+  memset(&part.a, 0, sizeof part.a);
+done:
+  hg_part_free(&part);
+  return rc;
+}
+
+static bool same_entries(const hg_csr *a, const hg_csr *b)
+{
+  size_t n = (size_t)a->n_rows, entries = (size_t)hg_csr_entries(a);
+  return a->n_rows == b->n_rows && memcmp(a->indptr, b->indptr, (n + 1) * sizeof *a->indptr) == 0 &&
+         memcmp(a->indices, b->indices, entries * sizeof *a->indices) == 0;
+}
+
+hg_status hg_bench_graphs_create(hg_bench_graphs *graphs, const hg_bench_options *options)
+{
+  hg_csr *file = &graphs->adjacency[HG_BENCH_FILE_ORDER], *training = &graphs->adjacency[HG_BENCH_TRAINING_ORDER];
+  hg_status rc = HG_OK;
+  memset(graphs, 0, sizeof *graphs);
+  HG_TRY(hg_bench_graph(options, file));
+  graphs->n_orders = 1;
+  if (!options->graph) return HG_OK;
+  HG_TRY(read_in_training_order(options->graph, training));
+  if (!same_entries(file, training)) graphs->n_orders = 2;
+done:
+  if (rc != HG_OK) hg_bench_graphs_free(graphs);
+  return rc;
+}
+
+void hg_bench_graphs_free(hg_bench_graphs *graphs)
+{
+  for (int order = 0; order < 2; order++) hg_csr_free(&graphs->adjacency[order]);
 }

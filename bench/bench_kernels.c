@@ -1,237 +1,269 @@
+/*
+ * Each kernel at the widths that models have, on one graph, beside its floor. A problem allocates what one case works
+ * on and nothing else, so a large graph needs no more memory than its widest case. Bytes are compulsory: each operand
+ * read once and each result written once, however often a kernel really goes over them.
+ */
 #include <string.h>
 
 #include "bench/bench.h"
+#include "bench/problem.h"
 #include "core/base/alloc.h"
-#include "core/base/threads.h"
 #include "core/tensor/epilogue.h"
 #include "core/tensor/gemm.h"
 #include "core/tensor/loss.h"
 #include "core/tensor/norms.h"
 #include "core/tensor/spmm.h"
 
-enum { WIDTH = 256, INPUT = 128, CLASSES = 40 };
-
-/** Arrays that all cases share: three wide matrices, and what the small operands need. */
-typedef struct {
-  hg_csr a;
-  hg_off n;
-  hg_matrix x, y, z;     ///< [n x WIDTH]
-  hg_matrix w, d_w;      ///< [WIDTH x WIDTH]
-  hg_real *scale;        ///< [n]
-  hg_real *gamma, *beta; ///< [WIDTH] each
-  hg_real *d_gamma, *d_beta;
-  hg_real *scratch; ///< of hg_gemm_at
-  hg_gid *ids;      ///< [n]
-  hg_lid *rows;     ///< [n]
-  int32_t *labels;  ///< [n]
-} data;
-
-/** One case's share: a matrix operation with these widths. */
-typedef struct {
-  data *d;
-  int f_in, f_out;
-} shape;
-
-static hg_matrix as(const data *d, const hg_matrix *m, int width) { return hg_matrix_view(m->data, d->n, width); }
-
 static void spmm(void *context)
 {
-  const shape *s = context;
-  data *d = s->d;
-  hg_operator op = {.a = &d->a, .row_scale = d->scale, .col_scale = d->scale, .n_self = (hg_lid)d->n};
-  hg_matrix x = as(d, &d->x, s->f_in), y = as(d, &d->y, s->f_in);
-  hg_spmm(&op, 0, d->n, &x, &y);
+  hg_problem *p = context;
+  hg_operator op = {.a = p->a, .row_scale = p->scale, .col_scale = p->scale, .n_self = (hg_lid)p->n};
+  hg_spmm(&op, 0, p->n, &p->x, &p->y);
+}
+
+static void spmm_unweighted(void *context)
+{
+  hg_problem *p = context;
+  hg_spmm(&(hg_operator){.a = p->a, .n_self = (hg_lid)p->n}, 0, p->n, &p->x, &p->y);
 }
 
 static void gemm(void *context)
 {
-  const shape *s = context;
-  data *d = s->d;
-  hg_matrix x = as(d, &d->x, s->f_in), y = as(d, &d->y, s->f_out), w = hg_matrix_view(d->w.data, s->f_in, s->f_out);
-  hg_gemm(&x, &w, 0, &y);
+  hg_problem *p = context;
+  hg_gemm(&p->x, &p->w, 0, &p->y);
 }
 
 static void gemm_input_gradient(void *context)
 {
-  const shape *s = context;
-  data *d = s->d;
-  hg_matrix d_y = as(d, &d->y, s->f_out), d_x = as(d, &d->z, s->f_in), w = hg_matrix_view(d->w.data, s->f_in, s->f_out);
-  hg_gemm_bt(&d_y, &w, 0, &d_x);
+  hg_problem *p = context;
+  hg_gemm_bt(&p->y, &p->w, 0, &p->x);
 }
 
 static void gemm_weight_gradient(void *context)
 {
-  const shape *s = context;
-  data *d = s->d;
-  hg_matrix x = as(d, &d->x, s->f_in), d_y = as(d, &d->y, s->f_out),
-            d_w = hg_matrix_view(d->d_w.data, s->f_in, s->f_out);
-  hg_gemm_at(&x, &d_y, 0, &d_w, d->scratch);
+  hg_problem *p = context;
+  hg_gemm_at(&p->x, &p->y, 0, &p->w, p->scratch);
+}
+
+static void sparse(void *context)
+{
+  hg_problem *p = context;
+  hg_spmm(&(hg_operator){.a = &p->features}, 0, p->n, &p->w, &p->y);
+}
+
+static void sparse_weight_gradient(void *context)
+{
+  hg_problem *p = context;
+  hg_spmm(&(hg_operator){.a = &p->transposed}, 0, p->f_in, &p->y, &p->w);
+}
+
+static void sparse_dropout(void *context)
+{
+  hg_problem *p = context;
+  hg_dropout_apply_csr((hg_dropout){.seed = 1, .epoch = 3, .rate = 0.5}, p->ids, &p->features, p->scratch);
 }
 
 static void dropout(void *context)
 {
-  const shape *s = context;
-  hg_matrix z = as(s->d, &s->d->z, s->f_in);
-  hg_dropout_apply((hg_dropout){.seed = 1, .epoch = 3, .layer = 1, .rate = 0.5}, s->d->ids, &z);
+  hg_problem *p = context;
+  hg_dropout_apply((hg_dropout){.seed = 1, .epoch = 3, .layer = 1, .rate = 0.5}, p->ids, &p->y);
 }
 
 static void bias_relu(void *context)
 {
-  const shape *s = context;
-  hg_matrix z = as(s->d, &s->d->z, s->f_in);
-  hg_bias_add(&z, 0, s->d->n, s->d->beta);
-  hg_activate(HG_ACTIVATION_RELU, &z);
+  hg_problem *p = context;
+  hg_bias_add(&p->y, 0, p->n, p->beta);
+  hg_activate(HG_ACTIVATION_RELU, &p->y);
+}
+
+static void relu_gradient(void *context)
+{
+  hg_problem *p = context;
+  hg_activate_gradient(HG_ACTIVATION_RELU, &p->x, 1, &p->y);
 }
 
 static void bias_gradient(void *context)
 {
-  const shape *s = context;
-  hg_matrix x = as(s->d, &s->d->x, s->f_in);
-  hg_bias_gradient(&x, s->d->d_beta);
+  hg_problem *p = context;
+  hg_bias_gradient(&p->x, p->d_beta);
 }
 
 static void layer_norm(void *context)
 {
-  const shape *s = context;
-  data *d = s->d;
-  hg_matrix z = as(d, &d->z, s->f_in), y = as(d, &d->y, s->f_in);
-  hg_layer_norm(&z, d->gamma, d->beta, d->scale, &y);
+  hg_problem *p = context;
+  hg_layer_norm(&p->x, p->gamma, p->beta, p->scale, &p->y);
 }
 
 static void layer_norm_gradient(void *context)
 {
-  const shape *s = context;
-  data *d = s->d;
-  hg_matrix xhat = as(d, &d->x, s->f_in), d_y = as(d, &d->y, s->f_in);
-  hg_layer_norm_gradient(&xhat, d->gamma, d->scale, &d_y, d->d_gamma, d->d_beta);
+  hg_problem *p = context;
+  hg_layer_norm_gradient(&p->x, p->gamma, p->scale, &p->y, p->d_gamma, p->d_beta);
 }
 
-static void loss(void *context)
+static void batch_norm(void *context)
 {
-  const shape *s = context;
-  data *d = s->d;
-  hg_matrix x = as(d, &d->x, CLASSES), d_z = as(d, &d->z, CLASSES);
-  hg_truth truth = {.labels = d->labels, .classes = CLASSES};
-  hg_loss_compute(&(hg_loss){.kind = HG_LOSS_CROSS_ENTROPY}, &truth, d->rows, d->n, &x, (double)d->n, &d_z);
+  hg_problem *p = context;
+  hg_batch_norm_sums(&p->x, p->sums);
+  hg_batch_norm_moments(p->sums, p->f_in, (double)p->n, p->mean, p->d_gamma);
+  hg_batch_norm_apply(&p->x, p->mean, p->d_gamma, p->gamma, p->beta, &p->y);
 }
 
-static void data_free(data *d)
+static void batch_norm_gradient(void *context)
 {
-  hg_csr_free(&d->a);
-  hg_matrix_free(&d->x), hg_matrix_free(&d->y), hg_matrix_free(&d->z);
-  hg_matrix_free(&d->w), hg_matrix_free(&d->d_w);
-  hg_free(&d->scale), hg_free(&d->gamma), hg_free(&d->beta), hg_free(&d->d_gamma), hg_free(&d->d_beta);
-  hg_free(&d->scratch), hg_free(&d->ids), hg_free(&d->rows), hg_free(&d->labels);
+  hg_problem *p = context;
+  hg_batch_norm_gradient_sums(&p->x, &p->y, p->sums);
+  hg_batch_norm_gradient(&p->x, p->gamma, p->gamma, p->sums, (double)p->n, &p->y);
 }
 
-static hg_status allocate(data *d)
+static void compute_loss(hg_problem *p, hg_loss_kind kind, hg_truth truth)
 {
-  const char *what = "arrays of the benchmark";
-  hg_status rc = HG_OK;
-  HG_TRY(hg_matrix_create(&d->x, d->n, WIDTH, what));
-  HG_TRY(hg_matrix_create(&d->y, d->n, WIDTH, what));
-  HG_TRY(hg_matrix_create(&d->z, d->n, WIDTH, what));
-  HG_TRY(hg_matrix_create(&d->w, WIDTH, WIDTH, what));
-  HG_TRY(hg_matrix_create(&d->d_w, WIDTH, WIDTH, what));
-  HG_TRY(HG_ALLOC(d->scale, d->n, what));
-  HG_TRY(HG_ALLOC(d->gamma, WIDTH, what));
-  HG_TRY(HG_ALLOC(d->beta, WIDTH, what));
-  HG_TRY(HG_ALLOC(d->d_gamma, WIDTH, what));
-  HG_TRY(HG_ALLOC(d->d_beta, WIDTH, what));
-  HG_TRY(HG_ALLOC(d->scratch, hg_gemm_at_scratch(d->n, WIDTH, WIDTH), what));
-  HG_TRY(HG_ALLOC(d->ids, d->n, what));
-  HG_TRY(HG_ALLOC(d->rows, d->n, what));
-  HG_TRY(HG_ALLOC(d->labels, d->n, what));
-done:
-  return rc;
+  truth.classes = p->f_in;
+  hg_loss_compute(&(hg_loss){.kind = kind}, &truth, p->rows, p->n, &p->x, (double)p->n, &p->y);
 }
 
-// Numbers of both signs near one: no denormals, no overflow in repeated in-place work.
-static void fill(data *d)
+static void cross_entropy(void *context)
 {
-  for (hg_off i = 0; i < d->n * WIDTH; i++)
-    d->x.data[i] = d->z.data[i] = (hg_real)((double)(i * 7919 % 2001) / 1000 - 1);
-  for (hg_off i = 0; i < WIDTH * WIDTH; i++) d->w.data[i] = (hg_real)((double)(i * 31 % 201) / 1000 - 0.1);
-  for (int k = 0; k < WIDTH; k++) d->gamma[k] = 1;
-  for (hg_off i = 0; i < d->n; i++) {
-    d->scale[i] = (hg_real)0.25;
-    d->ids[i] = i;
-    d->rows[i] = (hg_lid)i;
-    d->labels[i] = (int32_t)(i % CLASSES);
-  }
+  hg_problem *p = context;
+  compute_loss(p, HG_LOSS_CROSS_ENTROPY, (hg_truth){.labels = p->labels});
 }
 
-static hg_status data_create(data *d, const hg_bench_options *options)
+static void binary_cross_entropy(void *context)
 {
-  hg_status rc = HG_OK;
-  memset(d, 0, sizeof *d);
-  HG_TRY(hg_bench_graph(options, &d->a));
-  d->n = d->a.n_rows;
-  HG_TRY(allocate(d));
-  fill(d);
-done:
-  if (rc != HG_OK) data_free(d);
-  return rc;
+  hg_problem *p = context;
+  compute_loss(p, HG_LOSS_BCE, (hg_truth){.label_bits = p->label_bits});
 }
 
-static const struct {
+static void squared_error(void *context)
+{
+  hg_problem *p = context;
+  compute_loss(p, HG_LOSS_MSE, (hg_truth){.targets = p->targets});
+}
+
+/** A kernel and its shapes, ending with a width of 0: f_in, and f_out where it is a product. */
+typedef struct {
   const char *name;
   void (*run)(void *context);
-  int f_in, f_out;
-  double reads_and_writes; ///< numbers moved a row and column (of f_in), where it is no product
-} list[] = {
-    {"spmm", spmm, 16, 0, 2},
-    {"spmm", spmm, 64, 0, 2},
-    {"spmm", spmm, 128, 0, 2},
-    {"spmm", spmm, 256, 0, 2},
-    {"gemm", gemm, INPUT, WIDTH, 0},
-    {"gemm", gemm, WIDTH, WIDTH, 0},
-    {"gemm", gemm, WIDTH, CLASSES, 0},
-    {"gemm input gradient", gemm_input_gradient, WIDTH, WIDTH, 0},
-    {"gemm input gradient", gemm_input_gradient, WIDTH, CLASSES, 0},
-    {"gemm weight gradient", gemm_weight_gradient, WIDTH, WIDTH, 0},
-    {"gemm weight gradient", gemm_weight_gradient, WIDTH, CLASSES, 0},
-    {"dropout", dropout, WIDTH, 0, 2},
-    {"bias and relu", bias_relu, WIDTH, 0, 4},
-    {"bias gradient", bias_gradient, WIDTH, 0, 1},
-    {"layer norm", layer_norm, WIDTH, 0, 3},
-    {"layer norm gradient", layer_norm_gradient, WIDTH, 0, 3},
-    {"cross entropy", loss, CLASSES, 0, 2},
-};
-enum { CASES = sizeof list / sizeof *list };
+  unsigned needs; ///< hg_problem_needs
+  double passes;  ///< numbers moved a row and column (of f_in), where it is no product
+  bool on_graph;  ///< in each order of the nodes
+  int shapes[8][2];
+} kernel;
 
-static hg_bench_case make_case(int k, shape *s)
+static const kernel kernels[] = {
+    {"spmm", spmm, HG_PROBLEM_X | HG_PROBLEM_Y, 2, true, {{16}, {32}, {64}, {100}, {128}, {256}, {602}}},
+    {"spmm unweighted",
+     spmm_unweighted,
+     HG_PROBLEM_X | HG_PROBLEM_Y,
+     2,
+     true,
+     {{16}, {32}, {64}, {100}, {128}, {256}, {602}}},
+    {"gemm", gemm, HG_PROBLEM_X | HG_PROBLEM_Y, 0, false, {{128, 256}, {256, 256}, {602, 256}, {256, 40}, {256, 41}}},
+    {"gemm input gradient",
+     gemm_input_gradient,
+     HG_PROBLEM_X | HG_PROBLEM_Y,
+     0,
+     false,
+     {{128, 256}, {256, 256}, {602, 256}, {256, 40}, {256, 41}}},
+    {"gemm weight gradient",
+     gemm_weight_gradient,
+     HG_PROBLEM_X | HG_PROBLEM_Y | HG_PROBLEM_SCRATCH,
+     0,
+     false,
+     {{128, 256}, {256, 256}, {602, 256}, {256, 40}, {256, 41}}},
+    {"sparse features", sparse, HG_PROBLEM_SPARSE | HG_PROBLEM_Y, 0, false, {{1433, 16}, {1433, 256}}},
+    {"sparse weight gradient",
+     sparse_weight_gradient,
+     HG_PROBLEM_SPARSE | HG_PROBLEM_Y,
+     0,
+     false,
+     {{1433, 16}, {1433, 256}}},
+    {"sparse dropout", sparse_dropout, HG_PROBLEM_SPARSE | HG_PROBLEM_SCRATCH, 0, false, {{1433}}},
+    {"dropout", dropout, HG_PROBLEM_Y, 2, false, {{64}, {256}}},
+    {"bias and relu", bias_relu, HG_PROBLEM_Y, 2, false, {{64}, {256}}},
+    {"relu gradient", relu_gradient, HG_PROBLEM_X | HG_PROBLEM_Y, 3, false, {{64}, {256}}},
+    {"bias gradient", bias_gradient, HG_PROBLEM_X, 1, false, {{64}, {256}}},
+    {"layer norm", layer_norm, HG_PROBLEM_X | HG_PROBLEM_Y, 3, false, {{64}, {256}}},
+    {"layer norm gradient", layer_norm_gradient, HG_PROBLEM_X | HG_PROBLEM_Y, 3, false, {{64}, {256}}},
+    {"batch norm", batch_norm, HG_PROBLEM_X | HG_PROBLEM_Y, 4, false, {{64}, {256}}},
+    {"batch norm gradient", batch_norm_gradient, HG_PROBLEM_X | HG_PROBLEM_Y, 5, false, {{64}, {256}}},
+    {"cross entropy", cross_entropy, HG_PROBLEM_X | HG_PROBLEM_Y | HG_PROBLEM_TRUTH, 2, false, {{7}, {40}, {41}}},
+    {"binary cross entropy", binary_cross_entropy, HG_PROBLEM_X | HG_PROBLEM_Y | HG_PROBLEM_TRUTH, 2, false, {{40}}},
+    {"squared error", squared_error, HG_PROBLEM_X | HG_PROBLEM_Y | HG_PROBLEM_TRUTH, 3, false, {{40}}},
+};
+
+// what a call must do: operands read once, results written once
+static void count_work(const kernel *k, const hg_problem *p, hg_bench_case *c)
 {
-  const double n = (double)s->d->n, in = s->f_in, out = s->f_out, entries = (double)hg_csr_entries(&s->d->a);
-  hg_bench_case c = {.run = list[k].run, .context = s};
-  if (out > 0) {
-    snprintf(c.name, sizeof c.name, "%s %d x %d", list[k].name, s->f_in, s->f_out);
-    c.flops = 2 * n * in * out;
-    c.bytes = sizeof(hg_real) * (n * (in + out) + in * out);
-    return c;
+  const double n = (double)p->n, in = p->f_in, out = p->f_out, real = sizeof(hg_real);
+  const double entries = (double)hg_csr_entries(p->needs & HG_PROBLEM_SPARSE ? &p->features : p->a);
+  if (k->on_graph) {
+    c->flops = 2 * (entries + n) * in;
+    c->bytes = real * n * in * k->passes + entries * sizeof(hg_lid) + n * sizeof(hg_off);
+    if (k->run == spmm) c->bytes += n * real;
+    c->edges = entries;
+  } else if (k->needs & HG_PROBLEM_SPARSE) {
+    c->flops = 2 * entries * out;
+    c->bytes = entries * (sizeof(hg_lid) + real) + n * sizeof(hg_off) + real * (n + in) * out;
+    if (out == 0) c->bytes = 2 * entries * real + n * (sizeof(hg_off) + sizeof(hg_gid));
+  } else if (out > 0) {
+    c->flops = 2 * n * in * out;
+    c->bytes = real * (n * (in + out) + in * out);
+  } else {
+    c->bytes = real * n * in * k->passes;
+    if (k->run == dropout) c->bytes += n * sizeof(hg_gid);
   }
-  snprintf(c.name, sizeof c.name, "%s %d", list[k].name, s->f_in);
-  c.bytes = sizeof(hg_real) * n * in * list[k].reads_and_writes;
-  if (c.run != spmm) return c;
-  c.bytes += entries * sizeof(hg_lid) + n * (sizeof(hg_off) + sizeof(hg_real));
-  c.flops = 2 * (entries + n) * in;
-  return c;
+}
+
+static hg_status measure(const kernel *k, const char *name, hg_problem *p, const hg_bench_options *options,
+                         const hg_bench_limits *limits, hg_bench_report *report)
+{
+  hg_bench_case c = {.run = k->run, .context = p};
+  hg_status rc = HG_OK;
+  snprintf(c.name, sizeof c.name, "%s", name);
+  p->needs = k->needs;
+  HG_TRY(hg_problem_create(p));
+  count_work(k, p, &c);
+  HG_TRY(hg_bench_measure(&c, 1, options, limits, report));
+done:
+  hg_problem_free(p);
+  return rc;
+}
+
+// the kernel's shapes that are wanted, in one order of the nodes; the machine is measured before the first one
+static hg_status run_kernel(const kernel *k, const hg_bench_graphs *graphs, int order, const hg_bench_options *options,
+                            hg_bench_limits *limits, hg_bench_report *report)
+{
+  hg_status rc = HG_OK;
+  for (const int(*shape)[2] = k->shapes; (*shape)[0]; shape++) {
+    hg_problem p = {.a = &graphs->adjacency[order],
+                    .n = graphs->adjacency[order].n_rows,
+                    .f_in = (*shape)[0],
+                    .f_out = (*shape)[1]};
+    char name[48];
+    if (p.f_out)
+      snprintf(name, sizeof name, "%s %d x %d", k->name, p.f_in, p.f_out);
+    else
+      snprintf(name, sizeof name, "%s %d%s", k->name, p.f_in, order == HG_BENCH_TRAINING_ORDER ? ", as trained" : "");
+    if (!hg_bench_wants(options, name)) continue;
+    if (limits->flops <= 0) HG_TRY(hg_bench_limits_measure(options, limits));
+    HG_TRY(measure(k, name, &p, options, limits, report));
+  }
+done:
+  return rc;
 }
 
 hg_status hg_bench_kernels(const hg_bench_options *options, hg_bench_report *report)
 {
   hg_status rc = HG_OK;
-  data d;
-  hg_bench_limits limits;
-  shape shapes[CASES];
-  HG_TRY(data_create(&d, options));
-  HG_TRY(hg_bench_limits_measure(options, &limits));
-  for (int k = 0; k < CASES; k++) {
-    shapes[k] = (shape){&d, list[k].f_in, list[k].f_out};
-    hg_bench_case c = make_case(k, &shapes[k]);
-    HG_TRY(hg_bench_measure(&c, 1, options, &limits, report));
+  hg_bench_graphs graphs = {0};
+  hg_bench_limits limits = {0};
+  HG_TRY(hg_bench_graphs_create(&graphs, options));
+  for (size_t k = 0; k < sizeof kernels / sizeof *kernels; k++) {
+    int orders = kernels[k].on_graph ? graphs.n_orders : 1;
+    for (int order = 0; order < orders; order++)
+      HG_TRY(run_kernel(&kernels[k], &graphs, order, options, &limits, report));
   }
 done:
-  data_free(&d);
+  hg_bench_graphs_free(&graphs);
   return rc;
 }

@@ -1,4 +1,5 @@
 #include <jansson.h>
+#include <string.h>
 
 #include "bench/bench.h"
 
@@ -25,10 +26,16 @@ static hg_status write_json(const hg_bench_report *report, FILE *out)
 
 static void write_row(const hg_bench_row *row, FILE *out)
 {
-  fprintf(out, "%-32s %7d %10.3f %10.3f %10.3f %10.3f %9.1f %-8s", row->name, row->threads, row->times.median_s * 1e3,
-          row->times.min_s * 1e3, row->times.low_s * 1e3, row->times.high_s * 1e3, row->rate, row->unit);
-  if (row->floor_s > 0)
-    fprintf(out, " %10.3f %8.2f  %s", row->floor_s * 1e3, row->times.median_s / row->floor_s, row->floor_why);
+  fprintf(out, "%-32s %7d", row->name, row->threads);
+  if (row->times.runs > 0)
+    fprintf(out, " %10.3f %10.3f %10.3f %10.3f", row->times.median_s * 1e3, row->times.min_s * 1e3,
+            row->times.low_s * 1e3, row->times.high_s * 1e3);
+  else
+    fprintf(out, "%44s", "");
+  if (row->unit[0]) fprintf(out, " %9.1f %s", row->rate, row->unit);
+  if (row->floor_s > 0) // the unit's column is as wide as the longest of them
+    fprintf(out, "%*s %10.3f %8.2f  %s", (row->unit[0] ? 8 : 18) - (int)strlen(row->unit), "", row->floor_s * 1e3,
+            row->times.median_s / row->floor_s, row->floor_why);
   if (row->edges_per_s > 0) fprintf(out, ", %.1f million edges/s", row->edges_per_s * 1e-6);
   if (row->memory_bytes > 0) fprintf(out, ", %.1f MB", row->memory_bytes * 1e-6);
   fputc('\n', out);
