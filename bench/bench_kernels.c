@@ -60,7 +60,7 @@ static void sparse_weight_gradient(void *context)
 static void sparse_dropout(void *context)
 {
   hg_problem *p = context;
-  hg_dropout_apply_csr((hg_dropout){.seed = 1, .epoch = 3, .rate = 0.5}, p->ids, &p->features, p->scratch);
+  hg_dropout_apply_csr((hg_dropout){.seed = 1, .epoch = 3, .rate = 0.5}, p->ids, &p->features, &p->kept);
 }
 
 static void dropout(void *context)
@@ -177,7 +177,7 @@ static const kernel kernels[] = {
      0,
      false,
      {{1433, 16}, {1433, 256}}},
-    {"sparse dropout", sparse_dropout, HG_PROBLEM_SPARSE | HG_PROBLEM_SCRATCH, 0, false, {{1433}}},
+    {"sparse dropout", sparse_dropout, HG_PROBLEM_SPARSE, 0, false, {{1433}}},
     {"dropout", dropout, HG_PROBLEM_Y, 2, false, {{64}, {256}}},
     {"bias and relu", bias_relu, HG_PROBLEM_Y, 2, false, {{64}, {256}}},
     {"relu gradient", relu_gradient, HG_PROBLEM_X | HG_PROBLEM_Y, 3, false, {{64}, {256}}},

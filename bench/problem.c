@@ -21,6 +21,7 @@ static hg_status create_features(hg_problem *p)
       p->features.values[e] = (hg_real)((double)(e % 7) / 4 - 0.5);
     }
   }
+  HG_TRY(hg_csr_create(&p->kept, p->n, p->f_in, p->n * HG_PROBLEM_ENTRIES, true, what));
   HG_TRY(hg_csr_transpose(&p->transposed, &p->features, NULL));
 done:
   return rc;
@@ -52,10 +53,7 @@ static hg_status allocate(hg_problem *p)
   if (p->needs & HG_PROBLEM_X) HG_TRY(hg_matrix_create(&p->x, p->n, p->f_in, what));
   if (p->needs & HG_PROBLEM_Y) HG_TRY(hg_matrix_create(&p->y, p->n, p->f_out ? p->f_out : p->f_in, what));
   if (p->needs & HG_PROBLEM_SPARSE) HG_TRY(create_features(p));
-  if (p->needs & HG_PROBLEM_SCRATCH)
-    HG_TRY(HG_ALLOC(
-        p->scratch,
-        p->needs & HG_PROBLEM_SPARSE ? p->n * HG_PROBLEM_ENTRIES : hg_gemm_at_scratch(p->n, p->f_in, p->f_out), what));
+  if (p->needs & HG_PROBLEM_SCRATCH) HG_TRY(HG_ALLOC(p->scratch, hg_gemm_at_scratch(p->n, p->f_in, p->f_out), what));
 done:
   return rc;
 }
@@ -98,7 +96,7 @@ void hg_problem_free(hg_problem *problem)
 {
   hg_problem *p = problem;
   hg_matrix_free(&p->x), hg_matrix_free(&p->y), hg_matrix_free(&p->w);
-  hg_csr_free(&p->features), hg_csr_free(&p->transposed);
+  hg_csr_free(&p->features), hg_csr_free(&p->transposed), hg_csr_free(&p->kept);
   hg_real **vectors[] = {&p->gamma, &p->beta, &p->mean, &p->d_gamma, &p->d_beta, &p->scratch, &p->scale};
   for (size_t v = 0; v < sizeof vectors / sizeof *vectors; v++) hg_free(vectors[v]);
   hg_free(&p->sums), hg_free(&p->ids), hg_free(&p->rows);

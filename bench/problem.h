@@ -25,7 +25,8 @@ typedef struct {
   hg_matrix y;                                     ///< [n x f_out], or f_in without one
   hg_matrix w;                                     ///< [f_in x f_out]
   hg_csr features, transposed;                     ///< n x f_in with HG_PROBLEM_ENTRIES entries a row, and f_in x n
-  hg_real *scratch;                                ///< of hg_gemm_at, or [entries of features]
+  hg_csr kept;                                     ///< room for what dropout keeps of features
+  hg_real *scratch;                                ///< of hg_gemm_at
   hg_real *scale;                                  ///< [n]
   hg_real *gamma, *beta, *mean, *d_gamma, *d_beta; ///< [widest] each
   double *sums;                                    ///< [2 x widest]
