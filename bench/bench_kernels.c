@@ -60,7 +60,7 @@ static void sparse_weight_gradient(void *context)
 static void sparse_dropout(void *context)
 {
   hg_problem *p = context;
-  hg_dropout_apply_csr((hg_dropout){.seed = 1, .epoch = 3, .rate = 0.5}, p->ids, &p->features, &p->kept);
+  hg_dropout_keep_csr((hg_dropout){.seed = 1, .epoch = 3, .rate = 0.5}, p->ids, &p->features, &p->kept);
 }
 
 static void dropout(void *context)
