@@ -202,11 +202,11 @@ void hg_layer_pass_rows(void *context, hg_off first, hg_off n, hg_matrix *d)
   }
   if (layer->in_place) {
     const hg_layer *below = layer - 1;
-    hg_dropped_activation_gradient(below->activation, output_dropout(below, t->pass), layer->graph->ids + first, &d_x,
-                                   d);
-  } else {
-    hg_dropout_apply(hg_layer_dropout(layer, t->pass), layer->graph->ids + first, d);
+    hg_dropped_activation_gradient(below->activation, output_dropout(below, t->pass), layer->graph->ids + first, d,
+                                   &d_x);
+    return;
   }
+  hg_dropout_apply(hg_layer_dropout(layer, t->pass), layer->graph->ids + first, d);
   if (d_x.data != d->data) memcpy(d_x.data, d->data, (size_t)(n * d->cols) * sizeof *d->data);
 }
 

@@ -1,6 +1,7 @@
 #include "core/tensor/epilogue.h"
 
 #include <stddef.h>
+#include <string.h>
 #include <tgmath.h>
 
 #include "core/base/threads.h"
@@ -69,18 +70,20 @@ void hg_activate_gradient(hg_activation kind, const hg_matrix *y, hg_real scale,
   if (kind == HG_ACTIVATION_ELU) elu_gradient(y->data, 1 / scale, d_x->data, count);
 }
 
-void hg_dropped_activation_gradient(hg_activation kind, hg_dropout d, const hg_gid *ids, const hg_matrix *y,
-                                    hg_matrix *d_y)
+static void masked_scale(const hg_real *restrict d, hg_real scale, hg_off count, hg_real *restrict y)
 {
-  if (kind != HG_ACTIVATION_RELU) {
-    hg_dropout_apply(d, ids, d_y);
-    hg_activate_gradient(kind, y, hg_dropout_scale(d), d_y);
+#pragma omp simd
+  for (hg_off i = 0; i < count; i++) y[i] = y[i] > 0 ? d[i] * scale : 0;
+}
+
+void hg_dropped_activation_gradient(hg_activation kind, hg_dropout d, const hg_gid *ids, hg_matrix *d_y, hg_matrix *y)
+{
+  hg_off count = d_y->rows * d_y->cols;
+  if (kind == HG_ACTIVATION_RELU) {
+    masked_scale(d_y->data, hg_dropout_scale(d), count, y->data);
     return;
   }
-  const hg_real scale = hg_dropout_scale(d), *restrict out = y->data;
-  hg_real *restrict in = d_y->data;
-  hg_off count = d_y->rows * d_y->cols;
-#pragma omp parallel for simd schedule(static) default(none) shared(out, in, count, scale) \
-    num_threads(hg_threads()) if (count > HG_PARALLEL_FROM)
-  for (hg_off i = 0; i < count; i++) in[i] = out[i] > 0 ? in[i] * scale : 0;
+  hg_dropout_apply(d, ids, d_y);
+  hg_activate_gradient(kind, y, hg_dropout_scale(d), d_y);
+  memcpy(y->data, d_y->data, (size_t)count * sizeof *y->data);
 }

@@ -41,12 +41,11 @@ hg_real hg_dropout_scale(hg_dropout d);
 void hg_dropout_apply(hg_dropout d, const hg_gid *ids, hg_matrix *x);
 
 /**
- * The gradient of dropout after an activation: d_y becomes that of the activation's input.
- * @param y      what came out of both; with relu it tells what the mask was, else the mask is drawn again
- * @param ids    [d_y->rows] original ids of the rows
+ * The gradient of dropout after an activation, written over what came out of both: y becomes the gradient of the
+ * activation's input. With relu y tells what the mask was, else the mask is drawn again. On one thread with relu.
+ * @param ids    [y->rows] original ids of the rows     @param d_y   [like y] the gradient of y, used up
  */
-void hg_dropped_activation_gradient(hg_activation kind, hg_dropout d, const hg_gid *ids, const hg_matrix *y,
-                                    hg_matrix *d_y);
+void hg_dropped_activation_gradient(hg_activation kind, hg_dropout d, const hg_gid *ids, hg_matrix *d_y, hg_matrix *y);
 
 /**
  * y = x under dropout, without the entries that it makes zeros: at a rate of 0.8 a fifth of the work with y is left.

@@ -19,8 +19,16 @@ enum { MOST_ROWS = 12, PANEL_WIDTH = PANEL_VECTORS * LANES };
 /** All panels take their turn on so many rows of a before the next, so that a block is read from memory once. */
 enum { ROWS_PER_BLOCK = 48 };
 
-ALWAYS_INLINE void store_row(const vector *sum, int columns, hg_real beta, hg_real *c)
+ALWAYS_INLINE void store_row(const vector *sum, int count, int columns, hg_real beta, hg_real *c)
 {
+  if (columns == count * LANES) {
+#pragma GCC unroll 4
+    for (int v = 0; v < count; v++) {
+      vector_in_memory *to = (vector_in_memory *)(c + v * LANES);
+      *to = beta == 0 ? sum[v] : sum[v] + beta * *to;
+    }
+    return;
+  }
   hg_real result[PANEL_WIDTH];
   memcpy(result, sum, sizeof result);
   if (beta == 0)
@@ -46,7 +54,7 @@ ALWAYS_INLINE void panel_tile(const hg_panels *b, const hg_real *panel, int colu
   }
   int columns = b->m - column < count * LANES ? b->m - column : count * LANES;
 #pragma GCC unroll 12
-  for (int r = 0; r < rows; r++) store_row(sum[r], columns, beta, c + (hg_off)r * b->m + column);
+  for (int r = 0; r < rows; r++) store_row(sum[r], count, columns, beta, c + (hg_off)r * b->m + column);
 }
 
 ALWAYS_INLINE void panel_tiles(const hg_panels *b, int column, const hg_real *a, hg_off n, hg_real beta, hg_real *c,
@@ -107,7 +115,7 @@ ALWAYS_INLINE void at_tile(const at_task *t, int i, int rows, int count)
     }
   }
 #pragma GCC unroll 12
-  for (int r = 0; r < rows; r++) store_row(sum[r], t->columns, 1, t->c + (hg_off)(i + r) * t->stride_c);
+  for (int r = 0; r < rows; r++) store_row(sum[r], count, t->columns, 1, t->c + (hg_off)(i + r) * t->stride_c);
 }
 
 ALWAYS_INLINE void at_tiles(const at_task *t, int rows, int count)
