@@ -4,6 +4,8 @@
 
 #include "core/tensor/csr.h"
 
+typedef struct hg_bench_case hg_bench_case;
+
 /** What `halognn bench` was asked for. */
 typedef struct {
   int threads;                  ///< of each measured loop
@@ -13,10 +15,11 @@ typedef struct {
   const char *config;           ///< an experiment's file for hg_bench_epoch, or NULL
   const char *const *overrides; ///< [n_overrides] KEY=VALUE for it
   int n_overrides;
+  void (*instead)(const hg_bench_case *c); ///< called for each case, smaller than else and not timed; or NULL
 } hg_bench_options;
 
 /** Something to measure: called again and again with the same context. */
-typedef struct {
+struct hg_bench_case {
   char name[48];
   void (*run)(void *context);
   void *context;
@@ -24,7 +27,7 @@ typedef struct {
   double flops;        ///< that a call must do
   double edges;        ///< that a call goes over; 0: the case has none
   double memory_bytes; ///< of all arrays that it works on; 0: not told
-} hg_bench_case;
+};
 
 typedef struct {
   int runs;                              ///< 0: nothing was timed
@@ -93,12 +96,12 @@ hg_bench_times hg_bench_summary(double *samples, int runs);
 
 /**
  * Times the cases that are wanted and adds a row for each; the floors come from `limits`, or none for NULL.
- * HG_ERR_INTERNAL when the report is full.
+ * HG_ERR_INTERNAL when the report is full. With options->instead it adds none.
  */
 hg_status hg_bench_measure(const hg_bench_case *cases, int n, const hg_bench_options *options,
                            const hg_bench_limits *limits, hg_bench_report *report);
 
-/** Measures only the limits. */
+/** Measures only the limits; with options->instead they are 1. */
 hg_status hg_bench_limits_measure(const hg_bench_options *options, hg_bench_limits *limits);
 
 /** The adjacency of options->graph, or a random one: 169,343 rows, about 2.3 million entries. The caller frees it. */

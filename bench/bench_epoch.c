@@ -1,7 +1,7 @@
 /*
- * Whole training epochs of an experiment by phase, and the memory of its run. Without a config: the GCN that OGB measures
- * on arxiv (3 layers, 256 hidden, dropout 0.5). Beside it the floor: the sum of its kernels' floors (epoch_work.h), and
- * its flops alone over the measured peak.
+ * Whole training epochs of an experiment by phase, and the memory of its run. Without a config: the GCN that OGB
+ * measures on arxiv (3 layers, 256 hidden, dropout 0.5). Beside it the floor: the sum of its kernels' floors
+ * (epoch_work.h), and its flops alone over the measured peak.
  */
 #include <stdio.h>
 #include <stdlib.h>

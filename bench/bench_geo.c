@@ -17,17 +17,17 @@
 #include "core/tensor/gemm.h"
 #include "core/tensor/geo.h"
 
-enum { GRAPHS = 64, GRAPH_NODES = 75, NEIGHBOURS = 8, DIMS = 2, OUTPUTS = 16 };
-enum { NODES = GRAPHS * GRAPH_NODES, EDGES = NODES * NEIGHBOURS };
+enum { GRAPHS = 64, FEWEST_GRAPHS = 2, GRAPH_NODES = 75, NEIGHBOURS = 8, DIMS = 2, OUTPUTS = 16 };
 
 /** One shape's operands: of the aggregation, and of the layer around it. */
 typedef struct {
+  hg_lid n;                      ///< nodes
   hg_operator forward, backward; ///< borrowed patterns
-  const hg_real *positions;      ///< [NODES x DIMS]
+  const hg_real *positions;      ///< [n x DIMS]
   hg_geo geo;
   hg_matrix u, b, w, bias;         ///< [gates x DIMS], [gates x 1], [C K x OUTPUTS], [1 x OUTPUTS]
   hg_matrix d_u, d_b, d_w, d_bias; ///< their gradients
-  hg_matrix x, a, h;               ///< [NODES x channels], [NODES x a piece's columns], [NODES x OUTPUTS]
+  hg_matrix x, a, h;               ///< [n x channels], [n x a piece's columns], [n x OUTPUTS]
   hg_matrix d_x, d_a, d_h;         ///< their gradients
   hg_matrix arranged, d_arranged;  ///< [columns x OUTPUTS]
   hg_real *scratch;                ///< of hg_gemm_at
@@ -37,19 +37,19 @@ typedef struct {
 static hg_matrix piece_of(const layer *l, const hg_matrix *m, int column)
 {
   int left = l->geo.columns - column;
-  return hg_matrix_view(m->data, NODES, left < m->cols ? left : m->cols);
+  return hg_matrix_view(m->data, l->n, left < m->cols ? left : m->cols);
 }
 
 static void sum_piece(layer *l, int column)
 {
   hg_matrix a = piece_of(l, &l->a, column);
-  hg_geo_forward(&l->geo, &(hg_geo_piece){&l->forward, l->positions, 0, NODES, column}, &l->x, &a);
+  hg_geo_forward(&l->geo, &(hg_geo_piece){&l->forward, l->positions, 0, l->n, column}, &l->x, &a);
 }
 
 static void back_piece(layer *l, int column)
 {
   hg_matrix d_a = piece_of(l, &l->d_a, column);
-  hg_geo_backward(&l->geo, &(hg_geo_piece){&l->backward, l->positions, 0, NODES, column}, &l->x, &d_a, &l->d_x, NULL);
+  hg_geo_backward(&l->geo, &(hg_geo_piece){&l->backward, l->positions, 0, l->n, column}, &l->x, &d_a, &l->d_x, NULL);
 }
 
 static void forward(void *context)
@@ -81,7 +81,7 @@ static void layer_forward(void *context)
     sum_piece(l, column);
     hg_gemm(&a, &w, (hg_real)(column > 0), &l->h);
   }
-  hg_bias_add(&l->h, 0, NODES, l->bias.data);
+  hg_bias_add(&l->h, 0, l->n, l->bias.data);
   hg_activate(HG_ACTIVATION_RELU, &l->h);
 }
 
@@ -90,7 +90,7 @@ static void layer_both(void *context)
 {
   layer *l = context;
   layer_forward(l);
-  memcpy(l->d_h.data, l->h.data, (size_t)NODES * OUTPUTS * sizeof(hg_real)); // the gradient of half the sum of squares
+  memcpy(l->d_h.data, l->h.data, (size_t)l->n * OUTPUTS * sizeof(hg_real)); // the gradient of half the sum of squares
   hg_activate_gradient(HG_ACTIVATION_RELU, &l->h, 1, &l->d_h);
   hg_bias_gradient(&l->d_h, l->d_bias.data);
   for (int column = 0; column < l->geo.columns; column += l->a.cols) {
@@ -139,19 +139,19 @@ static hg_status layer_create(layer *l, int channels, int filters, bool shared)
              {&l->d_b, gates, 1},
              {&l->d_w, maps, OUTPUTS},
              {&l->d_bias, 1, OUTPUTS},
-             {&l->x, NODES, channels},
-             {&l->a, NODES, piece},
-             {&l->h, NODES, OUTPUTS},
-             {&l->d_x, NODES, channels},
-             {&l->d_a, NODES, piece},
-             {&l->d_h, NODES, OUTPUTS},
+             {&l->x, l->n, channels},
+             {&l->a, l->n, piece},
+             {&l->h, l->n, OUTPUTS},
+             {&l->d_x, l->n, channels},
+             {&l->d_a, l->n, piece},
+             {&l->d_h, l->n, OUTPUTS},
              {&l->arranged, l->geo.columns, OUTPUTS},
              {&l->d_arranged, l->geo.columns, OUTPUTS}};
   for (size_t m = 0; m < sizeof all / sizeof *all; m++) {
     HG_TRY(hg_matrix_create(all[m].m, all[m].rows, all[m].cols, what));
     fill(all[m].m, m);
   }
-  HG_TRY(HG_ALLOC(l->scratch, hg_gemm_at_scratch(NODES, piece, OUTPUTS), what));
+  HG_TRY(HG_ALLOC(l->scratch, hg_gemm_at_scratch(l->n, piece, OUTPUTS), what));
   hg_geo_set_gates(&l->geo, &l->u, l->b.data);
 done:
   return rc;
@@ -183,13 +183,13 @@ static void nearest(const hg_real *positions, hg_lid i, hg_lid *row)
     if (taken[j]) row[n++] = first + j;
 }
 
-static hg_status graphs_create(hg_csr *a, hg_matrix *positions)
+static hg_status graphs_create(hg_csr *a, hg_matrix *positions, hg_lid n)
 {
   hg_status rc = HG_OK;
-  HG_TRY(hg_matrix_create(positions, NODES, DIMS, "positions"));
+  HG_TRY(hg_matrix_create(positions, n, DIMS, "positions"));
   fill(positions, 1);
-  HG_TRY(hg_csr_create(a, NODES, NODES, EDGES, false, "graphs of the benchmark"));
-  for (hg_lid i = 0; i < NODES; i++) {
+  HG_TRY(hg_csr_create(a, n, n, (hg_off)n * NEIGHBOURS, false, "graphs of the benchmark"));
+  for (hg_lid i = 0; i < n; i++) {
     a->indptr[i + 1] = a->indptr[i] + NEIGHBOURS;
     nearest(positions->data, i, a->indices + a->indptr[i]);
   }
@@ -212,6 +212,7 @@ static hg_status measure(layer *l, int channels, int filters, bool shared, size_
                    {"layer forward", layer_forward, 1, 0, 1},
                    {"layer both", layer_both, 1, 1, 3}};
   const double columns = (double)channels * filters, gates = shared ? filters : columns;
+  const double edges = (double)l->n * NEIGHBOURS;
   const double there = gates * (2 * DIMS + 1) + columns * 2,
                back = gates * (4 * DIMS + (shared ? 3 : 2)) + columns * (shared ? 4 : 0);
   hg_bench_case cases[CASES];
@@ -221,10 +222,10 @@ static hg_status measure(layer *l, int channels, int filters, bool shared, size_
     snprintf(c->name, sizeof c->name, "geo %s %d x %d%s", list[k].name, channels, filters, shared ? " shared" : "");
     c->run = list[k].run;
     c->context = l;
-    c->edges = EDGES;
+    c->edges = edges;
     c->memory_bytes = list[k].gemms > 1 ? (double)memory : 0;
     c->flops =
-        EDGES * (there * list[k].forward + back * list[k].backward) + list[k].gemms * 2.0 * NODES * columns * OUTPUTS;
+        edges * (there * list[k].forward + back * list[k].backward) + list[k].gemms * 2.0 * l->n * columns * OUTPUTS;
   }
   return hg_bench_measure(cases, CASES, options, limits, report);
 }
@@ -234,8 +235,10 @@ static hg_status run_shape(hg_csr a[2], const hg_matrix *positions, const int sh
 {
   hg_status rc = HG_OK;
   size_t before = hg_alloc_bytes();
-  layer l = {.forward = {.a = &a[0], .n_self = NODES},
-             .backward = {.a = &a[1], .n_self = NODES},
+  const hg_lid n = (hg_lid)positions->rows;
+  layer l = {.n = n,
+             .forward = {.a = &a[0], .n_self = n},
+             .backward = {.a = &a[1], .n_self = n},
              .positions = positions->data};
   HG_TRY(layer_create(&l, shape[0], shape[1], shape[2]));
   HG_TRY(measure(&l, shape[0], shape[1], shape[2], hg_alloc_bytes() - before, options, limits, report));
@@ -250,7 +253,7 @@ hg_status hg_bench_geo(const hg_bench_options *options, hg_bench_report *report)
   hg_status rc = HG_OK;
   hg_csr a[2] = {0};
   hg_matrix positions = {0};
-  HG_TRY(graphs_create(&a[0], &positions));
+  HG_TRY(graphs_create(&a[0], &positions, GRAPH_NODES * (options->instead ? FEWEST_GRAPHS : GRAPHS)));
   HG_TRY(hg_csr_transpose(&a[1], &a[0], NULL));
   for (int threads = 1; threads <= options->threads;
        threads += threads < options->threads ? options->threads - threads : 1) {

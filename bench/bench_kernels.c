@@ -143,52 +143,52 @@ static void squared_error(void *context)
 typedef struct {
   const char *name;
   void (*run)(void *context);
-  unsigned needs; ///< hg_problem_needs
   double passes;  ///< numbers moved a row and column (of f_in), where it is no product
+  unsigned needs; ///< hg_problem_needs
   bool on_graph;  ///< in each order of the nodes
   int shapes[8][2];
 } kernel;
 
 static const kernel kernels[] = {
-    {"spmm", spmm, HG_PROBLEM_X | HG_PROBLEM_Y, 2, true, {{16}, {32}, {64}, {100}, {128}, {256}, {602}}},
+    {"spmm", spmm, 2, HG_PROBLEM_X | HG_PROBLEM_Y, true, {{16}, {32}, {64}, {100}, {128}, {256}, {602}}},
     {"spmm unweighted",
      spmm_unweighted,
-     HG_PROBLEM_X | HG_PROBLEM_Y,
      2,
+     HG_PROBLEM_X | HG_PROBLEM_Y,
      true,
      {{16}, {32}, {64}, {100}, {128}, {256}, {602}}},
-    {"gemm", gemm, HG_PROBLEM_X | HG_PROBLEM_Y, 0, false, {{128, 256}, {256, 256}, {602, 256}, {256, 40}, {256, 41}}},
+    {"gemm", gemm, 0, HG_PROBLEM_X | HG_PROBLEM_Y, false, {{128, 256}, {256, 256}, {602, 256}, {256, 40}, {256, 41}}},
     {"gemm input gradient",
      gemm_input_gradient,
-     HG_PROBLEM_X | HG_PROBLEM_Y,
      0,
+     HG_PROBLEM_X | HG_PROBLEM_Y,
      false,
      {{128, 256}, {256, 256}, {602, 256}, {256, 40}, {256, 41}}},
     {"gemm weight gradient",
      gemm_weight_gradient,
-     HG_PROBLEM_X | HG_PROBLEM_Y | HG_PROBLEM_SCRATCH,
      0,
+     HG_PROBLEM_X | HG_PROBLEM_Y | HG_PROBLEM_SCRATCH,
      false,
      {{128, 256}, {256, 256}, {602, 256}, {256, 40}, {256, 41}}},
-    {"sparse features", sparse, HG_PROBLEM_SPARSE | HG_PROBLEM_Y, 0, false, {{1433, 16}, {1433, 256}}},
+    {"sparse features", sparse, 0, HG_PROBLEM_SPARSE | HG_PROBLEM_Y, false, {{1433, 16}, {1433, 256}}},
     {"sparse weight gradient",
      sparse_weight_gradient,
-     HG_PROBLEM_SPARSE | HG_PROBLEM_Y,
      0,
+     HG_PROBLEM_SPARSE | HG_PROBLEM_Y,
      false,
      {{1433, 16}, {1433, 256}}},
-    {"sparse dropout", sparse_dropout, HG_PROBLEM_SPARSE, 0, false, {{1433}}},
-    {"dropout", dropout, HG_PROBLEM_Y, 2, false, {{64}, {256}}},
-    {"bias and relu", bias_relu, HG_PROBLEM_Y, 2, false, {{64}, {256}}},
-    {"relu gradient", relu_gradient, HG_PROBLEM_X | HG_PROBLEM_Y, 3, false, {{64}, {256}}},
-    {"bias gradient", bias_gradient, HG_PROBLEM_X, 1, false, {{64}, {256}}},
-    {"layer norm", layer_norm, HG_PROBLEM_X | HG_PROBLEM_Y, 3, false, {{64}, {256}}},
-    {"layer norm gradient", layer_norm_gradient, HG_PROBLEM_X | HG_PROBLEM_Y, 3, false, {{64}, {256}}},
-    {"batch norm", batch_norm, HG_PROBLEM_X | HG_PROBLEM_Y, 4, false, {{64}, {256}}},
-    {"batch norm gradient", batch_norm_gradient, HG_PROBLEM_X | HG_PROBLEM_Y, 5, false, {{64}, {256}}},
-    {"cross entropy", cross_entropy, HG_PROBLEM_X | HG_PROBLEM_Y | HG_PROBLEM_TRUTH, 2, false, {{7}, {40}, {41}}},
-    {"binary cross entropy", binary_cross_entropy, HG_PROBLEM_X | HG_PROBLEM_Y | HG_PROBLEM_TRUTH, 2, false, {{40}}},
-    {"squared error", squared_error, HG_PROBLEM_X | HG_PROBLEM_Y | HG_PROBLEM_TRUTH, 3, false, {{40}}},
+    {"sparse dropout", sparse_dropout, 0, HG_PROBLEM_SPARSE, false, {{1433}}},
+    {"dropout", dropout, 2, HG_PROBLEM_Y, false, {{64}, {256}}},
+    {"bias and relu", bias_relu, 2, HG_PROBLEM_Y, false, {{64}, {256}}},
+    {"relu gradient", relu_gradient, 3, HG_PROBLEM_X | HG_PROBLEM_Y, false, {{64}, {256}}},
+    {"bias gradient", bias_gradient, 1, HG_PROBLEM_X, false, {{64}, {256}}},
+    {"layer norm", layer_norm, 3, HG_PROBLEM_X | HG_PROBLEM_Y, false, {{64}, {256}}},
+    {"layer norm gradient", layer_norm_gradient, 3, HG_PROBLEM_X | HG_PROBLEM_Y, false, {{64}, {256}}},
+    {"batch norm", batch_norm, 4, HG_PROBLEM_X | HG_PROBLEM_Y, false, {{64}, {256}}},
+    {"batch norm gradient", batch_norm_gradient, 5, HG_PROBLEM_X | HG_PROBLEM_Y, false, {{64}, {256}}},
+    {"cross entropy", cross_entropy, 2, HG_PROBLEM_X | HG_PROBLEM_Y | HG_PROBLEM_TRUTH, false, {{7}, {40}, {41}}},
+    {"binary cross entropy", binary_cross_entropy, 2, HG_PROBLEM_X | HG_PROBLEM_Y | HG_PROBLEM_TRUTH, false, {{40}}},
+    {"squared error", squared_error, 3, HG_PROBLEM_X | HG_PROBLEM_Y | HG_PROBLEM_TRUTH, false, {{40}}},
 };
 
 // what a call must do: operands read once, results written once

@@ -4,7 +4,7 @@
 
 /**
  * What an epoch of training on one graph must do at least, as the sum over its kernels of what each must compute, read
- * and write. A kernel's operands count once however often it goes over them, and nothing is saved by fusing kernels: one
+ * and write. A kernel's operands count once however often it goes over them. Nothing is saved by fusing kernels: one
  * that is fused with its neighbour can be faster than the sum of their floors.
  */
 typedef struct {

@@ -9,6 +9,7 @@
 #         scripts   the scripts say what is wrong
 #         build     gcc and clang, warnings are errors
 #         unit      Criterion, one program a folder        mpi    cases under mpirun        cli    the program on files
+#         budget    instructions of each kernel, by callgrind, against those stored (scripts/instruction_budget.sh)
 #         float64   unit and MPI tests in double precision
 #         asan      unit and MPI tests (up to ASAN_RANKS, 2) under AddressSanitizer and UBSan
 #         tidy      clang-tidy and cppcheck
@@ -21,7 +22,7 @@
 . "$(dirname "$0")/common.sh"
 cd "$ROOT"
 
-stages=(deps format style scripts build unit mpi cli float64 asan tidy fuzz parity install docs readme)
+stages=(deps format style scripts build unit mpi cli budget float64 asan tidy fuzz parity install docs readme)
 jobs=${JOBS:-$(cores)}
 logs=$ROOT/build/test-logs
 stage_limit=1200 # seconds; a stage that takes longer hangs
@@ -78,6 +79,10 @@ stage_mpi() {
 stage_cli() {
   build release release
   run_ctest release '^cli$'
+}
+stage_budget() {
+  build release release
+  scripts/instruction_budget.sh
 }
 stage_float64() {
   build float64 float64
