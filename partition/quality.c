@@ -57,14 +57,13 @@ hg_status hg_quality_measure(const hg_graph *graph, const hg_parts_index *index,
 hg_status hg_quality_json(const hg_quality *q, char **json)
 {
   *json = NULL;
-  json_t *object =
-      json_pack("{s:i, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:I, s:s, s:f, s:I, s:I}", "parts", q->n_parts, "edge_cut",
-                (json_int_t)q->edge_cut, "volume", (json_int_t)q->volume, "halo_max", (json_int_t)q->halo_max,
-                "halo_min", (json_int_t)q->halo_min, "interior_fraction", q->interior_fraction, "node_imbalance",
-                q->node_imbalance, "edge_imbalance", q->edge_imbalance, "label_imbalance", q->label_imbalance,
-                "seconds", q->seconds, "peak_bytes", (json_int_t)q->peak_bytes, "order", q->order, "reorder_seconds",
-                q->reorder_seconds, "fetches_before", (json_int_t)q->fetches_before, "fetches_after",
-                (json_int_t)q->fetches_after);
+  json_t *object = json_pack(
+      "{s:i, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:I, s:s, s:f, s:I, s:I}", "parts", q->n_parts, "edge_cut",
+      (json_int_t)q->edge_cut, "volume", (json_int_t)q->volume, "halo_max", (json_int_t)q->halo_max, "halo_min",
+      (json_int_t)q->halo_min, "interior_fraction", q->interior_fraction, "node_imbalance", q->node_imbalance,
+      "edge_imbalance", q->edge_imbalance, "label_imbalance", q->label_imbalance, "seconds", q->seconds, "peak_bytes",
+      (json_int_t)q->peak_bytes, "order", q->order, "reorder_seconds", q->reorder_seconds, "fetches_before",
+      (json_int_t)q->fetches_before, "fetches_after", (json_int_t)q->fetches_after);
   char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
   json_decref(object);
   if (!text) return hg_fail(HG_ERR_INTERNAL, "the figures of the partition are not finite");
@@ -82,13 +81,12 @@ hg_status hg_quality_parse(const char *json, hg_quality *quality)
   hg_quality q = {0};
   json_t *object = json_loads(json ? json : "", 0, &error);
   if (!object) return hg_fail(HG_ERR_INPUT, "figures of the partition: %s", error.text);
-  int failed = json_unpack_ex(object, &error, 0, "{s:i, s:I, s:I, s:I, s:I, s:F, s:F, s:F, s:F, s:F, s:I, s?s, s?F, s?I, s?I}",
-                              "parts",
-                              &q.n_parts, "edge_cut", &cut, "volume", &volume, "halo_max", &halo_max, "halo_min",
-                              &halo_min, "interior_fraction", &q.interior_fraction, "node_imbalance", &q.node_imbalance,
-                              "edge_imbalance", &q.edge_imbalance, "label_imbalance", &q.label_imbalance, "seconds",
-                              &q.seconds, "peak_bytes", &peak, "order", &order, "reorder_seconds", &q.reorder_seconds, "fetches_before",
-                              &before, "fetches_after", &after);
+  int failed = json_unpack_ex(
+      object, &error, 0, "{s:i, s:I, s:I, s:I, s:I, s:F, s:F, s:F, s:F, s:F, s:I, s?s, s?F, s?I, s?I}", "parts",
+      &q.n_parts, "edge_cut", &cut, "volume", &volume, "halo_max", &halo_max, "halo_min", &halo_min,
+      "interior_fraction", &q.interior_fraction, "node_imbalance", &q.node_imbalance, "edge_imbalance",
+      &q.edge_imbalance, "label_imbalance", &q.label_imbalance, "seconds", &q.seconds, "peak_bytes", &peak, "order",
+      &order, "reorder_seconds", &q.reorder_seconds, "fetches_before", &before, "fetches_after", &after);
   snprintf(q.order, sizeof q.order, "%s", failed ? "" : order);
   json_decref(object);
   if (failed) return hg_fail(HG_ERR_INPUT, "figures of the partition: %s", error.text);

@@ -12,8 +12,8 @@ typedef struct {
   double node_imbalance, edge_imbalance, label_imbalance; ///< largest part / mean; 1 is even; 0 where there is nothing
   double seconds;                                         ///< taken to partition, by the caller
   size_t peak_bytes;                                      ///< of this process while it did, by the caller
-  char order[16];         ///< of the nodes in a part: a name of hg_orders, by the caller as what follows
-  double reorder_seconds; ///< not in `seconds`
+  char order[16];                       ///< of the nodes in a part: a name of hg_orders, by the caller as what follows
+  double reorder_seconds;               ///< not in `seconds`
   hg_off fetches_before, fetches_after; ///< hg_reordered
 } hg_quality;
 
@@ -23,7 +23,10 @@ hg_status hg_quality_measure(const hg_graph *graph, const hg_parts_index *index,
 /** As a JSON object, for hg_parts_index.quality_json; hg_alloc, the caller frees. */
 hg_status hg_quality_json(const hg_quality *quality, char **json);
 
-/** Reads what hg_quality_json wrote; what is said of the order may be missing. HG_ERR_INPUT for a text that is no such object, naming the key. */
+/**
+ * Reads what hg_quality_json wrote; what is said of the order may be missing. HG_ERR_INPUT for a text that is no such
+ * object, naming the key.
+ */
 hg_status hg_quality_parse(const char *json, hg_quality *quality);
 
 /**

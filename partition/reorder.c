@@ -1,8 +1,10 @@
 #include "partition/reorder.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "core/base/alloc.h"
+#include "core/base/suggest.h"
 #include "partition/groups.h"
 
 const hg_order hg_orders[] = {
@@ -15,6 +17,22 @@ const hg_order hg_orders[] = {
     [HG_ORDER_KINDS] = {0},
 };
 
+hg_status hg_order_find(const char *name, hg_order_kind *kind)
+{
+  const char *names[HG_ORDER_KINDS + 1] = {0};
+  char list[128] = "";
+  for (int o = 0; o < HG_ORDER_KINDS; o++) {
+    names[o] = hg_orders[o].name;
+    *kind = (hg_order_kind)o;
+    if (strcmp(name, names[o]) == 0) return HG_OK;
+    size_t used = strlen(list);
+    snprintf(list + used, sizeof list - used, "%s%s", o ? ", " : "", names[o]);
+  }
+  const char *near = hg_suggest(name, names);
+  return hg_fail(HG_ERR_INPUT, "found '%s', expected one of %s%s%s%s", name, list, near ? "; did you mean '" : "",
+                 near ? near : "", near ? "'?" : "");
+}
+
 static const double WORTH = 0.8;      // the share of file order's fetches that another order may have left
 static const double WORTH_MORE = 0.9; // rcm, of what cluster has left: at equal counts cluster's SpMM is faster
 
@@ -23,8 +41,8 @@ typedef struct {
   const hg_graph *graph;
   const int32_t *part_of;
   int k;
-  int32_t *group; ///< [n]
-  hg_off *start;  ///< [2 k + 1]
+  int32_t *group;  ///< [n]
+  hg_off *start;   ///< [2 k + 1]
   hg_lid *grouped; ///< [n]
 } trial;
 

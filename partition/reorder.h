@@ -5,11 +5,14 @@
 /** A way to number nodes so that neighbours are near, and their rows still in a cache when they are needed again. */
 typedef struct {
   const char *name, *help;
-  /** order[0 .. nodes) = old numbers, a permutation; NULL for auto, which hg_reorder chooses. A function of the graph. */
+  /** order[0 .. nodes) = old numbers, a permutation; NULL for auto, which hg_reorder chooses. */
   hg_status (*run)(const hg_graph *graph, hg_lid *order);
 } hg_order;
 
 extern const hg_order hg_orders[]; ///< by hg_order_kind; ends with a NULL name
+
+/** The order called `name`; HG_ERR_INPUT names those that exist. */
+hg_status hg_order_find(const char *name, hg_order_kind *kind);
 
 hg_status hg_order_none(const hg_graph *graph, hg_lid *order);
 
@@ -35,7 +38,7 @@ hg_status hg_order_cluster(const hg_graph *graph, hg_lid *order);
 
 /** What was chosen, and what it is worth: rows fetched by one aggregation into a cache of HG_CACHE_ROWS rows. */
 typedef struct {
-  hg_order_kind order; ///< never HG_ORDER_AUTO
+  hg_order_kind order;                  ///< never HG_ORDER_AUTO
   hg_off fetches_before, fetches_after; ///< in file order and in this one
 } hg_reordered;
 

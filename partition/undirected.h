@@ -7,9 +7,9 @@
  */
 typedef struct {
   hg_lid n;
-  const hg_off *indptr;   ///< [n + 1]
-  const hg_lid *indices;  ///< [indptr[n]]
-  hg_off *own_indptr;     ///< NULL when borrowed
+  const hg_off *indptr;  ///< [n + 1]
+  const hg_lid *indices; ///< [indptr[n]]
+  hg_off *own_indptr;    ///< NULL when borrowed
   hg_lid *own_indices;
 } hg_undirected;
 

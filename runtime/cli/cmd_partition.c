@@ -10,9 +10,10 @@
 #include "core/graph/store.h"
 #include "partition/cache.h"
 #include "partition/quality.h"
+#include "partition/reorder.h"
 #include "runtime/cli/command.h"
 
-enum { PATH_SIZE = 4096, KEY_OBJECTIVE = 256, KEY_BALANCE, KEY_IMBALANCE, KEY_SEED, KEY_DRY_RUN };
+enum { PATH_SIZE = 4096, KEY_OBJECTIVE = 256, KEY_BALANCE, KEY_IMBALANCE, KEY_SEED, KEY_ORDER, KEY_DRY_RUN };
 
 typedef struct {
   const char *graph, *output;
@@ -30,6 +31,8 @@ static const struct argp_option options[] = {
     {"balance", KEY_BALANCE, "LIST", 0, "metis: what the parts have equal shares of, as nodes,edges,labels (nodes)", 0},
     {"imbalance", KEY_IMBALANCE, "X", 0, "metis: allowed largest part / mean part (1.05)", 0},
     {"seed", KEY_SEED, "N", 0, "of metis and random (1)", 0},
+    {"order", KEY_ORDER, "NAME", 0,
+     "of the nodes in a part, for the cache: auto (the default), cluster, metis, rcm, degree or none", 0},
     {"dry-run", KEY_DRY_RUN, NULL, 0, "predict memory and time, do nothing", 0},
     {0},
 };
@@ -79,6 +82,12 @@ static int read_balance(const char *text, int *balance)
   }
 }
 
+static int read_order(const char *text, hg_order_kind *order)
+{
+  hg_status rc = hg_order_find(text, order);
+  return rc == HG_OK ? 0 : hg_command_error("--order: %s", hg_error_text());
+}
+
 static int on_argument(arguments *a, const char *arg, unsigned number)
 {
   if (number > 0) return hg_command_error("found a second argument '%s', expected GRAPH.hg alone", arg);
@@ -122,6 +131,8 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
     error = read_number("--seed", arg, 0, INT64_MAX, &number);
     a->partition.seed = (uint64_t)number;
     return error;
+  case KEY_ORDER:
+    return read_order(arg, &a->partition.order);
   case KEY_DRY_RUN:
     a->dry_run = true;
     return 0;
@@ -172,6 +183,9 @@ static void print_figures(const arguments *a, const hg_store_header *header, con
   printf("  largest / mean part    nodes %.3f, edges %.3f", q->node_imbalance, q->edge_imbalance);
   if (q->label_imbalance > 0) printf(", training nodes %.3f", q->label_imbalance);
   printf("\n  took                   %.3f s, peak memory %.1f MiB\n", q->seconds, mib((double)q->peak_bytes));
+  printf("  order of nodes         %s: %" PRId64 " rows fetched an aggregation, %" PRId64
+         " in file order; took %.3f s\n",
+         q->order, q->fetches_after, q->fetches_before, q->reorder_seconds);
 }
 
 static hg_status report(const arguments *a)

@@ -48,6 +48,7 @@ typedef struct {
     int balance; ///< HG_BALANCE_ bits
     double imbalance;
     uint64_t seed;
+    hg_order_kind order;
   } partition;
   hg_model_options model; ///< input_dropout < 0 before hg_config_resolve: same as dropout
   hg_augment_options augment;

@@ -33,7 +33,7 @@ typedef struct {
   double epoch_seconds_median;
   int64_t halo_bytes_per_epoch, halo_messages_per_epoch;
   int64_t edge_cut, halo_nodes;
-  double partition_seconds, load_seconds, total_seconds, coordinator_seconds_per_epoch;
+  double partition_seconds, reorder_seconds, load_seconds, total_seconds, coordinator_seconds_per_epoch;
   int64_t peak_rss_bytes, planned_bytes, used_bytes; ///< max over ranks
   int64_t start_rss_bytes; ///< resident before anything was loaded: the program and its libraries; max over ranks
   int64_t n_parameters;

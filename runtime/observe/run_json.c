@@ -138,6 +138,7 @@ static json_t *summary_json(const hg_run_summary *s)
   json_object_set_new(object, "edge_cut", json_integer(s->edge_cut));
   json_object_set_new(object, "halo_nodes", json_integer(s->halo_nodes));
   json_object_set_new(object, "partition_seconds", real(s->partition_seconds));
+  json_object_set_new(object, "reorder_seconds", real(s->reorder_seconds));
   json_object_set_new(object, "load_seconds", real(s->load_seconds));
   json_object_set_new(object, "total_seconds", real(s->total_seconds));
   json_object_set_new(object, "coordinator_seconds_per_epoch", real(s->coordinator_seconds_per_epoch));

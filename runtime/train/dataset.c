@@ -20,6 +20,7 @@ static hg_partition_options partition_options(const hg_config *config)
   o.balance = config->partition.balance;
   o.imbalance = config->partition.imbalance;
   o.seed = config->partition.seed;
+  o.order = config->partition.order;
   return o;
 }
 
@@ -127,6 +128,7 @@ static hg_status read_alone(hg_dataset *d, const hg_config *config, int rank, bo
   HG_TRY(hg_store_read_parts_index(d->parts_path, rank, &index));
   json_t *quality = json_loads(index.quality_json ? index.quality_json : "{}", 0, NULL);
   d->partition_seconds = json_number_value(json_object_get(quality, "seconds"));
+  d->reorder_seconds = json_number_value(json_object_get(quality, "reorder_seconds"));
   d->edge_cut = json_integer_value(json_object_get(quality, "edge_cut"));
   d->halo_nodes = index.halo_offsets[index.n_parts];
   json_decref(quality);

@@ -14,6 +14,7 @@ typedef struct {
   hg_labelled labelled;         ///< of the owned nodes
   hg_scales scales;             ///< of the training nodes; `position` is 0 until the graph is placed by its mean edge
   double partition_seconds;     ///< of the partitioner, whenever it ran
+  double reorder_seconds;       ///< of ordering the nodes in the parts, then too
   int64_t edge_cut, halo_nodes; ///< of the whole partition
 } hg_dataset;
 

@@ -33,7 +33,8 @@ static hg_status load(hg_trainer *t, const hg_trained *trained)
                              .n_edges = d->header.n_edges,
                              .edge_cut = d->edge_cut,
                              .halo_nodes = d->halo_nodes,
-                             .partition_seconds = d->partition_seconds};
+                             .partition_seconds = d->partition_seconds,
+                             .reorder_seconds = d->reorder_seconds};
 done:
   return rc;
 }

@@ -164,6 +164,7 @@ static hg_run_summary summarize(hg_run *run, hg_status outcome, double load_seco
                       .edge_cut = t->facts.edge_cut,
                       .halo_nodes = t->facts.halo_nodes,
                       .partition_seconds = t->facts.partition_seconds,
+                      .reorder_seconds = t->facts.reorder_seconds,
                       .load_seconds = load_seconds,
                       .total_seconds = total_seconds,
                       .coordinator_seconds_per_epoch = run->n_epochs ? maxima[3] / (double)run->n_epochs : NAN,

@@ -15,7 +15,7 @@ typedef struct {
   uint64_t fingerprint;
   hg_off n_items, n_nodes, n_edges; ///< of all ranks
   int64_t edge_cut, halo_nodes;
-  double partition_seconds;
+  double partition_seconds, reorder_seconds;
 } hg_data_facts;
 
 /** One rank's model, data and optimiser: everything between the config and the epochs. */

@@ -1,4 +1,5 @@
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -42,7 +43,27 @@ Test(cli_partition, prints_the_figures_and_writes_the_parts)
     expect_contains(&r, "interior nodes");
     expect_contains(&r, "largest / mean part");
     expect_contains(&r, "peak memory");
+    expect_contains(&r, "order of nodes         none: ");
     cr_expect_eq(access(path_in(folder, "p.hg"), R_OK), 0);
+    run_free(&r);
+  }
+}
+
+Test(cli_partition, orders_the_nodes_as_asked)
+{
+  const char *orders[] = {"cluster", "metis", "rcm", "degree", "none"};
+  for (int o = 0; o < 5; o++) {
+    char line[64];
+    snprintf(line, sizeof line, "order of nodes         %s: ", orders[o]);
+    run_result r = run_in(
+        folder, LIMIT_S,
+        (const char *const[]){HALOGNN, "partition", "g.hg", "-k", "1", "--order", orders[o], "-o", "p.hg", NULL});
+    cr_expect_eq(r.status, 0, "%s", r.err);
+    expect_contains(&r, line);
+    expect_contains(&r, "rows fetched an aggregation");
+    run_free(&r);
+    r = run_in(folder, LIMIT_S, (const char *const[]){HALOGNN, "info", "p.hg", NULL});
+    expect_contains(&r, "fetches_before");
     run_free(&r);
   }
 }
@@ -63,8 +84,8 @@ Test(cli_partition, without_output_goes_where_train_looks)
 {
   run_result r = run_in(folder, LIMIT_S, (const char *const[]){HALOGNN, "partition", "g.hg", "-k", "1", NULL});
   cr_expect_eq(r.status, 0, "%s", r.err);
-  expect_contains(&r, "g.parts/k1-metis-volume-nodes-1.05-seed1.hg: 1 part of 100 nodes");
-  cr_expect_eq(access(path_in(folder, "g.parts/k1-metis-volume-nodes-1.05-seed1.hg"), R_OK), 0);
+  expect_contains(&r, "g.parts/k1-metis-volume-nodes-1.05-seed1-auto.hg: 1 part of 100 nodes");
+  cr_expect_eq(access(path_in(folder, "g.parts/k1-metis-volume-nodes-1.05-seed1-auto.hg"), R_OK), 0);
   run_free(&r);
 }
 
@@ -107,6 +128,10 @@ static const bad_case bad[] = {
     {{"g.hg", "-k", "2", "--seed", "-1"},
      "halognn: --seed: found '-1', expected a whole number from 0 to 9223372036854775807; see `halognn partition "
      "--help`\n"},
+    {{"g.hg", "-k", "2", "--order", "rcmm"},
+     "halognn: --order: found 'rcmm', expected one of auto, cluster, metis, rcm, degree, none; did you mean 'rcm'?; "
+     "see "
+     "`halognn partition --help`\n"},
     {{"g.hg", "-k", "2", "-m", "metiss", "-o", "p.hg"},
      "halognn: unknown partition method 'metiss', did you mean 'metis'?: expected one of metis, random, block\n"},
     {{"g.hg", "-k", "101", "-o", "p.hg"},

@@ -79,6 +79,7 @@ Test(cli_train, the_summary_has_its_fixed_keys)
                                      "edge_cut",
                                      "halo_nodes",
                                      "partition_seconds",
+                                     "reorder_seconds",
                                      "peak_rss_bytes"};
   runs(2, "train c.yaml --quiet --output r");
   json_t *s = load_json(folder, "r/summary.json");

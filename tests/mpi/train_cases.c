@@ -6,6 +6,7 @@
 
 #include "comm/reduce.h"
 #include "core/base/alloc.h"
+#include "partition/reorder.h"
 #include "runtime/train/run.h"
 #include "runtime/train/trainer.h"
 #include "tests/mpi/train_graph.h"
@@ -91,6 +92,28 @@ static void ranks_follow_one_with_mlp(hg_world *world)
   g.sparse_features = true;
   check_follows_one_for(world, &g, 30,
                         OPTIONS("model.type=mlp", "model.dropout=0.4", "model.layers=3", "model.norm=batch"));
+}
+
+// the order of the nodes in their parts changes nothing but rounding
+static void orders_follow_file_order(hg_world *world)
+{
+  static const char *const names[] = {"auto", "cluster", "metis", "rcm", "degree"};
+  enum { FEW = 20 };
+  char path[HG_PATH_MAX];
+  double expected[FEW], found[FEW];
+  train_graph g = train_graph_default();
+  g.n = 2500; // more than one block of METIS
+  check_ok(train_graph_write(world, &g, path));
+  hg_config config = train_config(path);
+  train_configure(&config, OPTIONS("model.dropout=0.5", "model.input_dropout=0.2", "train.epochs=20"));
+  config.partition.order = HG_ORDER_NONE;
+  train_curve(world, &config, FEW, expected);
+  for (int o = 0; o < 5; o++) {
+    check_ok(hg_order_find(names[o], &config.partition.order));
+    train_curve(world, &config, FEW, found);
+    check_train_curves(found, expected, FEW, train_exact ? 1e-9 : 1e-4, names[o]);
+  }
+  train_graph_remove(world, path);
 }
 
 // all labelled nodes in one place: most parts have none; and a graph in pieces
@@ -266,6 +289,7 @@ static void geogcn_says_what_it_needs(hg_world *world)
 const mpi_case train_cases[] = {
     {"train/ranks_follow_one_with_dropout", ranks_follow_one_with_dropout, "1 2 3 4 7 8"},
     {"train/ranks_follow_one_with_norms", ranks_follow_one_with_norms, "2 3 7"},
+    {"train/orders_follow_file_order", orders_follow_file_order, "1 3"},
     {"train/parts_without_labels_train", parts_without_labels_train, "3 7"},
     {"train/same_run_same_bits", same_run_same_bits, "1 3 4"},
     {"train/local_every_step_is_allreduce", local_every_step_is_allreduce, "1 3"},

@@ -26,14 +26,17 @@ Test(cache, path_tells_all_that_decides_the_parts)
     hg_partition_options options;
     const char *path;
   } cases[] = {
-      {"cora.hg", 4, {"metis", HG_OBJECTIVE_VOLUME, 1, 1.05, 1}, "cora.parts/k4-metis-volume-nodes-1.05-seed1.hg"},
+      {"cora.hg",
+       4,
+       {"metis", HG_OBJECTIVE_VOLUME, 1, 1.05, 1, HG_ORDER_AUTO},
+       "cora.parts/k4-metis-volume-nodes-1.05-seed1-auto.hg"},
       {"/a/b.c",
        2,
-       {"metis", HG_OBJECTIVE_CUT, 7, 1.1, 9},
-       "/a/b.c.parts/k2-metis-cut-nodes-edges-labels-1.1-seed9.hg"},
-      {"x.hg", 2, {"metis", HG_OBJECTIVE_CUT, 0, 1, 0}, "x.parts/k2-metis-cut-nodes-1-seed0.hg"},
-      {"x.hg", 3, {"random", HG_OBJECTIVE_CUT, 7, 1.1, 9}, "x.parts/k3-random-seed9.hg"},
-      {"x.hg", 3, {"block", HG_OBJECTIVE_CUT, 7, 1.1, 9}, "x.parts/k3-block.hg"},
+       {"metis", HG_OBJECTIVE_CUT, 7, 1.1, 9, HG_ORDER_METIS},
+       "/a/b.c.parts/k2-metis-cut-nodes-edges-labels-1.1-seed9-metis.hg"},
+      {"x.hg", 2, {"metis", HG_OBJECTIVE_CUT, 0, 1, 0, HG_ORDER_NONE}, "x.parts/k2-metis-cut-nodes-1-seed0-none.hg"},
+      {"x.hg", 3, {"random", HG_OBJECTIVE_CUT, 7, 1.1, 9, HG_ORDER_RCM}, "x.parts/k3-random-seed9-rcm.hg"},
+      {"x.hg", 3, {"block", HG_OBJECTIVE_CUT, 7, 1.1, 9, HG_ORDER_CLUSTER}, "x.parts/k3-block-cluster.hg"},
   };
   char path[128];
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -59,6 +62,9 @@ Test(cache, holds_for_the_same_graph_and_options_only)
   options.seed = 2;
   cr_expect_not(hg_parts_cache_valid(path, graph, 3, &options), "another seed");
   options.seed = 1;
+  options.order = HG_ORDER_RCM;
+  cr_expect_not(hg_parts_cache_valid(path, graph, 3, &options), "another order");
+  options.order = HG_ORDER_AUTO;
   write_graph(graph, GRAPH_SYMMETRIC, 50, 2);
   cr_expect_not(hg_parts_cache_valid(path, graph, 3, &options), "another graph under the same name");
   write_graph(graph, GRAPH_SYMMETRIC, 50, 1);

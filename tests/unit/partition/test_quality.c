@@ -87,7 +87,7 @@ Test(quality, of_one_part_and_of_no_edges)
 
 Test(quality, comes_back_from_its_json)
 {
-  hg_quality q = {4, (hg_off)1 << 40, 17, 9, 1, 0.25, 1.01, 1.5, 0, 3.25, (size_t)5 << 30}, back;
+  hg_quality q = {4, (hg_off)1 << 40, 17, 9, 1, 0.25, 1.01, 1.5, 0, 3.25, (size_t)5 << 30, "rcm", 0.5, 9, 8}, back;
   char *json;
   cr_assert_eq(hg_quality_json(&q, &json), HG_OK, "%s", hg_error_text());
   cr_expect_not_null(strstr(json, "\"edge_cut\":1099511627776"), "%s", json);

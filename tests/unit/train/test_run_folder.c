@@ -188,6 +188,7 @@ static const char *const always[] = {"ranks",
                                      "edge_cut",
                                      "halo_nodes",
                                      "partition_seconds",
+                                     "reorder_seconds",
                                      "peak_rss_bytes",
                                      NULL};
 
