@@ -39,7 +39,7 @@ typedef enum { OF_REAL = (int)sizeof(hg_real), OF_BF16 = (int)sizeof(hg_bf16) } 
 
 /**
  * How many entries before its use a row's tile is fetched: 12 KB of tiles, a quarter of a core's nearest cache. On a
- * random graph 2 KB took 1.6 to 2.5 times as long at rows of 256 bytes, which the processor does not fetch ahead itself.
+ * random graph 2 KB took twice as long at rows of 256 bytes, which the processor does not fetch ahead itself.
  */
 ALWAYS_INLINE hg_off prefetch_distance(int bytes)
 {
@@ -60,9 +60,9 @@ ALWAYS_INLINE vector load(const char *x, int column, element of)
 }
 
 /**
- * Two vectors of bfloat16 are one register, whose even places a shift makes numbers and whose odd places a mask, so that
- * a row's sums are those of even and of odd places until it is stored: 1.4 times as fast as widening each vector where
- * x is in cache.
+ * Two vectors of bfloat16 are one register, whose even places a shift makes numbers and whose odd places a mask, so
+ * that a row's sums are those of even and of odd places until it is stored: 1.4 times as fast as widening each vector
+ * where x is in cache.
  */
 #if defined(__AVX512F__) && !defined(HALOGNN_FLOAT64)
 ALWAYS_INLINE bool by_places(element of, int count) { return of == OF_BF16 && count % 2 == 0; }
