@@ -24,7 +24,6 @@ enum { TILE_GROUPS = 1 };
 enum { GROUP_VECTORS = HG_BF16_GROUP / LANES, TILE_VECTORS = TILE_GROUPS * GROUP_VECTORS, TILE_ROWS = 12 };
 
 typedef uint32_t pair_in_memory __attribute__((aligned(2), may_alias));
-typedef uint32_t pairs_in_memory __attribute__((vector_size(LANES * 4), aligned(2), may_alias));
 typedef int32_t mask_lanes __attribute__((vector_size(LANES * 4)));
 
 /** Rounded numbers, each in the lower half of its lane. */

@@ -8,6 +8,7 @@
 typedef uint16_t half_lanes __attribute__((vector_size(LANES * 2)));
 typedef uint16_t half_lanes_in_memory __attribute__((vector_size(LANES * 2), aligned(2), may_alias));
 typedef uint32_t bit_lanes __attribute__((vector_size(LANES * 4)));
+typedef uint32_t pairs_in_memory __attribute__((vector_size(LANES * 4), aligned(2), may_alias));
 typedef float float_lanes __attribute__((vector_size(LANES * 4)));
 
 /** The number whose float32 has these bits. */

@@ -29,10 +29,10 @@ static int rounded_up(int columns) { return (columns + HG_BF16_GROUP - 1) / HG_B
 
 hg_off hg_bf16_panels_space(int k, int m) { return 2 * ((hg_off)k / 2 + k % 2) * rounded_up(m); }
 
-hg_status hg_bf16_panels_create(hg_bf16_panels *panels, int k, int m, const char *what)
+hg_status hg_bf16_panels_create(hg_bf16_panels *panels, int k, int m)
 {
   *panels = (hg_bf16_panels){.k = k, .m = m};
-  return HG_ALLOC(panels->data, hg_bf16_panels_space(k, m), what);
+  return HG_ALLOC(panels->data, hg_bf16_panels_space(k, m), "panels in bfloat16");
 }
 
 void hg_bf16_panels_free(hg_bf16_panels *panels)
@@ -76,10 +76,10 @@ static void round_rows(const hg_bf16_kernels *kernels, hg_bf16_rows a, hg_off i,
   for (int r = 0; r < n; r++, to += 2 * pairs_of(count)) {
     hg_off from = (i + r) * a.cols + start;
     to[2 * pairs_of(count) - 1] = 0;
-    if (a.real)
-      kernels->from_real(a.real + from, count, to);
-    else
+    if (a.bf16)
       memcpy(to, a.bf16 + from, (size_t)count * sizeof *to);
+    else
+      kernels->from_real(a.real + from, count, to);
   }
 }
 

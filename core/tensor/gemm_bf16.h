@@ -28,7 +28,7 @@ typedef struct {
 } hg_bf16_panels;
 
 hg_off hg_bf16_panels_space(int k, int m);
-hg_status hg_bf16_panels_create(hg_bf16_panels *panels, int k, int m, const char *what);
+hg_status hg_bf16_panels_create(hg_bf16_panels *panels, int k, int m);
 void hg_bf16_panels_free(hg_bf16_panels *panels);
 
 /** @param b   [k x m], or for `transposed` [m x k], whose transposed is then the right side */
@@ -41,7 +41,7 @@ void hg_gemm_bf16(hg_bf16_rows a, const hg_bf16_panels *b, hg_real beta, hg_matr
 void hg_gemm_bf16_rows(hg_bf16_rows a, hg_off first, hg_off n, const hg_bf16_panels *b, hg_real beta, hg_matrix *c);
 
 /**
- * c = a' b + beta c.  a [n x k], b [n x m], c [k x m]. As hg_gemm_at: blocks of rows multiplied apart and added in order.
+ * c = a' b + beta c.  a [n x k], b [n x m], c [k x m]. As hg_gemm_at: blocks of rows multiplied apart, added in order.
  * @param scratch  [hg_gemm_at_scratch(n, k, m)] reals (core/tensor/gemm.h), borrowed
  */
 void hg_gemm_at_bf16(hg_bf16_rows a, hg_bf16_rows b, hg_real beta, hg_matrix *c, hg_real *scratch);

@@ -40,7 +40,8 @@ typedef enum { OF_REAL = (int)sizeof(hg_real), OF_BF16 = (int)sizeof(hg_bf16) } 
 
 /**
  * How many entries before its use a row's tile is fetched: 12 KB of tiles, a quarter of a core's nearest cache. On a
- * random graph 2 KB took 1.6 to 2.5 times as long at rows of 256 bytes, which the processor does not fetch ahead itself.
+ * random graph 2 KB took 1.2 to 2.5 times as long at rows of 256 bytes, which the processor does not
+ * fetch ahead itself.
  */
 ALWAYS_INLINE hg_off prefetch_distance(int bytes)
 {
@@ -61,13 +62,53 @@ ALWAYS_INLINE vector load(const char *x, int column, element of)
 }
 
 /**
- * The row at x into the sums; the last of `count` vectors starts at column `last`, which may overlap the one before.
+ * Two vectors of bfloat16 are one register, whose even places a shift makes numbers and whose odd places a mask, so
+ * that a row's sums are those of even and of odd places until it is stored: 1.4 times as fast as widening each vector
+ * where x is in cache.
  */
-ALWAYS_INLINE void add_row(const char *x, element of, int last, int count, bool weighted, hg_real weight, vector *sum)
+#if defined(__AVX512F__) && !defined(HALOGNN_FLOAT64)
+ALWAYS_INLINE bool by_places(element of, int count) { return of == OF_BF16 && count % 2 == 0; }
+
+ALWAYS_INLINE void in_order(vector *even, vector *odd)
+{
+  vector first = __builtin_shufflevector(*even, *odd, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+  *odd = __builtin_shufflevector(*even, *odd, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+  *even = first;
+}
+#else
+ALWAYS_INLINE bool by_places(element of, int count) { return of == OF_BF16 && count < 0; }
+
+ALWAYS_INLINE void in_order(vector *even, vector *odd) { (void)even, (void)odd; }
+#endif
+
+/** Where vector v of `count` begins; the last one, or with `pairs` the last two, may overlap those before. */
+ALWAYS_INLINE int start_of(int v, int count, int last, bool pairs)
+{
+  if (pairs && v >= count - 2) return last - (count - 1 - v) * LANES;
+  return v < count - 1 ? v * LANES : last;
+}
+
+ALWAYS_INLINE void add_places(const char *x, int last, int count, bool weighted, hg_real weight, vector *sum)
 {
 #pragma GCC unroll 16
+  for (int v = 0; v < count; v += 2) {
+    bit_lanes both = *(const pairs_in_memory *)((const hg_bf16 *)x + start_of(v, count, last, true));
+    vector even = real_of_bits(both << 16), odd = real_of_bits(both & 0xffff0000);
+    sum[v] += weighted ? weight * even : even;
+    sum[v + 1] += weighted ? weight * odd : odd;
+  }
+}
+
+/** The row at x into the sums; the last of `count` vectors starts at column `last`. */
+ALWAYS_INLINE void add_row(const char *x, element of, int last, int count, bool weighted, hg_real weight, vector *sum)
+{
+  if (by_places(of, count)) {
+    add_places(x, last, count, weighted, weight, sum);
+    return;
+  }
+#pragma GCC unroll 16
   for (int v = 0; v < count; v++) {
-    vector part = load(x, v < count - 1 ? v * LANES : last, of);
+    vector part = load(x, start_of(v, count, last, false), of);
     if (weighted)
       sum[v] += weight * part;
     else
@@ -102,8 +143,11 @@ ALWAYS_INLINE void row_tile(const hg_spmm_task *t, element of, hg_off i, int col
   if (i < t->n_self) add_row(x + i * bytes, of, last, count, true, t->col_scale ? t->col_scale[i] : 1, sum);
   hg_real scale = t->row_scale ? t->row_scale[i] : 1;
   hg_real *y = t->y + (i - t->y_first) * width + column;
+  bool pairs = by_places(of, count);
 #pragma GCC unroll 16
-  for (int v = 0; v < count; v++) *(vector_in_memory *)(y + (v < count - 1 ? v * LANES : last)) = scale * sum[v];
+  for (int v = 0; pairs && v < count; v += 2) in_order(&sum[v], &sum[v + 1]);
+#pragma GCC unroll 16
+  for (int v = 0; v < count; v++) *(vector_in_memory *)(y + start_of(v, count, last, pairs)) = scale * sum[v];
 }
 
 ALWAYS_INLINE hg_real element_at(const hg_spmm_task *t, element of, hg_off at)
@@ -150,10 +194,10 @@ ALWAYS_INLINE void rows_by_width(const hg_spmm_task *t, element of, hg_off first
     wide_rows(t, of, first, end, 1, weighted);
     break;
   case 2:
-    wide_rows(t, of, first, end, 2, weighted);
+    wide_rows(t, of, first, end, by_places(of, 2) && t->width < 2 * LANES ? 0 : 2, weighted);
     break;
   case 3:
-    wide_rows(t, of, first, end, 3, weighted);
+    wide_rows(t, of, first, end, by_places(of, 4) ? 4 : 3, weighted);
     break;
   case 4:
     wide_rows(t, of, first, end, 4, weighted);

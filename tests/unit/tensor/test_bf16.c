@@ -151,7 +151,7 @@ Test(spmm_bf16, agrees_with_the_naive_loop_on_every_width_and_level)
   }
 }
 
-// Against the numbers as they were: each of 8 bits is off by at most 2^-8 of itself, so the sum by 2^-8 of that of magnitudes
+// Against the numbers as they were: each is off by at most 2^-8 of itself, so the sum by 2^-8 of that of magnitudes
 Test(spmm_bf16, is_off_by_at_most_the_rounding_of_its_input)
 {
   enum { WIDTH = 67 };

@@ -42,7 +42,7 @@ static void product_agrees(shape h, bool transposed, const char *level)
   hg_bf16_to_real(stored.data, h.n * h.k, near_a.data);
   hg_bf16_to_real(stored_b.data, (hg_off)h.k * h.m, near_b.data);
   hg_bf16_panels panels;
-  cr_assert_eq(hg_bf16_panels_create(&panels, h.k, h.m, "panels"), HG_OK);
+  cr_assert_eq(hg_bf16_panels_create(&panels, h.k, h.m), HG_OK);
   memset(panels.data, 0xff, (size_t)hg_bf16_panels_space(h.k, h.m) * sizeof *panels.data);
   hg_bf16_panels_fill(&panels, &b, transposed);
   for (int form = 0; form < 6; form++) {
@@ -109,7 +109,7 @@ Test(gemm_bf16, is_off_by_at_most_the_rounding_of_its_operands)
   hg_matrix a = random_matrix(N, K, 1), b = random_matrix(K, M, 2), c = random_matrix(N, M, 3);
   hg_matrix exact = random_matrix(N, M, 3), bound = random_matrix(N, M, 3);
   hg_bf16_panels panels;
-  cr_assert_eq(hg_bf16_panels_create(&panels, K, M, "panels"), HG_OK);
+  cr_assert_eq(hg_bf16_panels_create(&panels, K, M), HG_OK);
   hg_bf16_panels_fill(&panels, &b, false);
   hg_gemm_bf16(hg_bf16_rows_real(&a), &panels, 0, &c);
   naive_gemm(&a, false, &b, false, 0, &exact);
@@ -129,7 +129,7 @@ Test(gemm_bf16, same_bits_on_any_number_of_threads_and_by_rows)
   hg_matrix scratch = random_matrix(hg_gemm_at_scratch(N, K, M), 1, 4), c1 = random_matrix(N, M, 5);
   hg_matrix w1 = random_matrix(K, M, 6), c = random_matrix(N, M, 7), w = random_matrix(K, M, 8);
   hg_bf16_panels panels;
-  cr_assert_eq(hg_bf16_panels_create(&panels, K, M, "panels"), HG_OK);
+  cr_assert_eq(hg_bf16_panels_create(&panels, K, M), HG_OK);
   hg_bf16_panels_fill(&panels, &b, false);
   hg_threads_set(1);
   hg_gemm_bf16(hg_bf16_rows_real(&a), &panels, 0, &c1);
