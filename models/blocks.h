@@ -41,8 +41,8 @@ typedef struct {
 void hg_blocks_forward(const hg_forward_blocks *f, hg_off first, hg_off n);
 
 /**
- * Rows [first, first + n) of the gradient of a layer's input: `d` holds what came through the layer, [n x f_in]; makes of
- * it the gradient of what the input was made of, and writes it over those rows of the input. On one thread.
+ * Rows [first, first + n) of the gradient of a layer's input: `d` holds what came through the layer, [n x f_in]; makes
+ * of it the gradient of what the input was made of, and writes it over those rows of the input. On one thread.
  */
 typedef void hg_pass_rows(void *context, hg_off first, hg_off n, hg_matrix *d);
 

@@ -144,7 +144,7 @@ bool hg_layer_copies_input(const hg_layer *layer);
 /** What the layer computes with: x, or the dense features as they are. */
 hg_matrix hg_layer_input(const hg_layer *layer);
 
-/** Brings the first `rows` rows of the first layer's input, or all of its sparse features, under this pass's dropout. */
+/** Brings `rows` rows of the first layer's input, or all of its sparse features, under this pass's dropout. */
 void hg_layer_drop_input(hg_layer *layer, const hg_pass *pass, hg_off rows);
 
 /** Where the gradient of the input goes, [n_local x f_in] x or a shared buffer: what a transposed exchange works on. */
@@ -172,7 +172,7 @@ void hg_layer_finish_all(hg_layer *layer, const hg_pass *pass);
  */
 void hg_layer_pass_rows(void *context, hg_off first, hg_off n, hg_matrix *d);
 
-/** The gradient of all that: d_h becomes d_z in place; bias and norm gradients are written. Collective with batch norm. */
+/** The gradient of all that: d_h becomes d_z; bias and norm gradients are written. Collective with batch norm. */
 void hg_layer_finish_gradient(hg_layer *layer, const hg_pass *pass, hg_matrix *d_h);
 
 /** Where a layer writes z: xhat with a norm, else h. */

@@ -1,6 +1,6 @@
 /*
- * Dense layer: h = activation(norm(x W + bias [+ x])), z = x W, row by row. The baseline that knows nothing of edges, and what
- * the head of a graph-level model is made of. Exchanges nothing and never reads a halo row.
+ * Dense layer: h = activation(norm(z + bias [+ x])), z = x W, row by row. The baseline that knows nothing of edges, and
+ * what the head of a graph-level model is made of. Exchanges nothing and never reads a halo row.
  */
 #include <string.h>
 
