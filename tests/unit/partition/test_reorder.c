@@ -8,6 +8,7 @@
 
 #include "core/base/alloc.h"
 #include "core/base/rng.h"
+#include "core/graph/generate.h"
 #include "partition/parts.h"
 #include "tests/unit/partition/graphs.h"
 
@@ -85,7 +86,10 @@ Test(reorder, auto_brings_a_shuffled_grid_in_order_and_leaves_a_good_one)
   hg_reordered result;
   hg_lid *order = malloc(sizeof(hg_lid) * (size_t)n);
   int32_t *part_of = calloc((size_t)n, sizeof *part_of);
-  make_graph(&graph, GRAPH_GRID, n, 1);
+  hg_generate_options options = hg_generate_options_default();
+  hg_build_counts counts;
+  options.nodes = n;
+  cr_assert_eq(hg_generate("grid", &options, &graph, &counts), HG_OK, "%s", hg_error_text());
   cr_assert_eq(hg_reorder(&graph, 1, part_of, HG_ORDER_AUTO, order, &result), HG_OK, "%s", hg_error_text());
   cr_expect_eq(result.order, HG_ORDER_NONE);
   cr_expect_eq(result.fetches_before, n, "each row once, found %" PRId64, result.fetches_before);
@@ -122,20 +126,37 @@ static hg_off naive_fetches(const hg_csr *a, const hg_lid *order, hg_off capacit
   return fetched;
 }
 
+// Rows 0 and 1 need the same `wanted` rows: the second time all of them are there, or the oldest was dropped each time.
+static hg_fetches fetch_twice(hg_lid wanted)
+{
+  hg_graph graph = {.nodes.n = wanted};
+  hg_fetches found;
+  hg_lid *order = calloc((size_t)wanted, sizeof *order);
+  int32_t *part_of = calloc((size_t)wanted, sizeof *part_of);
+  cr_assert_eq(hg_csr_create(&graph.adjacency, wanted, wanted, 2 * (hg_off)wanted, false, "test"), HG_OK);
+  for (hg_lid i = 0; i < wanted; i++) {
+    order[i] = i;
+    graph.adjacency.indptr[i + 1] = (i ? 2 : 1) * (hg_off)wanted;
+    graph.adjacency.indices[i] = graph.adjacency.indices[wanted + i] = i;
+  }
+  cr_assert_eq(hg_fetches_count(&graph, part_of, order, &found), HG_OK, "%s", hg_error_text());
+  hg_graph_free(&graph);
+  free(order), free(part_of);
+  return found;
+}
+
 Test(reorder, fetches_are_those_of_a_cache_that_drops_the_oldest)
 {
-  const hg_lid n = 10007; // more than the cache holds
+  const hg_lid n = 101;
   hg_graph graph;
-  hg_fetches found;
   hg_lid *order = malloc(sizeof(hg_lid) * (size_t)n);
   int32_t *part_of = calloc((size_t)n, sizeof *part_of);
-  make_graph(&graph, GRAPH_STAR, n, 1);
-  for (hg_lid i = 0; i < n; i++) order[i] = i; // row 0 needs all others once, the others row 0, which is fetched once
-  cr_assert_eq(hg_fetches_count(&graph, part_of, order, &found), HG_OK);
-  cr_expect_eq(found.fetched, n);
-  cr_expect_eq(found.compulsory, n);
-  hg_graph_free(&graph);
-  make_graph(&graph, GRAPH_DIRECTED, 101, 3);
+  hg_fetches fits = fetch_twice(HG_CACHE_ROWS), found = fetch_twice(HG_CACHE_ROWS + 1);
+  cr_expect_eq(fits.fetched, HG_CACHE_ROWS);
+  cr_expect_eq(found.fetched, 2 * (HG_CACHE_ROWS + 1));
+  cr_expect_eq(found.compulsory, HG_CACHE_ROWS + 1);
+  for (hg_lid i = 0; i < n; i++) order[i] = i;
+  make_graph(&graph, GRAPH_DIRECTED, n, 3);
   cr_assert_eq(hg_fetches_count(&graph, part_of, order, &found), HG_OK);
   cr_expect_eq(found.fetched, naive_fetches(&graph.adjacency, order, HG_CACHE_ROWS));
   hg_graph_free(&graph);
