@@ -79,8 +79,9 @@ hg_status hg_model_create(hg_model *model, const hg_model_options *options, cons
   hg_world *world = stages[0].graph.world;
   hg_status rc = HG_OK;
   HG_TRY_ALL(world, "planning the model", hg_model_plan(model, options, stages, n_stages, input, n_outputs));
+  HG_TRY(model->layers[0].type->create(&model->layers[0])); // first: it may free the features
   HG_TRY_ALL(world, "allocating the model", allocate_alone(model));
-  for (int l = 0; l < model->n_layers; l++) HG_TRY(model->layers[l].type->create(&model->layers[l]));
+  for (int l = 1; l < model->n_layers; l++) HG_TRY(model->layers[l].type->create(&model->layers[l]));
   hg_model_init(model, 0);
 done:
   if (rc != HG_OK) hg_model_free(model);

@@ -1,0 +1,46 @@
+#!/usr/bin/env python3
+"""The table of scripts/bench_all.sh, from the folder of its turns: NAME.THREADS.ROUND.halognn.json and .torch.json."""
+
+import glob
+import json
+import os
+import statistics
+import sys
+
+
+def load(path):
+    with open(path, encoding="utf-8") as file:
+        return json.load(file)
+
+
+def ours(report):
+    rows = {row["name"].strip(): row for row in report["benchmarks"]}
+    epoch = next(row for name, row in rows.items() if name.startswith("epoch, ") and "flops" not in name)
+    return {"seconds": epoch["median_s"], "floor": epoch["times_floor"], "floor_flops": rows["epoch, flops alone"]["times_floor"],
+            "phases": rows["phases / epoch"]["rate"], "planned": rows["memory planned"]["rate"],
+            "peak": rows["memory resident, peak"]["rate"]}
+
+
+def median(turns, key):
+    return statistics.median(turn[key] for turn in turns)
+
+
+def main():
+    folder, names = sys.argv[1], sys.argv[2:]
+    print("| graph | threads | HaloGNN | PyTorch | ratio | ratios of the turns | x kernels' floor | x flops' floor | phases | "
+          "resident | PyTorch's | ratio |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    for name in names:
+        for threads in sorted({os.path.basename(p).split(".")[1] for p in glob.glob(f"{folder}/{name}.*.halognn.json")}):
+            paths = sorted(glob.glob(f"{folder}/{name}.{threads}.*.halognn.json"))
+            mine = [ours(load(p)) for p in paths]
+            theirs = [load(p.replace(".halognn.", ".torch.")) for p in paths]
+            ratios = sorted(t["epoch_seconds_median"] / m["seconds"] for m, t in zip(mine, theirs))
+            peak, torch_peak = median(mine, "peak"), median(theirs, "peak_rss_bytes") / 2**20
+            print(f"| {name} | {threads} | {1e3 * median(mine, 'seconds'):.4g} ms | "
+                  f"{1e3 * median(theirs, 'epoch_seconds_median'):.4g} ms | {statistics.median(ratios):.1f} | "
+                  f"{ratios[0]:.1f} to {ratios[-1]:.1f} | {median(mine, 'floor'):.2f} | {median(mine, 'floor_flops'):.2f} | "
+                  f"{median(mine, 'phases'):.0f} % | {peak:.0f} MiB | {torch_peak:.0f} MiB | {torch_peak / peak:.1f} |")
+
+
+main()
