@@ -224,8 +224,7 @@ static void forward(hg_layer *layer, const hg_pass *pass)
   hg_geo_arrange(&own->geo, &w, &own->weight);
   hg_aggregate_with(g, layer->fill, forward_rows, &task, pass->phases);
   hg_phases_lap(pass->phases, HG_PHASE_AGGREGATE);
-  hg_layer_finish_rows(&(hg_layer_task){.layer = layer, .pass = pass}, 0, g->n_owned);
-  hg_layer_finish_all(layer, pass);
+  hg_layer_finish(layer, pass);
 }
 
 // d_W = a' d_z and d_a = d_z W'; the gates' gradients and d_x from d_a over the transposed edges

@@ -190,6 +190,13 @@ void hg_layer_finish_all(hg_layer *layer, const hg_pass *pass)
   hg_phases_lap(pass->phases, HG_PHASE_ELEMENTWISE);
 }
 
+void hg_layer_finish(hg_layer *layer, const hg_pass *pass)
+{
+  hg_layer_task task = {.layer = layer, .pass = pass};
+  hg_layer_finish_rows(&task, 0, layer->graph->n_owned);
+  hg_layer_finish_all(layer, pass);
+}
+
 void hg_layer_pass_rows(void *context, hg_off first, hg_off n, hg_matrix *d)
 {
   const hg_layer_task *t = context;

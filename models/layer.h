@@ -166,6 +166,9 @@ typedef struct {
 void hg_layer_finish_rows(void *context, hg_off first, hg_off n);
 void hg_layer_finish_all(hg_layer *layer, const hg_pass *pass);
 
+/** Both, of all owned rows: for kinds that do not work in blocks. Collective with batch norm. */
+void hg_layer_finish(hg_layer *layer, const hg_pass *pass);
+
 /**
  * The way down of some rows: d is the gradient of what the layer computed of its input. Adds the residual's, and writes
  * it to d_x; with in_place through dropout and activation. A hg_pass_rows: `context` is a hg_layer_task.

@@ -4,8 +4,9 @@
 
 /** Bytes of arrays that a rank will hold while it trains, by what they are for; known before they are allocated. */
 typedef struct {
-  size_t graph;       ///< the part: adjacency, its transpose, scales, ids, labels; or a collection with its batches
-  size_t features;    ///< input features as training has them, with halo rows; 0 when their aggregate replaces them
+  size_t graph;    ///< the part: adjacency, its transpose, scales, ids, labels; or a collection with its batches
+  size_t features; ///< input features as training has them, with halo rows; 0 when their aggregate replaces them before
+                   ///< the rest is allocated
   size_t activations; ///< layer outputs and what backward keeps
   size_t workspace;   ///< shared products, gradients, weight-gradient blocks
   size_t halo;        ///< exchange buffers and send lists
