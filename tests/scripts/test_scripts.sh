@@ -56,4 +56,7 @@ expect 1 'not root, and there is no sudo' env PATH="$tools" scripts/install_deps
 printf '#!/bin/sh\nexit 1\n' >"$tools/sudo"
 chmod +x "$tools/sudo"
 expect 1 'sudo does not let this user in' env PATH="$tools" scripts/install_deps.sh
+expect 1 "no graph 'x'; there are: arxiv_like" scripts/bench_all.sh x
+expect 1 "--repeat needs a value" scripts/bench_all.sh --repeat
+expect 0 "Whole epochs beside" scripts/bench_all.sh --help
 summary
