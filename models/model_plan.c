@@ -177,7 +177,9 @@ hg_model_size hg_model_measure(const hg_model *model)
   for (int l = 0; l < model->n_layers; l++) {
     const hg_layer *layer = &model->layers[l];
     numbers += hg_model_output_rows(model, l) * layer->f_out;
-    if (layer->norm != HG_LAYER_NORM_NONE) numbers += (hg_off)layer->graph->n_owned * (layer->f_out + 1);
+    if (layer->norm != HG_LAYER_NORM_NONE) numbers += (hg_off)layer->graph->n_owned * layer->f_out;
+    if (layer->norm == HG_LAYER_NORM_LAYER) numbers += layer->graph->n_owned;
+    if (layer->norm == HG_LAYER_NORM_BATCH) numbers += 2 * (hg_off)layer->f_out;
     size.activations += layer->type->bytes(layer);
     if (l > 0 && layer->graph->links && !layer->type->local)
       size.exchanged += layer->aggregate_first ? layer->f_in : layer->f_out;
