@@ -124,14 +124,3 @@ void hg_partials_clear(hg_real *partials, int parts, hg_off size)
     num_threads(hg_threads()) if (size * parts > HG_PARALLEL_FROM)
   for (int part = 0; part < parts; part++) memset(partials + part * size, 0, (size_t)size * sizeof *partials);
 }
-
-void hg_partials_sum(const hg_real *partials, int parts, hg_off size, hg_real *sum)
-{
-#pragma omp parallel for schedule(static) default(none) shared(partials, parts, size, sum) \
-    num_threads(hg_threads()) if (size * parts > HG_PARALLEL_FROM)
-  for (hg_off i = 0; i < size; i++) {
-    hg_real all = 0;
-    for (int part = 0; part < parts; part++) all += partials[part * size + i];
-    sum[i] = all;
-  }
-}

@@ -62,6 +62,5 @@ typedef struct {
 /** The rows [first, first + n). Calls that together cover all rows once give d_W's parts. */
 void hg_blocks_backward(const hg_backward_blocks *b, hg_off first, hg_off n);
 
-/** The parts of d_W are zeroed before the first hg_blocks_backward, and added up after the last. */
+/** Zeroes the parts of d_W, before the first hg_blocks_backward; hg_gemm_at_add after the last adds them up. */
 void hg_partials_clear(hg_real *partials, int parts, hg_off size);
-void hg_partials_sum(const hg_real *partials, int parts, hg_off size, hg_real *sum);

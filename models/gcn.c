@@ -18,11 +18,13 @@ static bool is_sparse(const hg_layer *layer) { return layer->input && !layer->in
 // whether A x is made and used block by block, forward, and A' d_z backward
 static bool is_even(const hg_layer *layer) { return layer->index > 0 && layer->f_in == layer->f_out; }
 
+// whether s = A x is kept for the weight gradient
+static bool keeps_sums(const hg_layer *layer) { return layer->aggregate_first && !is_even(layer); }
+
 static void plan(hg_layer *layer)
 {
   layer->cached = layer->input && !layer->input->varies && !is_sparse(layer) && layer->dropout <= 0;
   layer->aggregate_first = layer->cached || is_even(layer) || (!is_sparse(layer) && layer->f_out > layer->f_in);
-  layer->keeps_sums = layer->aggregate_first && !is_even(layer);
   layer->product_width = !layer->aggregate_first ? layer->f_out : layer->index && !is_even(layer) ? layer->f_in : 0;
   layer->weight_rows = is_sparse(layer) ? 0 : layer->f_in;
   hg_layer_plan_parameter(layer, "weight", layer->f_in, layer->f_out, hg_init_glorot(layer->f_in, layer->f_out));
@@ -43,7 +45,7 @@ static hg_matrix product(const hg_layer *layer)
 static size_t bytes(const hg_layer *layer)
 {
   const hg_local_graph *g = layer->graph;
-  hg_off rows = (hg_layer_copies_input(layer) ? g->n_local : 0) + (layer->keeps_sums ? g->n_owned : 0);
+  hg_off rows = (hg_layer_copies_input(layer) ? g->n_local : 0) + (keeps_sums(layer) ? g->n_owned : 0);
   return (size_t)rows * (size_t)layer->f_in * sizeof(hg_real);
 }
 
@@ -53,7 +55,7 @@ static hg_status create_alone(hg_layer *layer)
   hg_status rc = HG_OK;
   if (hg_layer_copies_input(layer))
     HG_TRY(hg_matrix_create(&layer->x, g->n_local, layer->f_in, "features under dropout"));
-  if (layer->keeps_sums) HG_TRY(hg_matrix_create(&layer->s, g->n_owned, layer->f_in, "aggregated inputs"));
+  if (keeps_sums(layer)) HG_TRY(hg_matrix_create(&layer->s, g->n_owned, layer->f_in, "aggregated inputs"));
 done:
   return rc;
 }
@@ -83,9 +85,7 @@ static void transform(hg_layer *layer, hg_matrix *t)
   hg_matrix w = hg_layer_parameter(layer, layer->theta, "weight");
   hg_off rows = product_rows(layer);
   if (is_sparse(layer)) {
-    hg_csr x = layer->input->sparse;
-    x.values = layer->input->dropped;
-    hg_spmm(&(hg_operator){.a = &x}, 0, rows, &w, t);
+    hg_spmm(&(hg_operator){.a = &layer->input->sparse}, 0, rows, &w, t);
     return;
   }
   hg_matrix input = hg_layer_input(layer), x = hg_matrix_rows(&input, 0, rows), out = hg_matrix_rows(t, 0, rows);
@@ -116,7 +116,7 @@ static void forward(hg_layer *layer, const hg_pass *pass)
                               .finish = hg_layer_finish_rows,
                               .context = &finish,
                               .phases = pass->phases};
-  if (layer->keeps_sums && !layer->cached) blocks.s = layer->s;
+  if (keeps_sums(layer) && !layer->cached) blocks.s = layer->s;
   hg_aggregate_with(g, layer->fill, forward_rows, &blocks, pass->phases);
   hg_layer_finish_all(layer, pass);
 }
@@ -136,26 +136,6 @@ static void weight_gradient(hg_layer *layer, const hg_matrix *d_t)
 
 static void backward_rows(void *context, hg_off first, hg_off n) { hg_blocks_backward(context, first, n); }
 
-// from t = A' d_z, which is made here by blocks or stands in d: d_W = x' t and d_x = t W'
-static void backward_products(hg_layer *layer, hg_backward_blocks *blocks, hg_exchange *add, const hg_pass *pass)
-{
-  const hg_local_graph *g = layer->graph;
-  hg_matrix w = hg_layer_parameter(layer, layer->theta, "weight"),
-            d_w = hg_layer_parameter(layer, layer->d_theta, "weight");
-  const hg_right_side side = hg_right_side_of(&w, true, layer->work->packed);
-  int parts = hg_gemm_at_parts(g->n_local);
-  hg_off size = (hg_off)w.rows * w.cols;
-  blocks->partials = layer->work->scratch;
-  blocks->wt = &side;
-  hg_partials_clear(blocks->partials, parts, size);
-  if (blocks->op)
-    hg_aggregate_gradient_with(g, add, backward_rows, blocks, pass->phases);
-  else
-    hg_blocks_backward(blocks, 0, g->n_owned);
-  hg_partials_sum(blocks->partials, parts, size, d_w.data);
-  hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
-}
-
 static void backward_narrow(hg_layer *layer, const hg_pass *pass, hg_backward_blocks *blocks)
 {
   const hg_local_graph *g = layer->graph;
@@ -164,7 +144,7 @@ static void backward_narrow(hg_layer *layer, const hg_pass *pass, hg_backward_bl
   blocks->d = d_t;
   blocks->op = NULL;
   if (layer->index > 0)
-    backward_products(layer, blocks, NULL, pass);
+    hg_layer_products_gradient(layer, blocks, pass);
   else
     weight_gradient(layer, &d_t);
   hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
@@ -197,7 +177,7 @@ static void backward(hg_layer *layer, const hg_pass *pass, hg_matrix *d_h, hg_ma
                                .context = &down,
                                .phases = pass->phases};
   if (is_even(layer))
-    backward_products(layer, &blocks, layer->add, pass);
+    hg_layer_products_gradient(layer, &blocks, pass);
   else if (layer->aggregate_first)
     backward_wide(layer, pass, &blocks);
   else

@@ -101,5 +101,4 @@ void hg_input_drop(hg_input *input, const hg_local_graph *graph, hg_dropout drop
     hg_csr_transpose_into(&input->transposed, &input->kept, input->places);
     input->sparse = input->kept;
   }
-  input->dropped = input->sparse.values;
 }

@@ -13,7 +13,6 @@ typedef struct {
   hg_matrix dense;   ///< [n_local x width] when is_dense; a first layer that keeps their aggregate frees them
   hg_csr all;        ///< n_local x width with values: sparse features as they are
   hg_csr sparse;     ///< a view of what this pass computes with: `all`, or what dropout has kept of it
-  hg_real *dropped;  ///< its values
   hg_csr kept;       ///< room for what dropout keeps
   hg_csr transposed; ///< width x n_local, of `sparse` in the last pass with dropout; without any, of `all`
   hg_off *places;    ///< [HG_TRANSPOSE_PIECES x width] room for transposing
@@ -30,8 +29,8 @@ void hg_input_free(hg_input *input);
 hg_input hg_input_view(const hg_matrix *x);
 
 /**
- * Sparse features under dropout: sets `sparse`, `dropped`, `transposed`, without the entries that dropout makes zeros.
- * At rate 0 the first two are `all` and its values, and `transposed` stays as it is: an evaluation has no backward, and
+ * Sparse features under dropout: sets `sparse` and `transposed`, without the entries that dropout makes zeros.
+ * At rate 0 the first is `all`, and `transposed` stays as it is: an evaluation has no backward, and
  * where training has no dropout it is that of `all` from the start.
  */
 void hg_input_drop(hg_input *input, const hg_local_graph *graph, hg_dropout dropout);

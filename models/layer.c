@@ -217,6 +217,26 @@ void hg_layer_pass_rows(void *context, hg_off first, hg_off n, hg_matrix *d)
   if (d_x.data != d->data) memcpy(d_x.data, d->data, (size_t)(n * d->cols) * sizeof *d->data);
 }
 
+static void backward_rows(void *context, hg_off first, hg_off n) { hg_blocks_backward(context, first, n); }
+
+void hg_layer_products_gradient(hg_layer *layer, hg_backward_blocks *blocks, const hg_pass *pass)
+{
+  const hg_local_graph *g = layer->graph;
+  hg_matrix w = hg_layer_parameter(layer, layer->theta, "weight"),
+            d_w = hg_layer_parameter(layer, layer->d_theta, "weight");
+  const hg_right_side side = hg_right_side_of(&w, true, layer->work->packed);
+  int parts = hg_gemm_at_parts(blocks->op ? g->n_local : g->n_owned);
+  blocks->partials = layer->work->scratch;
+  blocks->wt = &side;
+  hg_partials_clear(blocks->partials, parts, w.rows * w.cols);
+  if (blocks->op)
+    hg_aggregate_gradient_with(g, layer->add, backward_rows, blocks, pass->phases);
+  else
+    hg_blocks_backward(blocks, 0, g->n_owned);
+  hg_gemm_at_add(blocks->partials, parts, 0, &d_w);
+  hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
+}
+
 static void norm_gradient(hg_layer *layer, hg_matrix *d_h)
 {
   hg_matrix d_gamma = hg_layer_parameter(layer, layer->d_theta, "norm.weight");

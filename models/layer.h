@@ -52,7 +52,6 @@ typedef struct {
   bool drops_output;    ///< here, when h is made; not where the next layer's input is pooled
   bool in_place;        ///< backward writes the gradient of the input over the input, and through the dropout and
                         ///< activation that made it; so the layer before finds its d_h in its h
-  bool keeps_sums;      ///< s is kept for the weight gradient
   hg_activation activation;
   hg_layer_norm_kind norm;
   int filters; ///< of a channel, and whether all channels share them: for kinds that have filters
@@ -174,6 +173,13 @@ void hg_layer_finish(hg_layer *layer, const hg_pass *pass);
  * it to d_x; with in_place through dropout and activation. A hg_pass_rows: `context` is a hg_layer_task.
  */
 void hg_layer_pass_rows(void *context, hg_off first, hg_off n, hg_matrix *d);
+
+/**
+ * d_W = x' t and the way down of t W' (hg_layer_pass_rows), t = A' d or d itself, block by block: what is after the
+ * first layer. `blocks` has everything but the parts of d_W and W', which are filled in here. Collective when it has an
+ * operator and the layer exchanges.
+ */
+void hg_layer_products_gradient(hg_layer *layer, hg_backward_blocks *blocks, const hg_pass *pass);
 
 /** The gradient of all that: d_h becomes d_z; bias and norm gradients are written. Collective with batch norm. */
 void hg_layer_finish_gradient(hg_layer *layer, const hg_pass *pass, hg_matrix *d_h);

@@ -38,12 +38,7 @@ static void forward(hg_layer *layer, const hg_pass *pass)
   hg_matrix w = hg_layer_parameter(layer, layer->theta, "weight"), z = hg_matrix_rows(hg_layer_z(layer), 0, n);
   hg_layer_task finish = {.layer = layer, .pass = pass};
   hg_layer_drop_input(layer, pass, n);
-  hg_csr sparse = {0};
-  if (is_sparse(layer)) {
-    sparse = layer->input->sparse;
-    sparse.values = layer->input->dropped;
-  }
-  const hg_operator features = {.a = &sparse};
+  const hg_operator features = {.a = is_sparse(layer) ? &layer->input->sparse : NULL};
   const hg_right_side side = is_sparse(layer) ? (hg_right_side){0} : hg_right_side_of(&w, false, layer->work->packed);
   const hg_forward_blocks blocks = {.blocks = layer->work->blocks,
                                     .op = is_sparse(layer) ? &features : NULL,
@@ -77,8 +72,6 @@ static void weight_gradient(hg_layer *layer, const hg_matrix *d_z)
 // d_W = x' d_z and d_x = d_z W', block by block
 static void backward(hg_layer *layer, const hg_pass *pass, hg_matrix *d_h, hg_matrix *d_x)
 {
-  hg_matrix w = hg_layer_parameter(layer, layer->theta, "weight"),
-            d_w = hg_layer_parameter(layer, layer->d_theta, "weight");
   hg_layer_task down = {.layer = layer, .pass = pass, .d_z = d_h, .d_x = d_x};
   hg_layer_finish_gradient(layer, pass, d_h); // d_h is d_z from here on
   if (!d_x->data) {                           // the first layer
@@ -86,20 +79,13 @@ static void backward(hg_layer *layer, const hg_pass *pass, hg_matrix *d_h, hg_ma
     hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
     return;
   }
-  const hg_right_side side = hg_right_side_of(&w, true, layer->work->packed);
-  hg_off n = layer->graph->n_owned, size = (hg_off)w.rows * w.cols;
-  const hg_backward_blocks blocks = {.blocks = layer->work->blocks,
-                                     .d = *d_h,
-                                     .x = layer->x,
-                                     .partials = layer->work->scratch,
-                                     .wt = &side,
-                                     .pass = hg_layer_pass_rows,
-                                     .context = &down,
-                                     .phases = pass->phases};
-  hg_partials_clear(blocks.partials, hg_gemm_at_parts(n), size);
-  hg_blocks_backward(&blocks, 0, n);
-  hg_partials_sum(blocks.partials, hg_gemm_at_parts(n), size, d_w.data);
-  hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
+  hg_backward_blocks blocks = {.blocks = layer->work->blocks,
+                               .d = *d_h,
+                               .x = layer->x,
+                               .pass = hg_layer_pass_rows,
+                               .context = &down,
+                               .phases = pass->phases};
+  hg_layer_products_gradient(layer, &blocks, pass);
 }
 
 const hg_layer_type hg_layer_mlp = {.name = "mlp",

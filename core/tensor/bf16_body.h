@@ -108,21 +108,6 @@ ALWAYS_INLINE vector add_pairs(vector sum, bit_lanes a, bit_lanes b)
 #endif
 }
 
-ALWAYS_INLINE void store_row(const vector *sum, int count, int columns, hg_real beta, hg_real *c)
-{
-  if (columns == count * LANES) {
-#pragma GCC unroll 8
-    for (int v = 0; v < count; v++) {
-      vector_in_memory *to = (vector_in_memory *)(c + v * LANES);
-      *to = beta == 0 ? sum[v] : sum[v] + beta * *to;
-    }
-    return;
-  }
-  hg_real result[TILE_VECTORS * LANES];
-  memcpy(result, sum, (size_t)count * sizeof *sum);
-  for (int q = 0; q < columns; q++) c[q] = beta == 0 ? result[q] : result[q] + beta * c[q];
-}
-
 /** `rows` x `count` vectors of c, both literals, from column `column` on; b's lines there are `line` numbers apart. */
 ALWAYS_INLINE void tile(const hg_bf16_block *t, const hg_bf16 *b, int line, int column, int i, int rows, int count)
 {

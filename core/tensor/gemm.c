@@ -53,52 +53,54 @@ static void blas(const call *g)
 #endif
 }
 
-// Our own kernels pack b once, here, on the stack of the calling thread; a larger b goes to OpenBLAS.
-enum { PANEL_SPACE = 1 << 18, PANEL_FEWEST_ROWS = 64 };
-
-static void by_panels(const hg_matrix *a, const hg_matrix *b, bool transposed, hg_real beta, hg_matrix *c)
+hg_right_side hg_right_side_of(const hg_matrix *b, bool transposed, hg_real *space)
 {
-  _Alignas(64) hg_real packed[PANEL_SPACE];
-  const hg_panels panels = hg_panel_pack(b->data, transposed, a->cols, c->cols, packed);
-  hg_off blocks = (a->rows + ROWS_PER_CALL - 1) / ROWS_PER_CALL, work = a->rows * a->cols * c->cols;
-#pragma omp parallel for schedule(static) default(none) shared(panels, a, c, beta, blocks) \
-    num_threads(hg_threads()) if (work > 16 * HG_PARALLEL_FROM)
-  for (hg_off block = 0; block < blocks; block++) {
-    hg_off first = block * ROWS_PER_CALL, rows = a->rows - first < ROWS_PER_CALL ? a->rows - first : ROWS_PER_CALL;
-    hg_panel_rows(&panels, a->data + first * a->cols, rows, beta, c->data + first * c->cols);
-  }
+  hg_right_side side = {.b = b->data,
+                        .transposed = transposed,
+                        .k = transposed ? b->cols : (int)b->rows,
+                        .m = transposed ? (int)b->rows : b->cols};
+  side.packed = space && hg_panel_fits(side.k, side.m);
+  if (side.packed) side.panels = hg_panel_pack(b->data, transposed, side.k, side.m, space);
+  return side;
 }
 
-static void by_blas(const hg_matrix *a, const hg_matrix *b, CBLAS_TRANSPOSE trans_b, hg_real beta, hg_matrix *c)
+void hg_gemm_block(const hg_matrix *a, const hg_right_side *b, hg_real beta, hg_matrix *c)
 {
+  if (b->packed) {
+    hg_panel_rows(&b->panels, a->data, a->rows, beta, c->data);
+    return;
+  }
   prepare();
-  hg_off blocks = (a->rows + ROWS_PER_CALL - 1) / ROWS_PER_CALL;
-#pragma omp parallel for schedule(static) default(none) shared(a, b, c, trans_b, beta, blocks) \
-    num_threads(hg_threads()) if (a->rows * a->cols * c->cols > 16 * HG_PARALLEL_FROM)
-  for (hg_off block = 0; block < blocks; block++) {
-    hg_off first = block * ROWS_PER_CALL, rows = a->rows - first < ROWS_PER_CALL ? a->rows - first : ROWS_PER_CALL;
-    const call g = {.trans_a = CblasNoTrans,
-                    .trans_b = trans_b,
-                    .rows = (int)rows,
-                    .cols = c->cols,
-                    .inner = a->cols,
-                    .a = a->data + first * a->cols,
-                    .b = b->data,
-                    .lda = a->cols,
-                    .ldb = b->cols,
-                    .beta = beta,
-                    .c = c->data + first * c->cols};
-    blas(&g);
-  }
+  const call g = {.trans_a = CblasNoTrans,
+                  .trans_b = b->transposed ? CblasTrans : CblasNoTrans,
+                  .rows = (int)a->rows,
+                  .cols = b->m,
+                  .inner = b->k,
+                  .a = a->data,
+                  .b = b->b,
+                  .lda = a->cols,
+                  .ldb = b->transposed ? b->k : b->m,
+                  .beta = beta,
+                  .c = c->data};
+  blas(&g);
 }
+
+// b is packed once, here, on the stack of the calling thread, where it fits and enough rows pass by.
+enum { PACKED_FEWEST_ROWS = 64 };
 
 static void multiply(const hg_matrix *a, const hg_matrix *b, bool transposed, hg_real beta, hg_matrix *c)
 {
-  if (a->rows >= PANEL_FEWEST_ROWS && hg_panel_space(a->cols, c->cols) <= PANEL_SPACE &&
-      hg_panel_fits(a->cols, c->cols))
-    by_panels(a, b, transposed, beta, c);
-  else
-    by_blas(a, b, transposed ? CblasTrans : CblasNoTrans, beta, c);
+  _Alignas(64) hg_real packed[HG_PANEL_LARGEST];
+  const hg_right_side side = hg_right_side_of(b, transposed, a->rows >= PACKED_FEWEST_ROWS ? packed : NULL);
+  hg_off blocks = (a->rows + ROWS_PER_CALL - 1) / ROWS_PER_CALL;
+#pragma omp parallel for schedule(static) default(none) shared(side, a, c, beta, blocks) \
+    num_threads(hg_threads()) if (a->rows * a->cols * c->cols > 16 * HG_PARALLEL_FROM)
+  for (hg_off block = 0; block < blocks; block++) {
+    hg_off first = block * ROWS_PER_CALL, rows = a->rows - first < ROWS_PER_CALL ? a->rows - first : ROWS_PER_CALL;
+    const hg_matrix some = hg_matrix_rows(a, first, rows);
+    hg_matrix result = hg_matrix_rows(c, first, rows);
+    hg_gemm_block(&some, &side, beta, &result);
+  }
 }
 
 void hg_gemm(const hg_matrix *a, const hg_matrix *b, hg_real beta, hg_matrix *c) { multiply(a, b, false, beta, c); }
@@ -143,53 +145,25 @@ static void partial_product(const hg_matrix *a, const hg_matrix *b, int parts, i
   hg_gemm_at_block(&rows_of_a, &rows_of_b, product);
 }
 
-void hg_gemm_at(const hg_matrix *a, const hg_matrix *b, hg_real beta, hg_matrix *c, hg_real *scratch)
+void hg_gemm_at_add(const hg_real *partials, int parts, hg_real beta, hg_matrix *c)
 {
-  prepare();
-  hg_off size = (hg_off)a->cols * b->cols;
-  int parts = hg_gemm_at_parts(a->rows);
-  if (beta == 0 || parts == 0) scale(beta, c->data, size);
-#pragma omp parallel for schedule(static) default(none) shared(a, b, parts, size, scratch) \
-    num_threads(hg_threads()) if (a->rows * size > 16 * HG_PARALLEL_FROM)
-  for (int part = 0; part < parts; part++) partial_product(a, b, parts, part, scratch + part * size);
-  if (beta != 0 && beta != 1 && parts > 0) scale(beta, c->data, size);
-#pragma omp parallel for schedule(static) default(none) shared(c, parts, size, scratch) \
+  hg_off size = c->rows * c->cols;
+  if (beta != 1) scale(beta, c->data, size);
+#pragma omp parallel for schedule(static) default(none) shared(c, parts, size, partials) \
     num_threads(hg_threads()) if (size * parts > HG_PARALLEL_FROM)
   for (hg_off i = 0; i < size; i++) {
     hg_real sum = c->data[i];
-    for (int part = 0; part < parts; part++) sum += scratch[part * size + i];
+    for (int part = 0; part < parts; part++) sum += partials[part * size + i];
     c->data[i] = sum;
   }
 }
 
-hg_right_side hg_right_side_of(const hg_matrix *b, bool transposed, hg_real *space)
+void hg_gemm_at(const hg_matrix *a, const hg_matrix *b, hg_real beta, hg_matrix *c, hg_real *scratch)
 {
-  hg_right_side side = {.b = b->data,
-                        .transposed = transposed,
-                        .k = transposed ? b->cols : (int)b->rows,
-                        .m = transposed ? (int)b->rows : b->cols};
-  side.packed = space && hg_panel_fits(side.k, side.m);
-  if (side.packed) side.panels = hg_panel_pack(b->data, transposed, side.k, side.m, space);
-  return side;
-}
-
-void hg_gemm_block(const hg_matrix *a, const hg_right_side *b, hg_real beta, hg_matrix *c)
-{
-  if (b->packed) {
-    hg_panel_rows(&b->panels, a->data, a->rows, beta, c->data);
-    return;
-  }
-  prepare();
-  const call g = {.trans_a = CblasNoTrans,
-                  .trans_b = b->transposed ? CblasTrans : CblasNoTrans,
-                  .rows = (int)a->rows,
-                  .cols = b->m,
-                  .inner = b->k,
-                  .a = a->data,
-                  .b = b->b,
-                  .lda = a->cols,
-                  .ldb = b->transposed ? b->k : b->m,
-                  .beta = beta,
-                  .c = c->data};
-  blas(&g);
+  hg_off size = (hg_off)a->cols * b->cols;
+  int parts = hg_gemm_at_parts(a->rows);
+#pragma omp parallel for schedule(static) default(none) shared(a, b, parts, size, scratch) \
+    num_threads(hg_threads()) if (a->rows * size > 16 * HG_PARALLEL_FROM)
+  for (int part = 0; part < parts; part++) partial_product(a, b, parts, part, scratch + part * size);
+  hg_gemm_at_add(scratch, parts, beta, c);
 }

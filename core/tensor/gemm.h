@@ -21,6 +21,9 @@ hg_off hg_gemm_at_scratch(hg_off n, int k, int m);
 /** In how many pieces hg_gemm_at adds n rows: a function of n alone. */
 int hg_gemm_at_parts(hg_off n);
 
+/** c = the sum of `parts` matrices of its size, one after another in `partials`, in their order, + beta c. */
+void hg_gemm_at_add(const hg_real *partials, int parts, hg_real beta, hg_matrix *c);
+
 /** The right side of a product that many blocks of rows are multiplied with, one after another. */
 typedef struct {
   const hg_real *b; ///< as given, borrowed

@@ -195,15 +195,9 @@ void hg_gemm_at_bf16(hg_bf16_rows a, hg_bf16_rows b, hg_real beta, hg_matrix *c,
 {
   const hg_bf16_kernels *kernels = hg_bf16_kernels_here();
   hg_off size = (hg_off)a.cols * b.cols;
-  int parts = (int)hg_gemm_at_scratch(a.rows, 1, 1);
+  int parts = hg_gemm_at_parts(a.rows);
 #pragma omp parallel for schedule(static) default(none) shared(kernels, a, b, parts, size, scratch) \
     num_threads(hg_threads()) if (a.rows * size > 16 * HG_PARALLEL_FROM)
   for (int part = 0; part < parts; part++) partial_product(kernels, a, b, parts, part, scratch + part * size);
-#pragma omp parallel for schedule(static) default(none) shared(c, parts, size, beta, scratch) \
-    num_threads(hg_threads()) if (size * parts > HG_PARALLEL_FROM)
-  for (hg_off i = 0; i < size; i++) {
-    hg_real sum = beta == 0 ? 0 : beta * c->data[i];
-    for (int part = 0; part < parts; part++) sum += scratch[part * size + i];
-    c->data[i] = sum;
-  }
+  hg_gemm_at_add(scratch, parts, beta, c);
 }

@@ -4,9 +4,6 @@
 
 #include "core/tensor/panel_kernels.h"
 
-// b in panels must stay in the second-level cache beside the rows that pass by.
-enum { LARGEST = 1 << 18 };
-
 static const hg_panel_kernels *kernels_of(hg_simd simd)
 {
   return simd == HG_SIMD_AVX512 ? &hg_panel_kernels_avx512 : &hg_panel_kernels_avx2;
@@ -16,13 +13,12 @@ static int rounded(int m, int lanes) { return (m + lanes - 1) / lanes * lanes; }
 
 hg_off hg_panel_space(int k, int m) { return (hg_off)k * rounded(m, HG_PANEL_LANES); }
 
-bool hg_panel_fits(int k, int m) { return hg_simd_level() != HG_SIMD_BASE && hg_panel_space(k, m) <= LARGEST; }
+bool hg_panel_fits(int k, int m) { return hg_simd_level() != HG_SIMD_BASE && hg_panel_space(k, m) <= HG_PANEL_LARGEST; }
 
 hg_panels hg_panel_pack(const hg_real *b, bool transposed, int k, int m, hg_real *data)
 {
   hg_panels panels = {k, m, hg_simd_level(), data};
-  int width = kernels_of(panels.simd)->panel_width,
-      lanes = panels.simd == HG_SIMD_AVX512 ? HG_PANEL_LANES : HG_PANEL_LANES / 2;
+  int width = kernels_of(panels.simd)->panel_width, lanes = kernels_of(panels.simd)->lanes;
   for (int column = 0; column < m; column += width) {
     int count = m - column < width ? m - column : width;
     for (int p = 0; p < k; p++, data += rounded(count, lanes)) {

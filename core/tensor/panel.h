@@ -17,7 +17,10 @@ typedef struct {
   hg_real *data; ///< [hg_panel_space(k, m)] aligned to 64 bytes, borrowed
 } hg_panels;
 
-enum { HG_PANEL_LANES = 64 / (int)sizeof(hg_real) };
+enum {
+  HG_PANEL_LANES = 64 / (int)sizeof(hg_real),
+  HG_PANEL_LARGEST = 1 << 18 ///< numbers of a b that stays in the second-level cache beside the rows that pass by
+};
 
 /** Numbers that b takes in panels of any instruction set: m rounded up to whole registers of AVX-512, k times. */
 hg_off hg_panel_space(int k, int m);

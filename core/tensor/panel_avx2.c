@@ -1,3 +1,3 @@
 #include "core/tensor/panel_body.h"
 
-const hg_panel_kernels hg_panel_kernels_avx2 = {PANEL_WIDTH, panel_rows, panel_at};
+const hg_panel_kernels hg_panel_kernels_avx2 = {PANEL_WIDTH, LANES, panel_rows, panel_at};

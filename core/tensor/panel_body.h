@@ -19,24 +19,6 @@ enum { MOST_ROWS = 12, PANEL_WIDTH = PANEL_VECTORS * LANES };
 /** All panels take their turn on so many rows of a before the next, so that a block is read from memory once. */
 enum { ROWS_PER_BLOCK = 48 };
 
-ALWAYS_INLINE void store_row(const vector *sum, int count, int columns, hg_real beta, hg_real *c)
-{
-  if (columns == count * LANES) {
-#pragma GCC unroll 4
-    for (int v = 0; v < count; v++) {
-      vector_in_memory *to = (vector_in_memory *)(c + v * LANES);
-      *to = beta == 0 ? sum[v] : sum[v] + beta * *to;
-    }
-    return;
-  }
-  hg_real result[PANEL_WIDTH];
-  memcpy(result, sum, sizeof result);
-  if (beta == 0)
-    memcpy(c, result, (size_t)columns * sizeof *c);
-  else
-    for (int q = 0; q < columns; q++) c[q] = result[q] + beta * c[q];
-}
-
 /** `rows` x `count` vectors of c, both literals; `panel` is where column `column` starts. */
 ALWAYS_INLINE void panel_tile(const hg_panels *b, const hg_real *panel, int column, const hg_real *a, hg_real beta,
                               hg_real *c, int rows, int count)

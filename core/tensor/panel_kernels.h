@@ -3,7 +3,8 @@
 
 /** What the kernels of one instruction set export. */
 typedef struct {
-  int panel_width; ///< columns of a panel
+  int panel_width; ///< columns of a panel, whole registers
+  int lanes;       ///< numbers of a register
   void (*rows)(const hg_panels *b, const hg_real *a, hg_off n, hg_real beta, hg_real *c);
   void (*at)(const hg_real *a, const hg_real *b, hg_off n, int k, int m, hg_real *c);
 } hg_panel_kernels;
