@@ -40,12 +40,22 @@ static void add_watch(double *seconds, const stopwatch *w)
 
 static int team(const hg_blocks *b) { return hg_threads() < b->threads ? hg_threads() : b->threads; }
 
+// s = the rows of A x, from x or from its copy in bfloat16
+static void aggregate(const hg_operator *op, const hg_matrix *x, const hg_bf16_matrix *rounded, hg_off first, hg_off n,
+                      hg_matrix *s)
+{
+  if (rounded->data)
+    hg_spmm_bf16_block(op, first, n, rounded, s);
+  else
+    hg_spmm_block(op, first, n, x, s);
+}
+
 static void forward_block(const hg_forward_blocks *f, hg_off first, hg_off n, stopwatch *watch)
 {
   hg_matrix x = hg_matrix_rows(&f->x, f->op ? 0 : first, f->op ? f->x.rows : n), y = hg_matrix_rows(&f->y, first, n);
   if (f->op) {
     hg_matrix s = !f->w ? y : f->s.data ? hg_matrix_rows(&f->s, first, n) : buffer(&f->blocks, 0, n, f->x.cols);
-    hg_spmm_block(f->op, first, n, &x, &s);
+    aggregate(f->op, &x, &f->rounded, first, n, &s);
     x = s;
     lap(watch, HG_PHASE_AGGREGATE);
   }
@@ -80,11 +90,14 @@ static void backward_block(const hg_backward_blocks *b, hg_off first, hg_off n, 
   hg_matrix x = hg_matrix_rows(&b->x, first, n), t = hg_matrix_rows(&b->d, b->op ? 0 : first, b->op ? b->d.rows : n);
   if (b->op) {
     hg_matrix sum = buffer(&b->blocks, 0, n, b->d.cols);
-    hg_spmm_block(b->op, first, n, &t, &sum);
+    aggregate(b->op, &t, &b->rounded, first, n, &sum);
     t = sum;
     lap(watch, HG_PHASE_AGGREGATE);
   }
-  if (partial) hg_gemm_at_block(&x, &t, partial);
+  if (partial && b->wt && b->wt->rounded.data)
+    hg_gemm_at_bf16_block(hg_bf16_rows_real(&x), hg_bf16_rows_real(&t), partial);
+  else if (partial)
+    hg_gemm_at_block(&x, &t, partial);
   hg_matrix d_x = t;
   if (b->wt) {
     d_x = buffer(&b->blocks, 1, n, b->x.cols);

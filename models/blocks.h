@@ -29,6 +29,7 @@ typedef struct {
   hg_blocks blocks;
   const hg_operator *op;  ///< NULL: A is the identity
   hg_matrix x;            ///< what is aggregated
+  hg_bf16_matrix rounded; ///< x in bfloat16, which is aggregated in its stead; without data: x itself
   hg_matrix s;            ///< [rows x f_in] takes A x for backward; without data: A x is forgotten
   const hg_right_side *w; ///< NULL: W is the identity
   hg_matrix y;            ///< [rows x f_out]
@@ -51,9 +52,10 @@ typedef struct {
   hg_blocks blocks;
   const hg_operator *op;   ///< A', or NULL: the identity
   hg_matrix d;             ///< what is aggregated
+  hg_bf16_matrix rounded;  ///< d in bfloat16, which is aggregated in its stead; without data: d itself
   hg_matrix x;             ///< [rows x f_in] the input, in its place the gradient later
   hg_real *partials;       ///< [hg_gemm_at_parts(rows) x f_in x f_out] parts of d_W, added to; NULL: not wanted
-  const hg_right_side *wt; ///< W', or NULL: t is the gradient of the input
+  const hg_right_side *wt; ///< W', or NULL: t is the gradient of the input; rounded: so are the factors of d_W
   hg_pass_rows *pass;
   void *context; ///< of pass
   hg_phases *phases;

@@ -8,6 +8,8 @@
  * In the first layer the halo's features are here already, so it exchanges nothing, in neither direction: weight
  * gradients are sums over ranks anyway, so each rank keeps its share of its halo's rows. Bytes exchanged in a later
  * layer: halo nodes x min(f_in, f_out) reals, forward and backward.
+ * A layer that rounds keeps a copy in bfloat16 of what it aggregates: x, or x W, and on the way back what A' meets. The
+ * exchange is of reals, and the halo's rows are rounded when they are here.
  */
 #include "core/base/alloc.h"
 #include "core/tensor/gemm.h"
@@ -27,6 +29,7 @@ static void plan(hg_layer *layer)
   layer->aggregate_first = layer->cached || is_even(layer) || (!is_sparse(layer) && layer->f_out > layer->f_in);
   layer->product_width = !layer->aggregate_first ? layer->f_out : layer->index && !is_even(layer) ? layer->f_in : 0;
   layer->weight_rows = is_sparse(layer) ? 0 : layer->f_in;
+  if (layer->rounds && !layer->cached) layer->rounded_width = layer->aggregate_first ? layer->f_in : layer->f_out;
   hg_layer_plan_parameter(layer, "weight", layer->f_in, layer->f_out, hg_init_glorot(layer->f_in, layer->f_out));
   hg_layer_plan_finish(layer);
 }
@@ -89,10 +92,43 @@ static void transform(hg_layer *layer, hg_matrix *t)
     return;
   }
   hg_matrix input = hg_layer_input(layer), x = hg_matrix_rows(&input, 0, rows), out = hg_matrix_rows(t, 0, rows);
-  hg_gemm(&x, &w, 0, &out);
+  const hg_right_side side = hg_layer_right_side(layer, &w, false);
+  hg_gemm_right(&x, &side, 0, &out);
 }
 
-static void forward_rows(void *context, hg_off first, hg_off n) { hg_blocks_forward(context, first, n); }
+// A forward pass. What is aggregated in bfloat16 gets its halo's rows when they are here.
+typedef struct {
+  const hg_layer *layer;
+  hg_forward_blocks blocks;
+  bool halo_missing;
+} forward_task;
+
+static void forward_rows(void *context, hg_off first, hg_off n)
+{
+  forward_task *task = context;
+  hg_forward_blocks *f = &task->blocks;
+  const hg_local_graph *g = task->layer->graph;
+  if (task->halo_missing && n > 0 && first >= g->n_interior) { // boundary rows: the exchange is over
+    const hg_matrix halo = hg_matrix_rows(&f->x, g->n_owned, g->n_local - g->n_owned);
+    hg_bf16_matrix rounded = hg_bf16_matrix_rows(&f->rounded, g->n_owned, halo.rows);
+    hg_bf16_round(&halo, &rounded);
+    task->halo_missing = false;
+  }
+  hg_blocks_forward(f, first, n);
+}
+
+// Rounds what is aggregated, as far as it is here and the layer before has not done it (rounds_output).
+static void round_aggregated(forward_task *task)
+{
+  const hg_layer *layer = task->layer;
+  const hg_local_graph *g = layer->graph;
+  hg_forward_blocks *f = &task->blocks;
+  bool made = layer->aggregate_first && layer->index > 0 && (layer - 1)->rounds_output;
+  const hg_matrix rows = hg_matrix_rows(&f->x, 0, layer->fill ? g->n_owned : g->n_local);
+  if (!made) hg_layer_round(layer, &rows);
+  f->rounded = hg_layer_rounded(layer, g->n_local);
+  task->halo_missing = f->rounded.data && layer->fill;
+}
 
 static void forward(hg_layer *layer, const hg_pass *pass)
 {
@@ -105,19 +141,22 @@ static void forward(hg_layer *layer, const hg_pass *pass)
     transform(layer, &t);
     hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
   }
-  const hg_right_side side = layer->aggregate_first ? hg_right_side_of(&w, false, work->packed) : (hg_right_side){0};
-  hg_forward_blocks blocks = {.blocks = work->blocks,
-                              .op = layer->cached ? NULL : &g->forward,
-                              .x = layer->cached            ? layer->s
-                                   : layer->aggregate_first ? hg_layer_input(layer)
-                                                            : t,
-                              .w = layer->aggregate_first ? &side : NULL,
-                              .y = *hg_layer_z(layer),
-                              .finish = hg_layer_finish_rows,
-                              .context = &finish,
-                              .phases = pass->phases};
-  if (keeps_sums(layer) && !layer->cached) blocks.s = layer->s;
-  hg_aggregate_with(g, layer->fill, forward_rows, &blocks, pass->phases);
+  const hg_right_side side = layer->aggregate_first ? hg_layer_right_side(layer, &w, false) : (hg_right_side){0};
+  forward_task task = {.layer = layer,
+                       .blocks = {.blocks = work->blocks,
+                                  .op = layer->cached ? NULL : &g->forward,
+                                  .x = layer->cached            ? layer->s
+                                       : layer->aggregate_first ? hg_layer_input(layer)
+                                                                : t,
+                                  .w = layer->aggregate_first ? &side : NULL,
+                                  .y = *hg_layer_z(layer),
+                                  .finish = hg_layer_finish_rows,
+                                  .context = &finish,
+                                  .phases = pass->phases}};
+  if (keeps_sums(layer) && !layer->cached) task.blocks.s = layer->s;
+  round_aggregated(&task);
+  hg_phases_lap(pass->phases, HG_PHASE_ELEMENTWISE);
+  hg_aggregate_with(g, layer->fill, forward_rows, &task, pass->phases);
   hg_layer_finish_all(layer, pass);
 }
 
@@ -131,8 +170,11 @@ static void weight_gradient(hg_layer *layer, const hg_matrix *d_t)
   }
   hg_off rows = product_rows(layer);
   hg_matrix input = hg_layer_input(layer), x = hg_matrix_rows(&input, 0, rows), d = hg_matrix_rows(d_t, 0, rows);
-  hg_gemm_at(&x, &d, 0, &d_w, layer->work->scratch);
+  hg_layer_gemm_at(layer, &x, &d, &d_w);
 }
+
+// d_t = A' d_z, written
+static void sum_rows(void *context, hg_off first, hg_off n) { hg_blocks_forward(context, first, n); }
 
 static void backward_rows(void *context, hg_off first, hg_off n) { hg_blocks_backward(context, first, n); }
 
@@ -140,7 +182,13 @@ static void backward_narrow(hg_layer *layer, const hg_pass *pass, hg_backward_bl
 {
   const hg_local_graph *g = layer->graph;
   hg_matrix d_t = product(layer);
-  hg_aggregate_gradient(g, layer->add, &blocks->d, &d_t, pass->phases);
+  hg_forward_blocks sums = {.blocks = blocks->blocks,
+                            .op = blocks->op,
+                            .x = blocks->d,
+                            .rounded = hg_layer_round(layer, &blocks->d),
+                            .y = d_t,
+                            .phases = pass->phases};
+  hg_aggregate_gradient_with(g, layer->add, sum_rows, &sums, pass->phases);
   blocks->d = d_t;
   blocks->op = NULL;
   if (layer->index > 0)
@@ -155,13 +203,15 @@ static void backward_wide(hg_layer *layer, const hg_pass *pass, hg_backward_bloc
   const hg_local_graph *g = layer->graph;
   hg_matrix w = hg_layer_parameter(layer, layer->theta, "weight"),
             d_w = hg_layer_parameter(layer, layer->d_theta, "weight");
-  hg_gemm_at(&layer->s, &blocks->d, 0, &d_w, layer->work->scratch);
+  hg_layer_gemm_at(layer, &layer->s, &blocks->d, &d_w);
   hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
   if (layer->index == 0) return;
   hg_matrix d_s = hg_matrix_view(layer->work->product, g->n_owned, layer->f_in);
-  hg_gemm_bt(&blocks->d, &w, 0, &d_s);
+  const hg_right_side side = hg_layer_right_side(layer, &w, true);
+  hg_gemm_right(&blocks->d, &side, 0, &d_s);
   hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
   blocks->d = d_s;
+  blocks->rounded = hg_layer_round(layer, &d_s);
   hg_aggregate_gradient_with(g, layer->add, backward_rows, blocks, pass->phases);
 }
 
@@ -176,17 +226,20 @@ static void backward(hg_layer *layer, const hg_pass *pass, hg_matrix *d_h, hg_ma
                                .pass = hg_layer_pass_rows,
                                .context = &down,
                                .phases = pass->phases};
-  if (is_even(layer))
+  if (is_even(layer)) {
+    blocks.rounded = hg_layer_round(layer, d_h);
     hg_layer_products_gradient(layer, &blocks, pass);
-  else if (layer->aggregate_first)
+  } else if (layer->aggregate_first) {
     backward_wide(layer, pass, &blocks);
-  else
+  } else {
     backward_narrow(layer, pass, &blocks);
+  }
 }
 
 const hg_layer_type hg_layer_gcn = {.name = "gcn",
                                     .help = "graph convolution (Kipf and Welling 2017)",
                                     .in_place = true,
+                                    .can_round = true,
                                     .plan = plan,
                                     .bytes = bytes,
                                     .create = create,

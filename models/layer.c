@@ -103,6 +103,33 @@ void hg_layer_drop_input(hg_layer *layer, const hg_pass *pass, hg_off rows)
   hg_phases_lap(pass->phases, HG_PHASE_ELEMENTWISE);
 }
 
+hg_right_side hg_layer_right_side(const hg_layer *layer, const hg_matrix *w, bool transposed)
+{
+  hg_real *space = layer->work->packed;
+  return layer->rounds ? hg_right_side_rounded(w, transposed, space) : hg_right_side_of(w, transposed, space);
+}
+
+void hg_layer_gemm_at(const hg_layer *layer, const hg_matrix *a, const hg_matrix *b, hg_matrix *c)
+{
+  if (layer->rounds)
+    hg_gemm_at_bf16(hg_bf16_rows_real(a), hg_bf16_rows_real(b), 0, c, layer->work->scratch);
+  else
+    hg_gemm_at(a, b, 0, c, layer->work->scratch);
+}
+
+hg_bf16_matrix hg_layer_rounded(const hg_layer *layer, hg_off rows)
+{
+  hg_bf16 *data = layer->rounded_width > 0 ? layer->work->rounded[layer->index % 2] : NULL;
+  return hg_bf16_matrix_view(data, rows, layer->rounded_width);
+}
+
+hg_bf16_matrix hg_layer_round(const hg_layer *layer, const hg_matrix *x)
+{
+  hg_bf16_matrix rounded = hg_layer_rounded(layer, x->rows);
+  if (rounded.data) hg_bf16_round(x, &rounded);
+  return rounded;
+}
+
 hg_matrix hg_layer_d_x(const hg_layer *layer)
 {
   if (layer->in_place) return layer->x;
@@ -156,6 +183,10 @@ static void activate_rows(const hg_layer_task *t, hg_off first, hg_off n)
   hg_matrix h = hg_matrix_rows(&layer->h, first, n);
   hg_activate(layer->activation, &h);
   if (layer->drops_output) hg_dropout_apply(output_dropout(layer, t->pass), layer->graph->ids + first, &h);
+  if (!layer->rounds_output) return;
+  const hg_bf16_matrix all = hg_layer_rounded(layer + 1, layer->graph->n_owned);
+  hg_bf16_matrix rounded = hg_bf16_matrix_rows(&all, first, n);
+  hg_bf16_round(&h, &rounded);
 }
 
 void hg_layer_finish_rows(void *context, hg_off first, hg_off n)
@@ -224,7 +255,7 @@ void hg_layer_products_gradient(hg_layer *layer, hg_backward_blocks *blocks, con
   const hg_local_graph *g = layer->graph;
   hg_matrix w = hg_layer_parameter(layer, layer->theta, "weight"),
             d_w = hg_layer_parameter(layer, layer->d_theta, "weight");
-  const hg_right_side side = hg_right_side_of(&w, true, layer->work->packed);
+  const hg_right_side side = hg_layer_right_side(layer, &w, true);
   int parts = hg_gemm_at_parts(blocks->op ? g->n_local : g->n_owned);
   blocks->partials = layer->work->scratch;
   blocks->wt = &side;

@@ -20,7 +20,9 @@ typedef struct {
   hg_real *gradients[2]; ///< a layer takes its output's from one and writes its input's to the other, where it is not
                          ///< written over h
   hg_real *scratch;      ///< parts of a weight gradient: for hg_gemm_at and hg_blocks_backward
-  hg_real *packed;       ///< for hg_right_side_of
+  hg_real *packed;       ///< for hg_layer_right_side
+  hg_bf16 *rounded[2];   ///< [n_local x widest aggregated] what a layer aggregates in bfloat16; those of odd and even
+                         ///< index take turns, since a layer makes the next one's while it reads its own
   hg_blocks blocks;      ///< the threads' blocks of rows
   double *sums;          ///< [2 x widest] of batch norm
 } hg_workspace;
@@ -57,6 +59,10 @@ typedef struct {
   int filters; ///< of a channel, and whether all channels share them: for kinds that have filters
   bool shared_filters;
 
+  bool rounds;        ///< aggregates and multiplies numbers rounded to bfloat16; sums are reals
+  int rounded_width;  ///< columns of what it aggregates in bfloat16, 0: nothing
+  bool rounds_output; ///< the next layer aggregates this one's output rounded: written where it is made
+
   int product_width; ///< columns of work->product that it needs
   int weight_rows;   ///< rows of the weight gradient that it makes in parts, 0: none
 
@@ -87,6 +93,7 @@ struct hg_layer_type {
   bool needs_positions; ///< of nodes with dense features: hg_local_graph_place was called
   bool local;           ///< works row by row: aggregates and exchanges nothing
   bool in_place;        ///< backward may write over the input: see hg_layer
+  bool can_round;       ///< knows hg_layer's `rounds`
   /** Parameters and what the model allocates for it (aggregate_first, product_width, ...), by widths and options. */
   void (*plan)(hg_layer *layer);
   /** Bytes of arrays that `create` will allocate, exchanges apart; of a planned layer, for the memory plan. */
@@ -145,6 +152,18 @@ hg_matrix hg_layer_input(const hg_layer *layer);
 
 /** Brings `rows` rows of the first layer's input, or all of its sparse features, under this pass's dropout. */
 void hg_layer_drop_input(hg_layer *layer, const hg_pass *pass, hg_off rows);
+
+/** W of a product with rows of this layer, or W' for `transposed`: in work->packed, rounded where the layer rounds. */
+hg_right_side hg_layer_right_side(const hg_layer *layer, const hg_matrix *w, bool transposed);
+
+/** c = a' b over all rows, of rounded numbers where the layer rounds; uses work->scratch. */
+void hg_layer_gemm_at(const hg_layer *layer, const hg_matrix *a, const hg_matrix *b, hg_matrix *c);
+
+/** Rows of what the layer aggregates in bfloat16, [rows x rounded_width]; without data where it does not round. */
+hg_bf16_matrix hg_layer_rounded(const hg_layer *layer, hg_off rows);
+
+/** Rounds the rows of x to the same rows of hg_layer_rounded, which is returned; nothing where it does not round. */
+hg_bf16_matrix hg_layer_round(const hg_layer *layer, const hg_matrix *x);
 
 /** Where the gradient of the input goes, [n_local x f_in] x or a shared buffer: what a transposed exchange works on. */
 hg_matrix hg_layer_d_x(const hg_layer *layer);

@@ -39,7 +39,7 @@ static void forward(hg_layer *layer, const hg_pass *pass)
   hg_layer_task finish = {.layer = layer, .pass = pass};
   hg_layer_drop_input(layer, pass, n);
   const hg_operator features = {.a = is_sparse(layer) ? &layer->input->sparse : NULL};
-  const hg_right_side side = is_sparse(layer) ? (hg_right_side){0} : hg_right_side_of(&w, false, layer->work->packed);
+  const hg_right_side side = is_sparse(layer) ? (hg_right_side){0} : hg_layer_right_side(layer, &w, false);
   const hg_forward_blocks blocks = {.blocks = layer->work->blocks,
                                     .op = is_sparse(layer) ? &features : NULL,
                                     .x = is_sparse(layer) ? w : hg_layer_input(layer),
@@ -65,7 +65,7 @@ static void weight_gradient(hg_layer *layer, const hg_matrix *d_z)
     hg_spmm(&(hg_operator){.a = &layer->input->transposed}, 0, layer->f_in, &padded, &d_w);
   } else {
     hg_matrix input = hg_layer_input(layer), x = hg_matrix_rows(&input, 0, g->n_owned);
-    hg_gemm_at(&x, d_z, 0, &d_w, layer->work->scratch);
+    hg_layer_gemm_at(layer, &x, d_z, &d_w);
   }
 }
 
@@ -92,6 +92,7 @@ const hg_layer_type hg_layer_mlp = {.name = "mlp",
                                     .help = "dense layer without neighbours, the baseline",
                                     .local = true,
                                     .in_place = true,
+                                    .can_round = true,
                                     .plan = plan,
                                     .bytes = bytes,
                                     .create = create,

@@ -11,6 +11,7 @@ static hg_status allocate_workspace(hg_model *model)
   hg_status rc = HG_OK;
   HG_TRY(HG_ALLOC(w->product, s.product, "products"));
   for (int b = 0; b < 2; b++) HG_TRY(HG_ALLOC(w->gradients[b], s.gradient[b], "output gradients"));
+  for (int b = 0; b < 2; b++) HG_TRY(HG_ALLOC(w->rounded[b], s.rounded[b], "aggregated in bfloat16"));
   HG_TRY(HG_ALLOC(w->packed, s.packed, "packed weights"));
   w->blocks = (hg_blocks){.threads = s.threads, .widest = s.widest_block};
   HG_TRY(HG_ALLOC(w->blocks.space, s.blocks, "blocks of rows"));
@@ -102,6 +103,7 @@ void hg_model_free(hg_model *model)
   hg_free(&model->work.gradients[1]);
   hg_free(&model->work.scratch);
   hg_free(&model->work.packed);
+  for (int b = 0; b < 2; b++) hg_free(&model->work.rounded[b]);
   hg_free(&model->work.blocks.space);
   hg_free(&model->work.sums);
   model->n_layers = 0;

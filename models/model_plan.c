@@ -36,6 +36,7 @@ static void describe(hg_model *model, int index, int f_in, int n_outputs)
   layer->norm = last ? HG_LAYER_NORM_NONE : o->norm;
   layer->filters = o->filters;
   layer->shared_filters = o->filters_per == HG_FILTERS_SHARED;
+  layer->rounds = o->precision == HG_PRECISION_BFLOAT16;
   // Batch norm takes the mean away and adds a bias of its own: another before it would have no gradient but rounding
   // errors, which Adam blows up to whole steps, other ones on every number of ranks.
   layer->bias = o->bias && layer->norm != HG_LAYER_NORM_BATCH;
@@ -77,6 +78,7 @@ static void connect(hg_model *model)
     hg_layer *layer = &model->layers[l];
     layer->in_place = l > 0 && layer->type->in_place && !is_pooled(model, l);
     layer->drops_output = l + 1 < model->n_layers && !is_pooled(model, l + 1);
+    layer->rounds_output = layer->drops_output && (layer + 1)->rounded_width > 0 && (layer + 1)->aggregate_first;
   }
 }
 
@@ -106,6 +108,7 @@ static void size_workspace(hg_model *model)
     int widest = max_int(l->f_out, l->index ? l->f_in : 0);
     s->product = max_off(s->product, n * l->product_width);
     s->sums = max_off(s->sums, 2 * (hg_off)widest);
+    s->rounded[l->index % 2] = max_off(s->rounded[l->index % 2], n * l->rounded_width);
     if (l->weight_rows) s->scratch = max_off(s->scratch, hg_gemm_at_scratch(n, l->weight_rows, l->f_out));
     if (l->type->in_place) s->packed = max_off(s->packed, packed_space(l));
     if (l->type->in_place) widest_block = max_int(widest_block, widest);
@@ -130,6 +133,13 @@ done:
   return rc;
 }
 
+static hg_status check_precision(const hg_model_options *o, const hg_layer_type *type)
+{
+  if (o->precision == HG_PRECISION_FLOAT32 || type->can_round) return HG_OK;
+  return hg_fail(HG_ERR_INPUT, "model.precision: found bfloat16 with model.type %s, expected float32, or type gcn or mlp",
+                 type->name);
+}
+
 hg_status hg_model_plan(hg_model *model, const hg_model_options *options, const hg_stage *stages, int n_stages,
                         hg_input *input, int n_outputs)
 {
@@ -140,6 +150,7 @@ hg_status hg_model_plan(hg_model *model, const hg_model_options *options, const 
   model->stages = stages;
   model->n_stages = n_stages;
   HG_TRY(hg_layer_type_find(&type, options->type));
+  HG_TRY(check_precision(options, type));
   HG_TRY(allocate_layers(model));
   model->layers[0].input = input;
   for (int l = 0, f_in = input->width; l < model->n_layers; f_in = model->layers[l++].f_out) {
@@ -173,7 +184,8 @@ hg_model_size hg_model_measure(const hg_model *model)
   const hg_workspace_size s = model->work_size;
   hg_off numbers = 0;
   hg_off shared = s.product + s.gradient[0] + s.gradient[1] + s.scratch + s.packed + s.blocks;
-  hg_model_size size = {.workspace = (size_t)shared * sizeof(hg_real) + (size_t)s.sums * sizeof(double)};
+  hg_model_size size = {.workspace = (size_t)shared * sizeof(hg_real) + (size_t)s.sums * sizeof(double) +
+                                     (size_t)(s.rounded[0] + s.rounded[1]) * sizeof(hg_bf16)};
   for (int l = 0; l < model->n_layers; l++) {
     const hg_layer *layer = &model->layers[l];
     numbers += hg_model_output_rows(model, l) * layer->f_out;

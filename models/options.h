@@ -5,6 +5,7 @@
 
 typedef enum { HG_ADJACENCY_SYMMETRIC, HG_ADJACENCY_ROW, HG_ADJACENCY_SUM } hg_adjacency_norm;
 typedef enum { HG_LAYER_NORM_NONE, HG_LAYER_NORM_LAYER, HG_LAYER_NORM_BATCH } hg_layer_norm_kind;
+typedef enum { HG_PRECISION_FLOAT32, HG_PRECISION_BFLOAT16 } hg_precision; ///< of what is aggregated and multiplied
 typedef enum { HG_FILTERS_PER_CHANNEL, HG_FILTERS_SHARED } hg_filters_per; ///< a channel's own, or the same for all
 typedef enum { HG_POSITIONS_MEAN_EDGE, HG_POSITIONS_AS_IS } hg_position_scaling; ///< by the mean length of the edges
 
@@ -34,6 +35,7 @@ typedef struct {
   bool self_loops, bias; ///< bias: but not before batch norm, which has one
   bool residual; ///< hidden layers after the first add their input before norm and activation, where both widths agree
   hg_layer_norm_kind norm; ///< after every layer but the last
+  hg_precision precision;  ///< BFLOAT16: what is aggregated and multiplied is rounded; sums and weights are not
   int filters;             ///< geogcn: gates of each channel
   hg_filters_per filters_per;
   hg_position_scaling normalize_positions;

@@ -64,8 +64,23 @@ hg_right_side hg_right_side_of(const hg_matrix *b, bool transposed, hg_real *spa
   return side;
 }
 
+// Panels in bfloat16 take k rounded up to pairs times m rounded up to 16 of half the size of a real, or less.
+_Static_assert(2 * sizeof(hg_bf16) <= sizeof(hg_real), "panels of reals leave space for those in bfloat16");
+
+hg_right_side hg_right_side_rounded(const hg_matrix *b, bool transposed, hg_real *space)
+{
+  hg_right_side side = hg_right_side_of(b, transposed, NULL);
+  side.rounded = hg_bf16_panels_view((hg_bf16 *)space, side.k, side.m);
+  hg_bf16_panels_fill(&side.rounded, b, transposed);
+  return side;
+}
+
 void hg_gemm_block(const hg_matrix *a, const hg_right_side *b, hg_real beta, hg_matrix *c)
 {
+  if (b->rounded.data) {
+    hg_gemm_bf16_rows(hg_bf16_rows_real(a), 0, a->rows, &b->rounded, beta, c);
+    return;
+  }
   if (b->packed) {
     hg_panel_rows(&b->panels, a->data, a->rows, beta, c->data);
     return;
@@ -85,6 +100,19 @@ void hg_gemm_block(const hg_matrix *a, const hg_right_side *b, hg_real beta, hg_
   blas(&g);
 }
 
+void hg_gemm_right(const hg_matrix *a, const hg_right_side *b, hg_real beta, hg_matrix *c)
+{
+  hg_off blocks = (a->rows + ROWS_PER_CALL - 1) / ROWS_PER_CALL;
+#pragma omp parallel for schedule(static) default(none) shared(b, a, c, beta, blocks) \
+    num_threads(hg_threads()) if (a->rows * a->cols * c->cols > 16 * HG_PARALLEL_FROM)
+  for (hg_off block = 0; block < blocks; block++) {
+    hg_off first = block * ROWS_PER_CALL, rows = a->rows - first < ROWS_PER_CALL ? a->rows - first : ROWS_PER_CALL;
+    const hg_matrix some = hg_matrix_rows(a, first, rows);
+    hg_matrix result = hg_matrix_rows(c, first, rows);
+    hg_gemm_block(&some, b, beta, &result);
+  }
+}
+
 // b is packed once, here, on the stack of the calling thread, where it fits and enough rows pass by.
 enum { PACKED_FEWEST_ROWS = 64 };
 
@@ -92,15 +120,7 @@ static void multiply(const hg_matrix *a, const hg_matrix *b, bool transposed, hg
 {
   _Alignas(64) hg_real packed[HG_PANEL_LARGEST];
   const hg_right_side side = hg_right_side_of(b, transposed, a->rows >= PACKED_FEWEST_ROWS ? packed : NULL);
-  hg_off blocks = (a->rows + ROWS_PER_CALL - 1) / ROWS_PER_CALL;
-#pragma omp parallel for schedule(static) default(none) shared(side, a, c, beta, blocks) \
-    num_threads(hg_threads()) if (a->rows * a->cols * c->cols > 16 * HG_PARALLEL_FROM)
-  for (hg_off block = 0; block < blocks; block++) {
-    hg_off first = block * ROWS_PER_CALL, rows = a->rows - first < ROWS_PER_CALL ? a->rows - first : ROWS_PER_CALL;
-    const hg_matrix some = hg_matrix_rows(a, first, rows);
-    hg_matrix result = hg_matrix_rows(c, first, rows);
-    hg_gemm_block(&some, &side, beta, &result);
-  }
+  hg_gemm_right(a, &side, beta, c);
 }
 
 void hg_gemm(const hg_matrix *a, const hg_matrix *b, hg_real beta, hg_matrix *c) { multiply(a, b, false, beta, c); }

@@ -1,4 +1,5 @@
 #pragma once
+#include "core/tensor/gemm_bf16.h"
 #include "core/tensor/panel.h"
 
 /**
@@ -31,6 +32,7 @@ typedef struct {
   int k, m;    ///< what rows are multiplied with is [k x m]
   bool packed; ///< `panels` are filled
   hg_panels panels;
+  hg_bf16_panels rounded; ///< with data: the product is one of numbers rounded to bfloat16
 } hg_right_side;
 
 /**
@@ -39,8 +41,14 @@ typedef struct {
  */
 hg_right_side hg_right_side_of(const hg_matrix *b, bool transposed, hg_real *space);
 
+/** The same rounded to bfloat16; so is then what it is multiplied with. space: as above, and never NULL */
+hg_right_side hg_right_side_rounded(const hg_matrix *b, bool transposed, hg_real *space);
+
 /** c = a b + beta c by the calling thread alone. a [n x k], c [n x m]. */
 void hg_gemm_block(const hg_matrix *a, const hg_right_side *b, hg_real beta, hg_matrix *c);
+
+/** The same over threads, for many rows. */
+void hg_gemm_right(const hg_matrix *a, const hg_right_side *b, hg_real beta, hg_matrix *c);
 
 /** c += a' b by the calling thread alone. a [n x k], b [n x m], c [k x m]. */
 void hg_gemm_at_block(const hg_matrix *a, const hg_matrix *b, hg_real *c);

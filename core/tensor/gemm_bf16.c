@@ -67,6 +67,8 @@ void hg_bf16_panels_fill(hg_bf16_panels *panels, const hg_matrix *b, bool transp
   }
 }
 
+hg_bf16_panels hg_bf16_panels_view(hg_bf16 *space, int k, int m) { return (hg_bf16_panels){.k = k, .m = m, .data = space}; }
+
 static hg_off pairs_of(hg_off k) { return k / 2 + k % 2; }
 
 // `count` numbers of each of n rows from (i, start) on, rounded, with a zero after an odd count
@@ -154,7 +156,7 @@ static void pair_panels(const hg_bf16_kernels *kernels, hg_bf16_rows b, hg_off f
   }
 }
 
-// product = a' b for the rows [first, end)
+// product = a' b + beta product for the rows [first, end)
 static void add_outer(const hg_bf16_kernels *kernels, hg_bf16_rows a, hg_bf16_rows b, hg_off first, hg_off end,
                       hg_real beta, hg_real *product)
 {
@@ -182,13 +184,24 @@ static void add_outer(const hg_bf16_kernels *kernels, hg_bf16_rows a, hg_bf16_ro
   }
 }
 
+static void add_rows(const hg_bf16_kernels *kernels, hg_bf16_rows a, hg_bf16_rows b, hg_off first, hg_off end,
+                     hg_real beta, hg_real *product)
+{
+  for (hg_off i = first; i < end; i += ROWS_PER_OUTER)
+    add_outer(kernels, a, b, i, end - i < ROWS_PER_OUTER ? end : i + ROWS_PER_OUTER, i == first ? beta : 1, product);
+}
+
 static void partial_product(const hg_bf16_kernels *kernels, hg_bf16_rows a, hg_bf16_rows b, int parts, int part,
                             hg_real *product)
 {
   hg_off first, end;
   hg_block(a.rows, parts, part, &first, &end);
-  for (hg_off i = first; i < end; i += ROWS_PER_OUTER)
-    add_outer(kernels, a, b, i, end - i < ROWS_PER_OUTER ? end : i + ROWS_PER_OUTER, i == first ? 0 : 1, product);
+  add_rows(kernels, a, b, first, end, 0, product);
+}
+
+void hg_gemm_at_bf16_block(hg_bf16_rows a, hg_bf16_rows b, hg_real *c)
+{
+  add_rows(hg_bf16_kernels_here(), a, b, 0, a.rows, 1, c);
 }
 
 void hg_gemm_at_bf16(hg_bf16_rows a, hg_bf16_rows b, hg_real beta, hg_matrix *c, hg_real *scratch)

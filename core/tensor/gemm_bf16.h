@@ -31,6 +31,9 @@ hg_off hg_bf16_panels_space(int k, int m);
 hg_status hg_bf16_panels_create(hg_bf16_panels *panels, int k, int m);
 void hg_bf16_panels_free(hg_bf16_panels *panels);
 
+/** Panels over borrowed space, not to be freed. space: [hg_bf16_panels_space(k, m)] */
+hg_bf16_panels hg_bf16_panels_view(hg_bf16 *space, int k, int m);
+
 /** @param b   [k x m], or for `transposed` [m x k], whose transposed is then the right side */
 void hg_bf16_panels_fill(hg_bf16_panels *panels, const hg_matrix *b, bool transposed);
 
@@ -45,3 +48,6 @@ void hg_gemm_bf16_rows(hg_bf16_rows a, hg_off first, hg_off n, const hg_bf16_pan
  * @param scratch  [hg_gemm_at_scratch(n, k, m)] reals (core/tensor/gemm.h), borrowed
  */
 void hg_gemm_at_bf16(hg_bf16_rows a, hg_bf16_rows b, hg_real beta, hg_matrix *c, hg_real *scratch);
+
+/** c += a' b by the calling thread alone, added in the order of rows. a [n x k], b [n x m], c [k x m]. */
+void hg_gemm_at_bf16_block(hg_bf16_rows a, hg_bf16_rows b, hg_real *c);

@@ -16,6 +16,7 @@ static const char *const balances[] = {"nodes", "edges", "labels", NULL};
 static const char *const activations[] = {"none", "relu", "elu", NULL};
 static const char *const adjacencies[] = {"symmetric", "row", "sum", NULL};
 static const char *const norms[] = {"none", "layer", "batch", NULL};
+static const char *const precisions[] = {"float32", "bfloat16", NULL};
 static const char *const filter_owners[] = {"channel", "shared", NULL};
 static const char *const poolings[] = {"none", "cluster", NULL};
 static const char *const pairings[] = {"distance", "similarity", NULL};
@@ -106,6 +107,8 @@ const hg_key hg_keys[] = {
      "hidden layers after the first add their input before norm and activation, where the widths agree"},
     {"model.norm", HG_KEY_CHOICE, offsetof(hg_config, model.norm), "none", NULL, norms,
      "after every layer but the last, before the activation; batch: over the nodes of all ranks"},
+    {"model.precision", HG_KEY_CHOICE, offsetof(hg_config, model.precision), "float32", NULL, precisions,
+     "of what gcn and mlp layers aggregate and multiply; weights, sums and what is exchanged stay float32"},
     {"model.filters", HG_KEY_INTEGER, offsetof(hg_config, model.filters), "8", &filter_counts, NULL,
      "geogcn: gates of each channel, which open by where a neighbour is"},
     {"model.filters_per", HG_KEY_CHOICE, offsetof(hg_config, model.filters_per), "channel", NULL, filter_owners,
