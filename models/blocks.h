@@ -10,7 +10,7 @@
  */
 
 /** Rows of a block, at most. */
-enum { HG_BLOCK_ROWS = 48 };
+enum { HG_BLOCK_ROWS = 96 };
 
 /** Numbers that `threads` threads need for their blocks of `widest` columns: hg_blocks.space. */
 hg_off hg_blocks_space(int threads, int widest);

@@ -136,7 +136,8 @@ done:
 static hg_status check_precision(const hg_model_options *o, const hg_layer_type *type)
 {
   if (o->precision == HG_PRECISION_FLOAT32 || type->can_round) return HG_OK;
-  return hg_fail(HG_ERR_INPUT, "model.precision: found bfloat16 with model.type %s, expected float32, or type gcn or mlp",
+  return hg_fail(HG_ERR_INPUT,
+                 "model.precision: found bfloat16 with model.type %s, expected float32, or type gcn or mlp",
                  type->name);
 }
 

@@ -4,17 +4,28 @@
 #include <string.h>
 #include <tgmath.h>
 
+#include "core/base/cpu.h"
 #include "core/base/threads.h"
+#include "core/tensor/epilogue_kernels.h"
 #include "core/tensor/row_blocks.h"
+
+static const hg_epilogue_kernels *const kernels[HG_SIMD_COUNT] = {&hg_epilogue_base, &hg_epilogue_avx2,
+                                                                  &hg_epilogue_avx512};
+
+// Loops are cut into so many numbers, each of them one thread's.
+enum { NUMBERS = 4096 };
+
+static hg_off piece(hg_off count, hg_off first) { return count - first < NUMBERS ? count - first : NUMBERS; }
 
 void hg_bias_add(hg_matrix *x, hg_off first, hg_off n, const hg_real *bias)
 {
-#pragma omp parallel for schedule(static) default(none) shared(x, first, n, bias) \
-    num_threads(hg_threads()) if (n * x->cols > HG_PARALLEL_FROM)
-  for (hg_off i = first; i < first + n; i++) {
-    hg_real *restrict row = x->data + i * x->cols;
-    for (int k = 0; k < x->cols; k++) row[k] += bias[k];
+  const hg_epilogue_kernels *k = kernels[hg_simd_level()];
+  if (n * x->cols <= HG_PARALLEL_FROM) {
+    k->add_bias(bias, n, x->cols, x->data + first * x->cols);
+    return;
   }
+#pragma omp parallel for schedule(static) default(none) shared(x, first, n, bias, k) num_threads(hg_threads())
+  for (hg_off i = first; i < first + n; i++) k->add_bias(bias, 1, x->cols, x->data + i * x->cols);
 }
 
 void hg_bias_gradient(const hg_matrix *d_x, hg_real *d_bias)
@@ -26,12 +37,12 @@ void hg_bias_gradient(const hg_matrix *d_x, hg_real *d_bias)
   }
 }
 
-// Written so that a NaN stays one: a diverged run must be seen in its loss.
 static void relu(hg_real *x, hg_off count)
 {
-#pragma omp parallel for simd schedule(static) default(none) shared(x, count) \
+  const hg_epilogue_kernels *k = kernels[hg_simd_level()];
+#pragma omp parallel for schedule(static) default(none) shared(x, count, k) \
     num_threads(hg_threads()) if (count > HG_PARALLEL_FROM)
-  for (hg_off i = 0; i < count; i++) x[i] = x[i] < 0 ? 0 : x[i];
+  for (hg_off i = 0; i < count; i += NUMBERS) k->relu(x + i, piece(count, i));
 }
 
 static void elu(hg_real *x, hg_off count)
@@ -50,9 +61,10 @@ void hg_activate(hg_activation kind, hg_matrix *x)
 
 static void relu_gradient(const hg_real *y, hg_real *d_x, hg_off count)
 {
-#pragma omp parallel for simd schedule(static) default(none) shared(y, d_x, count) \
+  const hg_epilogue_kernels *k = kernels[hg_simd_level()];
+#pragma omp parallel for schedule(static) default(none) shared(y, d_x, count, k) \
     num_threads(hg_threads()) if (count > HG_PARALLEL_FROM)
-  for (hg_off i = 0; i < count; i++) d_x[i] = y[i] > 0 ? d_x[i] : 0;
+  for (hg_off i = 0; i < count; i += NUMBERS) k->relu_gradient(y + i, d_x + i, piece(count, i));
 }
 
 // For x < 0 the derivative is exp(x) = output + 1, and y is output * scale.
@@ -70,20 +82,11 @@ void hg_activate_gradient(hg_activation kind, const hg_matrix *y, hg_real scale,
   if (kind == HG_ACTIVATION_ELU) elu_gradient(y->data, 1 / scale, d_x->data, count);
 }
 
-static void masked_scale(const hg_real *restrict d, hg_real scale, hg_off count, hg_real *restrict y)
-{
-#pragma omp simd
-  for (hg_off i = 0; i < count; i++) {
-    hg_real scaled = d[i] * scale; // read always: a branch on a random mask costs more than the product
-    y[i] = y[i] > 0 ? scaled : 0;
-  }
-}
-
 void hg_dropped_activation_gradient(hg_activation kind, hg_dropout d, const hg_gid *ids, hg_matrix *d_y, hg_matrix *y)
 {
   hg_off count = d_y->rows * d_y->cols;
   if (kind == HG_ACTIVATION_RELU) {
-    masked_scale(d_y->data, hg_dropout_scale(d), count, y->data);
+    kernels[hg_simd_level()]->dropped_relu_gradient(d_y->data, hg_dropout_scale(d), y->data, count);
     return;
   }
   hg_dropout_apply(d, ids, d_y);

@@ -167,14 +167,18 @@ static void partial_product(const hg_matrix *a, const hg_matrix *b, int parts, i
 
 void hg_gemm_at_add(const hg_real *partials, int parts, hg_real beta, hg_matrix *c)
 {
+  enum { TOGETHER = 2048 }; // numbers of c that stay in the nearest cache while the parts pass by
   hg_off size = c->rows * c->cols;
   if (beta != 1) scale(beta, c->data, size);
 #pragma omp parallel for schedule(static) default(none) shared(c, parts, size, partials) \
     num_threads(hg_threads()) if (size * parts > HG_PARALLEL_FROM)
-  for (hg_off i = 0; i < size; i++) {
-    hg_real sum = c->data[i];
-    for (int part = 0; part < parts; part++) sum += partials[part * size + i];
-    c->data[i] = sum;
+  for (hg_off first = 0; first < size; first += TOGETHER) {
+    hg_off n = size - first < TOGETHER ? size - first : TOGETHER;
+    hg_real *restrict to = c->data + first;
+    for (int part = 0; part < parts; part++) {
+      const hg_real *from = partials + part * size + first;
+      for (hg_off i = 0; i < n; i++) to[i] += from[i];
+    }
   }
 }
 

@@ -67,7 +67,10 @@ void hg_bf16_panels_fill(hg_bf16_panels *panels, const hg_matrix *b, bool transp
   }
 }
 
-hg_bf16_panels hg_bf16_panels_view(hg_bf16 *space, int k, int m) { return (hg_bf16_panels){.k = k, .m = m, .data = space}; }
+hg_bf16_panels hg_bf16_panels_view(hg_bf16 *space, int k, int m)
+{
+  return (hg_bf16_panels){.k = k, .m = m, .data = space};
+}
 
 static hg_off pairs_of(hg_off k) { return k / 2 + k % 2; }
 

@@ -71,29 +71,38 @@ static void panel_rows(const hg_panels *b, const hg_real *a, hg_off n, hg_real b
   }
 }
 
-/** a and b in blocks of so many rows, which stay in cache while the tiles of c take their turn. */
-enum { AT_ROWS = 96 };
+/**
+ * a' b goes over blocks of so many rows, and of so many columns of a at a time, copied so that what a tile reads lies
+ * together: rows that are a power of two apart would share few sets of the nearest cache. For one panel of b a is read
+ * as it is.
+ */
+enum { AT_ROWS = 96, AT_COLUMNS = 264, AT_GROUP = 12, AT_TALL = 12, AT_FULL = 6 };
 
-/** One stretch of columns of c += a' b, for n rows of a and b. */
+/** One stretch of columns of a, and one of b, for n rows: c += a' b. */
 typedef struct {
-  const hg_real *a, *b;
+  const hg_real *a; ///< groups of AT_GROUP columns
+  hg_off group;     ///< from one group to the next
+  int stride_a;     ///< from one row of a group to the next
+  const hg_real *b; ///< [n x whole registers], zeros behind its columns
   hg_off n;
-  int k, stride_b, stride_c;
+  int k, columns; ///< of c
+  int stride_c;
   hg_real *c;
-  int columns; ///< of c; those of b are whole registers, zeros behind them
 } at_task;
 
-/** `rows` x `count` vectors of c from column i of a on. */
+/** `rows` x `count` vectors of c from column i of a on; they lie in one group. */
 ALWAYS_INLINE void at_tile(const at_task *t, int i, int rows, int count)
 {
   vector sum[MOST_ROWS][PANEL_VECTORS] = {{{0}}};
-  const hg_real *a = t->a + i, *b = t->b;
-  for (hg_off p = 0; p < t->n; p++, a += t->k, b += t->stride_b) {
-    const vector_in_memory *row = (const vector_in_memory *)b;
+  const hg_real *a = t->a + i / AT_GROUP * t->group + i % AT_GROUP;
+  const vector *b = (const vector *)t->b;
+  hg_off ahead = t->n * t->stride_a; // the next group, or the next block's rows
+  for (hg_off p = 0; p < t->n; p++, a += t->stride_a, b += count) {
+    __builtin_prefetch(a + ahead);
 #pragma GCC unroll 12
     for (int r = 0; r < rows; r++) {
 #pragma GCC unroll 4
-      for (int v = 0; v < count; v++) sum[r][v] += a[r] * row[v];
+      for (int v = 0; v < count; v++) sum[r][v] += a[r] * b[v];
     }
   }
 #pragma GCC unroll 12
@@ -107,36 +116,60 @@ ALWAYS_INLINE void at_tiles(const at_task *t, int rows, int count)
   for (; i < t->k; i++) at_tile(t, i, 1, count);
 }
 
-/** Copies b's columns to `padded`, with zeros up to whole registers. */
-ALWAYS_INLINE void pad_columns(at_task *t, int count, hg_real *padded)
+ALWAYS_INLINE void pack_groups(const hg_real *a, hg_off n, int stride, int k, hg_real *packed)
 {
-  for (hg_off p = 0; p < t->n; p++) {
-    memset(padded + p * count * LANES, 0, (size_t)(count * LANES) * sizeof *padded);
-    memcpy(padded + p * count * LANES, t->b + p * t->stride_b, (size_t)t->columns * sizeof *padded);
+  for (hg_off p = 0; p < n; p++, a += stride, packed += AT_GROUP) {
+    hg_real *to = packed;
+    int i = 0;
+    for (; i + AT_GROUP <= k; i += AT_GROUP, to += n * AT_GROUP) memcpy(to, a + i, AT_GROUP * sizeof *to);
+    if (i < k) memcpy(to, a + i, (size_t)(k - i) * sizeof *to);
   }
-  t->b = padded;
-  t->stride_b = count * LANES;
 }
 
-static void at_block(const hg_real *a, const hg_real *b, hg_off n, int k, int m, hg_real *c)
+ALWAYS_INLINE void pack_columns(const hg_real *b, hg_off n, int stride, int columns, int padded, hg_real *packed)
 {
-  _Alignas(64) hg_real padded[AT_ROWS * PANEL_WIDTH];
+  for (hg_off p = 0; p < n; p++, packed += padded, b += stride) {
+    if (columns == PANEL_WIDTH) {
+      memcpy(packed, b, PANEL_WIDTH * sizeof *packed);
+      continue;
+    }
+    memset(packed, 0, (size_t)padded * sizeof *packed);
+    memcpy(packed, b, (size_t)columns * sizeof *packed);
+  }
+}
+
+static void at_block(const hg_real *a, int stride_a, const hg_real *b, hg_off n, int k, int m, hg_real *c)
+{
+  _Alignas(64) hg_real groups[AT_ROWS * AT_COLUMNS], columns[AT_ROWS * PANEL_WIDTH];
+  bool packed = m > PANEL_WIDTH;
+  if (packed) pack_groups(a, n, stride_a, k, groups);
   for (int column = 0; column < m; column += PANEL_WIDTH) {
-    int columns = m - column < PANEL_WIDTH ? m - column : PANEL_WIDTH, count = (columns + LANES - 1) / LANES;
-    at_task t = {a, b + column, n, k, m, m, c + column, columns};
-    if (columns < count * LANES) pad_columns(&t, count, padded);
+    int width = m - column < PANEL_WIDTH ? m - column : PANEL_WIDTH, count = (width + LANES - 1) / LANES;
+    const at_task t = {.a = packed ? groups : a,
+                       .group = packed ? n * AT_GROUP : AT_GROUP,
+                       .stride_a = packed ? AT_GROUP : stride_a,
+                       .b = columns,
+                       .n = n,
+                       .k = k,
+                       .columns = width,
+                       .stride_c = m,
+                       .c = c + column};
+    pack_columns(b + column, n, m, width, count * LANES, columns);
     if (count == PANEL_VECTORS)
-      at_tiles(&t, FULL_ROWS, PANEL_VECTORS);
+      at_tiles(&t, AT_FULL, PANEL_VECTORS);
     else if (count == 3)
-      at_tiles(&t, WIDE_ROWS, PANEL_VECTORS > 3 ? 3 : 1);
+      at_tiles(&t, AT_FULL, PANEL_VECTORS > 3 ? 3 : 1);
     else if (count == 2)
-      at_tiles(&t, MIDDLE_ROWS, 2);
+      at_tiles(&t, AT_TALL, PANEL_VECTORS > 2 ? 2 : 1);
     else
-      at_tiles(&t, NARROW_ROWS, 1);
+      at_tiles(&t, AT_TALL, 1);
   }
 }
 
 static void panel_at(const hg_real *a, const hg_real *b, hg_off n, int k, int m, hg_real *c)
 {
-  for (hg_off i = 0; i < n; i += AT_ROWS) at_block(a + i * k, b + i * m, n - i < AT_ROWS ? n - i : AT_ROWS, k, m, c);
+  for (hg_off i = 0; i < n; i += AT_ROWS)
+    for (int column = 0; column < k; column += AT_COLUMNS)
+      at_block(a + i * k + column, k, b + i * m, n - i < AT_ROWS ? n - i : AT_ROWS,
+               k - column < AT_COLUMNS ? k - column : AT_COLUMNS, m, c + (hg_off)column * m);
 }
