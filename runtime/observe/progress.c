@@ -92,6 +92,7 @@ void hg_summary_print(const hg_run_summary *s, const char *folder, FILE *to)
   const double mib = 1024.0 * 1024.0;
   fprintf(to, "%-21s %s\n", "status", s->status);
   fprintf(to, "%-21s %d x %d threads\n", "ranks", s->ranks, s->threads);
+  if (strcmp(s->precision, "float32") != 0) fprintf(to, "%-21s %s\n", "precision", s->precision);
   print_result(s, to);
   if (!isnan(s->epoch_seconds_median)) fprintf(to, "%-21s %.4g s median\n", "epoch", s->epoch_seconds_median);
   fprintf(to, "%-21s %.4g MiB an epoch in %lld messages (edge cut %lld, halo nodes %lld)\n", "halo exchange",

@@ -129,6 +129,7 @@ static json_t *summary_json(const hg_run_summary *s)
   if (s->error) json_object_set_new(object, "error", json_string(s->error));
   json_object_set_new(object, "ranks", json_integer(s->ranks));
   json_object_set_new(object, "threads", json_integer(s->threads));
+  json_object_set_new(object, "precision", json_string(s->precision));
   json_object_set_new(object, "metric", json_string(hg_metric_name(s->metric)));
   set_results(object, s);
   json_object_set_new(object, "repeats", json_integer(s->n_repeats));

@@ -145,6 +145,11 @@ static double median_epoch(hg_run *run)
 }
 
 // collective: memory, the coordinator's cost and the late phases are maxima over ranks
+static const char *precision_name(const hg_config *config)
+{
+  return config->model.precision == HG_PRECISION_BFLOAT16 ? "bfloat16" : "float32";
+}
+
 static hg_run_summary summarize(hg_run *run, hg_status outcome, double load_seconds, double total_seconds)
 {
   const hg_trainer *t = &run->trainer;
@@ -156,6 +161,7 @@ static hg_run_summary summarize(hg_run *run, hg_status outcome, double load_seco
                       .metric = t->metric,
                       .ranks = hg_world_size(run->world),
                       .threads = hg_threads(),
+                      .precision = precision_name(run->config),
                       .n_repeats = run->checkpoint.n_results,
                       .repeats = run->checkpoint.results,
                       .epoch_seconds_median = median_epoch(run),
@@ -244,6 +250,7 @@ static void record_failure(hg_run *run)
                             .error = text,
                             .ranks = hg_world_size(run->world),
                             .threads = hg_threads(),
+                            .precision = precision_name(run->config),
                             .n_repeats = run->checkpoint.n_results,
                             .repeats = run->checkpoint.results,
                             .metric = hg_metric_resolve(run->trainer.metric, run->trainer.labelled.task),

@@ -339,6 +339,7 @@ Test(cli_train, wrong_configs_are_refused_with_file_and_line)
       {"train c.yaml --set train.epoch=3", "--set train.epoch: found an unknown key, did you mean train.epochs?"},
       {"train c.yaml --set train.epochs", "--set train.epochs: found no '='"},
       {"train c.yaml --set dataset.path=no.hg", "dataset.path: found no file no.hg"},
+      {"train c.yaml --set model.precision=half", "model.precision: found 'half', expected one of float32, bfloat16"},
       {"train c.yaml --set model.type=gnc", "model.type: found 'gnc', expected one of: gcn"},
   };
   expect_refusals(table, sizeof table / sizeof *table);

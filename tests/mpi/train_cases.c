@@ -241,6 +241,8 @@ static void memory_is_as_planned(hg_world *world)
   g.width = 40;
   g.n_dims = 2;
   check_memory(world, &g, OPTIONS("model.hidden=48", "model.norm=layer", "model.layers=3", "partition.method=block"));
+  check_memory(world, &g,
+               OPTIONS("model.precision=bfloat16", "model.hidden=48", "model.layers=3", "partition.method=block"));
   check_memory(world, &g, OPTIONS("model.input_dropout=0.5", "model.hidden=48", "partition.method=block"));
   check_memory(world, &g, OPTIONS("model.type=geogcn", "model.hidden=16", "model.layers=3", "partition.method=block"));
   check_memory(world, &g,

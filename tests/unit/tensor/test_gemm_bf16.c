@@ -102,6 +102,45 @@ Test(gemm_bf16, with_a_transposed_agrees_with_the_naive_loop_on_every_level)
   }
 }
 
+// what layers use: a right side in borrowed space, and a' b added block by block
+static void blocks_agree(shape h, const char *level)
+{
+  hg_matrix a = random_matrix(h.n, h.k, 1), b = random_matrix(h.k, h.m, 2), bt = random_matrix(h.m, h.k, 2);
+  hg_matrix space = random_matrix(hg_panel_space(h.k, h.m), 1, 3), c = random_matrix(h.n, h.m, 4);
+  hg_matrix d = random_matrix(h.n, h.m, 5), d_w = random_matrix(h.k, h.m, 6), whole = random_matrix(h.n, h.m, 7);
+  hg_matrix expected_w = random_matrix(h.k, h.m, 6), scratch = random_matrix(hg_gemm_at_scratch(h.n, h.k, h.m), 1, 8);
+  hg_bf16_panels panels;
+  cr_assert_eq(hg_bf16_panels_create(&panels, h.k, h.m), HG_OK);
+  for (int transposed = 0; transposed < 2; transposed++) {
+    hg_bf16_panels_fill(&panels, transposed ? &bt : &b, transposed);
+    hg_gemm_bf16(hg_bf16_rows_real(&a), &panels, 0, &whole);
+    const hg_right_side side = hg_right_side_rounded(transposed ? &bt : &b, transposed, space.data);
+    hg_gemm_block(&a, &side, 0, &c);
+    cr_expect_arr_eq(c.data, whole.data, (size_t)(h.n * h.m) * sizeof(hg_real), "%s block", level);
+    fill_random(c.data, h.n * h.m, 9);
+    hg_gemm_right(&a, &side, 0, &c);
+    cr_expect_arr_eq(c.data, whole.data, (size_t)(h.n * h.m) * sizeof(hg_real), "%s right side", level);
+  }
+  for (hg_off i = 0; i < h.n; i += 48) {
+    hg_off n = h.n - i < 48 ? h.n - i : 48;
+    const hg_matrix some_a = hg_matrix_rows(&a, i, n), some_d = hg_matrix_rows(&d, i, n);
+    hg_gemm_at_bf16_block(hg_bf16_rows_real(&some_a), hg_bf16_rows_real(&some_d), d_w.data);
+  }
+  hg_gemm_at_bf16(hg_bf16_rows_real(&a), hg_bf16_rows_real(&d), 1, &expected_w, scratch.data);
+  expect_close(d_w.data, expected_w.data, (hg_off)h.k * h.m, 10 * tolerance(h.n), level);
+  hg_bf16_panels_free(&panels), hg_matrix_free(&a), hg_matrix_free(&b), hg_matrix_free(&bt), hg_matrix_free(&space);
+  hg_matrix_free(&c), hg_matrix_free(&d), hg_matrix_free(&d_w), hg_matrix_free(&whole), hg_matrix_free(&expected_w);
+  hg_matrix_free(&scratch);
+}
+
+Test(gemm_bf16, of_blocks_of_rows_is_that_of_all_on_every_level)
+{
+  for (int l = 0; l < N_LEVELS; l++) {
+    setenv("HALOGNN_SIMD", levels[l], 1);
+    for (int s = 0; s < N_SHAPES; s++) blocks_agree(shapes[s], levels[l]);
+  }
+}
+
 // Both factors are off by at most 2^-8 of themselves: the sum by 2^-7 and a little of that of magnitudes
 Test(gemm_bf16, is_off_by_at_most_the_rounding_of_its_operands)
 {

@@ -201,6 +201,7 @@ static json_t *write_summary(hg_metric metric, hg_scores val, hg_scores test)
   };
   results[1].test.accuracy += 0.1;
   const hg_run_summary summary = {.status = "finished",
+                                  .precision = "bfloat16",
                                   .metric = metric,
                                   .ranks = 3,
                                   .threads = 2,
@@ -263,7 +264,8 @@ Test(run_folder, the_summary_of_a_regression_has_rmse)
 Test(run_folder, the_summary_of_a_failure_has_the_error)
 {
   hg_run_folder run = open_run(false);
-  const hg_run_summary summary = {.status = "failed", .error = "rank 1: \"no\"\n", .epoch_seconds_median = NAN};
+  const hg_run_summary summary = {
+      .status = "failed", .precision = "float32", .error = "rank 1: \"no\"\n", .epoch_seconds_median = NAN};
   cr_assert_eq(hg_run_folder_summary(&run, &summary), HG_OK);
   json_t *found = load("summary.json");
   cr_expect_str_eq(json_string_value(json_object_get(found, "error")), "rank 1: \"no\"\n");
@@ -333,7 +335,8 @@ Test(run_folder, the_closing_table_tells_the_result)
   result.val = result.test = hg_scores_none();
   result.val.accuracy = 0.75;
   result.test.accuracy = 0.5;
-  hg_run_summary s = {.status = "finished", .metric = HG_METRIC_ACCURACY, .n_repeats = 1, .repeats = &result};
+  hg_run_summary s = {
+      .status = "finished", .precision = "float32", .metric = HG_METRIC_ACCURACY, .n_repeats = 1, .repeats = &result};
   char text[2048] = "";
   FILE *to = fmemopen(text, sizeof text, "w");
   hg_summary_print(&s, "runs/x", to);
