@@ -1,7 +1,7 @@
 #pragma once
 #include "core/base/types.h"
 
-/** Passes over rows that a product has just left in cache: bias, ReLU and its gradient (core/tensor/epilogue_body.h). */
+/** Passes over rows that a product has just left in cache: bias, ReLU and its gradient. */
 typedef struct {
   /** x[i,k] += bias[k] for n rows of `cols` columns. */
   void (*add_bias)(const hg_real *bias, hg_off n, int cols, hg_real *x);
