@@ -1,7 +1,7 @@
 #pragma once
 /**
- * Philox for the rows of matrices, many blocks at a time so that the compiler vectorises it: 8 columns take 16 bits each
- * of one block. Included by bodies that are compiled once for each instruction set.
+ * Philox for the rows of matrices, many blocks at a time so that the compiler vectorises it: 8 columns take 16 bits
+ * each of one block. Included by bodies that are compiled once for each instruction set.
  */
 #include "core/base/types.h"
 

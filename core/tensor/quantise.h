@@ -32,12 +32,13 @@ typedef struct {
 
 /**
  * Packs rows. With b bits and the row's least number m and range r = largest - m, both stored in bfloat16 (m rounded
- * down, r up): q_k = floor((x_k - m) / s + u_k), s = r / (2^b - 1), u_k uniform in [0, 1); unpacked it is m + s q_k. Its
- * expectation is x_k to 2^-16 s, its variance at most s^2 / 4, its error less than s.
- * A row of equal numbers arrives exactly (as float32). A row with a number that is not finite in float32, or whose range
- * is not, arrives as NaN in all columns. bfloat16 keeps NaN and infinities where they are, and is rounded to nearest
- * (ties to even, error at most 2^-9 |x|), or with `backward` up or down at random, so that its expectation is x: an
- * error that is always the same would add up in gradients, while in values nearest has half the error and draws nothing.
+ * down, r up): q_k = floor((x_k - m) / s + u_k), s = r / (2^b - 1), u_k uniform in [0, 1); unpacked it is m + s q_k.
+ * Its expectation is x_k to 2^-16 s, its variance at most s^2 / 4, its error less than s.
+ * A row of equal numbers arrives exactly (as float32). A row with a number that is not finite in float32, or whose
+ * range is not, arrives as NaN in all columns. bfloat16 keeps NaN and infinities where they are, and is rounded to
+ * nearest (ties to even, error at most 2^-9 |x|), or with `backward` up or down at random, so that its expectation is
+ * x: an error that is always the same would add up in gradients, while in values nearest has half the error and draws
+ * nothing.
  * Over threads. Cost: reads x once from memory, 20 integer operations a number for the draws.
  * Source: Wan et al., AdaQP, MLSys 2023; rounding of the stored range as in SuperGCN.
  */

@@ -80,7 +80,7 @@ static inline grid write_range(const hg_pack_task *t, const hg_real *x, uint8_t 
   return (grid){.least = from, .scale = levels_of(t->format) * 65536.0F / range};
 }
 
-/** Fills the last byte's other integers with 0 and closes up: bits of a column in its byte -> of a column in the row. */
+/** Fills the last byte's other integers with 0 and closes up: a byte each -> their place in a row. */
 static inline void close_up(hg_pack_format format, uint8_t *q, int n, uint8_t *restrict to)
 {
   memset(q + n, 0, 4);
