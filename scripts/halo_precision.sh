@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# What each halo.precision costs in accuracy and saves in bytes: the tables of docs/communication.md, a line each.
+#
+#   scripts/halo_precision.sh DATA_DIR [NAME...]      names: cora photo coauthor_cs facebook
+#
+# DATA_DIR holds the npz files (../shared/data). Trains configs/NAME_gcn.yaml with SEEDS (5) seeds on RANKS (4) ranks of one thread, once for each word of
+# PRECISIONS (float32 bfloat16 int8 int4 int2); a word int4+feedback adds halo.error_feedback. Test accuracy, and in brackets its difference
+# to the first word's, the mean over seeds. HALOGNN is the program (build/release/halognn). Runs go to runs/halo_NAME_PRECISION, graph
+# files to data/. TRAIN_OPTIONS is added to each `halognn train`.
+. "$(dirname "$0")/common.sh"
+
+case "${1:-}" in
+  -h | --help)
+    usage_of "$0"
+    exit 0
+    ;;
+esac
+[ "$#" -gt 0 ] && [ -d "$1" ] || die "usage: halo_precision.sh DATA_DIR [NAME...]"
+data=$(cd "$1" && pwd)
+shift
+[ "$#" -gt 0 ] || set -- cora photo coauthor_cs facebook
+halognn=${HALOGNN:-$ROOT/build/release/halognn}
+[ -x "$halognn" ] || die "$halognn is not built: cmake --preset release && cmake --build --preset release"
+read -r -a options <<<"${TRAIN_OPTIONS:-}"
+read -r -a precisions <<<"${PRECISIONS:-float32 bfloat16 int8 int4 int2}"
+
+prepare() { # prepare NAME: imports the graph of an experiment
+  local file=$1 flags=()
+  case "$1" in
+    photo) file=amazon_photo flags=(--symmetrize) ;;
+    facebook) file=musae_facebook ;;
+  esac
+  [ -f "data/$1.hg" ] || "$halognn" import npz "$data/$file.npz" -o "data/$1.hg" "${flags[@]}" >&2
+}
+
+row() { # row NAME: a line of the table from the runs' summaries
+  "$PYTHON" - "$1" "${precisions[@]}" <<'PYTHON'
+import json, sys
+name, words = sys.argv[1], sys.argv[2:]
+runs = [json.load(open(f"runs/halo_{name}_{word}/summary.json")) for word in words]
+mean = [100 * s["test_accuracy_mean"] for s in runs]
+cells = [f"{mean[0]:.2f} ± {100 * runs[0]['test_accuracy_std']:.2f}"]
+cells += [f"{m:.2f} ({m - mean[0]:+.2f})" for m in mean[1:]]
+print(f"| {name} | {' | '.join(cells)} | {' / '.join(str(round(s['halo_bytes_per_epoch'] / 1024, 1)) for s in runs)} |", flush=True)
+PYTHON
+}
+
+cd "$ROOT"
+mkdir -p data
+printf '| experiment |%s KiB an epoch |\n| --- |%s --- |\n' "$(printf ' %s |' "${precisions[@]}")" "$(printf ' --- |%.0s' "${precisions[@]}")"
+for name in "$@"; do
+  prepare "$name"
+  for word in "${precisions[@]}"; do
+    feedback=false
+    [ "$word" = "${word%+feedback}" ] || feedback=true
+    OMP_NUM_THREADS=1 scripts/mpirun.sh -q -n "${RANKS:-4}" "$halognn" train "configs/${name}_gcn.yaml" --quiet --threads 1 \
+      --output "runs/halo_${name}_$word" --set "repeat=${SEEDS:-5}" --set "halo.precision=${word%+feedback}" \
+      --set "halo.error_feedback=$feedback" "${options[@]}" >/dev/null || die "$name with $word failed"
+  done
+  row "$name"
+done
