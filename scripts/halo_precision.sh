@@ -4,8 +4,9 @@
 #   scripts/halo_precision.sh DATA_DIR [NAME...]      names: cora photo coauthor_cs facebook
 #
 # DATA_DIR holds the npz files (../shared/data). Trains configs/NAME_gcn.yaml with SEEDS (5) seeds on RANKS (4) ranks of one thread, once for each word of
-# PRECISIONS (float32 bfloat16 int8 int4 int2); a word int4+feedback adds halo.error_feedback. Test accuracy, and in brackets its difference
-# to the first word's, the mean over seeds. HALOGNN is the program (build/release/halognn). Runs go to runs/halo_NAME_PRECISION, graph
+# PRECISIONS (float32 float32@3 bfloat16 int8 int4 int2); int4+feedback adds halo.error_feedback, and float32@3 runs on 3 ranks, which
+# rounds sums otherwise and nothing else: its difference is what chance makes. Test accuracy, and in brackets its difference to the first
+# word's, the mean over seeds. HALOGNN is the program (build/release/halognn). Runs go to runs/halo_NAME_PRECISION, graph
 # files to data/. TRAIN_OPTIONS is added to each `halognn train`.
 . "$(dirname "$0")/common.sh"
 
@@ -22,7 +23,7 @@ shift
 halognn=${HALOGNN:-$ROOT/build/release/halognn}
 [ -x "$halognn" ] || die "$halognn is not built: cmake --preset release && cmake --build --preset release"
 read -r -a options <<<"${TRAIN_OPTIONS:-}"
-read -r -a precisions <<<"${PRECISIONS:-float32 bfloat16 int8 int4 int2}"
+read -r -a precisions <<<"${PRECISIONS:-float32 float32@3 bfloat16 int8 int4 int2}"
 
 prepare() { # prepare NAME: imports the graph of an experiment
   local file=$1 flags=()
@@ -51,10 +52,11 @@ printf '| experiment |%s KiB an epoch |\n| --- |%s --- |\n' "$(printf ' %s |' "$
 for name in "$@"; do
   prepare "$name"
   for word in "${precisions[@]}"; do
-    feedback=false
-    [ "$word" = "${word%+feedback}" ] || feedback=true
-    OMP_NUM_THREADS=1 scripts/mpirun.sh -q -n "${RANKS:-4}" "$halognn" train "configs/${name}_gcn.yaml" --quiet --threads 1 \
-      --output "runs/halo_${name}_$word" --set "repeat=${SEEDS:-5}" --set "halo.precision=${word%+feedback}" \
+    ranks=${RANKS:-4} precision=${word%@*} feedback=false
+    [ "$word" = "$precision" ] || ranks=${word#*@}
+    [ "$precision" = "${precision%+feedback}" ] || feedback=true
+    OMP_NUM_THREADS=1 scripts/mpirun.sh -q -n "$ranks" "$halognn" train "configs/${name}_gcn.yaml" --quiet --threads 1 \
+      --output "runs/halo_${name}_$word" --set "repeat=${SEEDS:-5}" --set "halo.precision=${precision%+feedback}" \
       --set "halo.error_feedback=$feedback" "${options[@]}" >/dev/null || die "$name with $word failed"
   done
   row "$name"
