@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/types.h"
 #include "tests/cli/program.h"
 
 static char *folder;
@@ -35,8 +36,12 @@ Test(cli_halo, bytes_are_those_of_the_formula)
 {
   static const struct {
     const char *precision;
-    int second, third; // bytes of a row: 8 columns; 3 columns, in 8 bits at least
-  } cases[] = {{"float32", 32, 12}, {"bfloat16", 16, 6}, {"int8", 12, 7}, {"int4", 8, 7}, {"int2", 6, 7}};
+    size_t second, third; // bytes of a row: 8 columns; 3 columns, in 8 bits at least
+  } cases[] = {{"float32", 8 * sizeof(hg_real), 3 * sizeof(hg_real)},
+               {"bfloat16", 16, 6},
+               {"int8", 12, 7},
+               {"int4", 8, 7},
+               {"int2", 6, 7}};
   for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
     char words[256];
     snprintf(words, sizeof words, "train c.yaml --quiet --output %s --set halo.precision=%s", cases[c].precision,
@@ -47,7 +52,7 @@ Test(cli_halo, bytes_are_those_of_the_formula)
     cr_expect_str_eq(json_string_value(json_object_get(s, "halo_precision")), cases[c].precision);
     double rows = number_of(s, "halo_nodes");
     cr_expect_gt(rows, 0);
-    cr_expect_eq(number_of(s, "halo_bytes_per_epoch"), 2 * rows * (cases[c].second + cases[c].third), "%s",
+    cr_expect_eq(number_of(s, "halo_bytes_per_epoch"), 2 * rows * (double)(cases[c].second + cases[c].third), "%s",
                  cases[c].precision);
     json_decref(s);
   }
