@@ -3,11 +3,11 @@
 #
 #   scripts/halo_precision.sh DATA_DIR [NAME...]      names: cora photo coauthor_cs facebook
 #
-# DATA_DIR holds the npz files (../shared/data). Trains configs/NAME_gcn.yaml with SEEDS (5) seeds on RANKS (4) ranks of one thread, once for each word of
-# PRECISIONS (float32 float32@3 bfloat16 int8 int4 int2); int4+feedback adds halo.error_feedback, and float32@3 runs on 3 ranks, which
-# rounds sums otherwise and nothing else: its difference is what chance makes. Test accuracy, and in brackets its difference to the first
-# word's, the mean over seeds. HALOGNN is the program (build/release/halognn). Runs go to runs/halo_NAME_PRECISION, graph
-# files to data/. TRAIN_OPTIONS is added to each `halognn train`.
+# DATA_DIR holds the npz files (../shared/data). Trains configs/NAME_gcn.yaml with SEEDS (5) seeds on RANKS (4) ranks of one thread, once for
+# each word of PRECISIONS (float32 float32@3 bfloat16 int8 int4 int2). int4+feedback adds halo.error_feedback; float32@3 runs on 3 ranks, which
+# rounds sums otherwise and nothing else. Prints the test accuracy of the first word, mean and deviation over seeds; the others' differences
+# to it, seed by seed, with the standard error of their mean; and KiB an epoch of each. HALOGNN is the program (build/release/halognn). Runs go
+# to runs/halo_NAME_PRECISION, graph files to data/. TRAIN_OPTIONS is added to each `halognn train`.
 . "$(dirname "$0")/common.sh"
 
 case "${1:-}" in
@@ -36,12 +36,15 @@ prepare() { # prepare NAME: imports the graph of an experiment
 
 row() { # row NAME: a line of the table from the runs' summaries
   "$PYTHON" - "$1" "${precisions[@]}" <<'PYTHON'
-import json, sys
+import json, statistics, sys
 name, words = sys.argv[1], sys.argv[2:]
 runs = [json.load(open(f"runs/halo_{name}_{word}/summary.json")) for word in words]
-mean = [100 * s["test_accuracy_mean"] for s in runs]
-cells = [f"{mean[0]:.2f} ± {100 * runs[0]['test_accuracy_std']:.2f}"]
-cells += [f"{m:.2f} ({m - mean[0]:+.2f})" for m in mean[1:]]
+scores = [[100 * r["test_accuracy"] for r in s["repeat_results"]] for s in runs]
+cells = [f"{statistics.mean(scores[0]):.2f} ± {statistics.pstdev(scores[0]):.2f}"]
+for score in scores[1:]:
+    gains = [b - a for a, b in zip(scores[0], score)]
+    error = statistics.stdev(gains) / len(gains) ** 0.5 if len(gains) > 1 else float("nan")
+    cells.append(f"{statistics.mean(gains):+.2f} ± {error:.2f}")
 print(f"| {name} | {' | '.join(cells)} | {' / '.join(str(round(s['halo_bytes_per_epoch'] / 1024, 1)) for s in runs)} |", flush=True)
 PYTHON
 }

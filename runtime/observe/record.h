@@ -29,7 +29,7 @@ typedef struct {
   const char *status; ///< "finished", "stopped", "failed"
   hg_metric metric;
   int ranks, threads, n_repeats;
-  const char *precision; ///< of what layers aggregate and multiply
+  const char *precision;           ///< of what layers aggregate and multiply
   const hg_repeat_result *repeats; ///< [n_repeats] finished ones, borrowed
   double epoch_seconds_median;
   hg_pack_format halo_precision;

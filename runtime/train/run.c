@@ -255,6 +255,7 @@ static void record_failure(hg_run *run)
                             .ranks = hg_world_size(run->world),
                             .threads = hg_threads(),
                             .precision = precision_name(run->config),
+                            .halo_precision = run->config->model.halo.precision,
                             .n_repeats = run->checkpoint.n_results,
                             .repeats = run->checkpoint.results,
                             .metric = hg_metric_resolve(run->trainer.metric, run->trainer.labelled.task),
