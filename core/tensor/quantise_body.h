@@ -36,10 +36,10 @@ static inline int32_t order_of(float x)
 {
   int32_t bits;
   memcpy(&bits, &x, sizeof bits);
-  return bits ^ ((bits >> 31) & 0x7fffffff);
+  return bits < 0 ? bits ^ 0x7fffffff : bits;
 }
 
-static inline float of_order(int32_t order) { return float_of((uint32_t)(order ^ ((order >> 31) & 0x7fffffff))); }
+static inline float of_order(int32_t order) { return float_of((uint32_t)(order < 0 ? order ^ 0x7fffffff : order)); }
 
 static inline uint32_t magnitude_up(uint32_t bits) { return (bits + 0xffff) & 0xffff0000; }
 
@@ -131,15 +131,15 @@ static inline void quantise(const hg_pack_task *t, grid g, const hg_real *restri
   close_up(t->format, q, n, to);
 }
 
-static inline void round_bfloat16(const hg_real *restrict x, int n, const uint16_t *restrict random, uint8_t *to)
+static inline void round_bfloat16(const hg_real *restrict x, int n, const uint16_t *restrict random,
+                                  uint8_t *restrict to)
 {
-  uint16_t rounded[HG_PACK_PIECE];
   for (int k = 0; k < n; k++) {
     uint32_t bits = bits_of((float)x[k]), add = random ? random[k] : 0x7fff + (bits >> 16 & 1);
     bool nan = (bits & 0x7fffffff) > 0x7f800000;
-    rounded[k] = (uint16_t)(nan ? bits >> 16 | 0x40 : (bits + add) >> 16);
+    uint16_t half = (uint16_t)(nan ? bits >> 16 | 0x40 : (bits + add) >> 16);
+    memcpy(to + 2 * (size_t)k, &half, sizeof half);
   }
-  memcpy(to, rounded, (size_t)n * sizeof *rounded);
 }
 
 /** The numbers of n integers or bfloat16 numbers of a row, from column `first` on. */
@@ -147,9 +147,11 @@ static inline void read_piece(hg_pack_format format, const uint8_t *row, int fir
 {
   uint16_t header[2];
   if (format == HG_PACK_BFLOAT16) {
-    uint16_t rounded[HG_PACK_PIECE];
-    memcpy(rounded, row + 2 * (size_t)first, (size_t)n * sizeof *rounded);
-    for (int k = 0; k < n; k++) values[k] = float_of((uint32_t)rounded[k] << 16);
+    for (int k = 0; k < n; k++) {
+      uint16_t half;
+      memcpy(&half, row + 2 * (size_t)(first + k), sizeof half);
+      values[k] = float_of((uint32_t)half << 16);
+    }
     return;
   }
   memcpy(header, row, HEADER_BYTES);
