@@ -22,13 +22,27 @@ struct hg_exchange {
   const hg_links *links;
   hg_exchange_kind kind;
   hg_matrix x;     // a view
-  hg_real *buffer; // [rows of the send lists x cols] FILL: packed rows; ADD: what arrives
+  hg_real *buffer; // [rows of the send lists x cols] FILL: gathered rows; ADD: what arrives
   int n_sends, n_receives;
   message *sends, *receives; // [n_sends], [n_receives] in the order in which they are started
   MPI_Request *requests;     // [n_receives + n_sends] receives first
   bool under_way;
-  hg_traffic one, total; // of one exchange; since the creation
+  int64_t bytes; // of the messages of one exchange
+  hg_traffic total;
+
+  // of exchanges that can pack: the same messages once more, in bytes
+  hg_exchange_packing packing;
+  bool packs; // the next or present one
+  hg_pack_draw draw;
+  size_t row_bytes;
+  uint8_t *packed_lists;        // [rows of the send lists x row_bytes] stands in `buffer`
+  uint8_t *packed_halo;         // [n_halo x row_bytes]
+  hg_real *error;               // [rows sent x cols] or NULL
+  MPI_Request *packed_requests; // like `requests`
+  int64_t packed_bytes;
 };
+
+static bool can_pack(const hg_exchange *e) { return e->packing.format != HG_PACK_REAL; }
 
 static int by_size_then_distance(const void *a, const void *b)
 {
@@ -49,15 +63,23 @@ static void list_messages(message *list, int n, const int *peers, const hg_lid *
 
 static hg_off numbers_in(const hg_exchange *e, const message *m) { return (hg_off)(m->end - m->first) * e->x.cols; }
 
+static hg_off packed_in(const hg_exchange *e, const message *m)
+{
+  return (hg_off)(m->end - m->first) * (hg_off)e->row_bytes;
+}
+
 static hg_status check_sizes(const hg_exchange *e, const message *list, int n)
 {
-  for (int k = 0; k < n; k++)
-    if (numbers_in(e, &list[k]) > INT_MAX)
+  for (int k = 0; k < n; k++) {
+    hg_off numbers = numbers_in(e, &list[k]), bytes = can_pack(e) ? packed_in(e, &list[k]) : 0;
+    if (numbers > INT_MAX || bytes > INT_MAX)
       return hg_fail(HG_ERR_INPUT,
-                     "a message between this rank and rank %d would have %d rows of %d columns, which is %lld numbers; "
-                     "at most %d are "
-                     "possible: use more ranks or narrower layers",
-                     list[k].peer, list[k].end - list[k].first, e->x.cols, (long long)numbers_in(e, &list[k]), INT_MAX);
+                     "a message between this rank and rank %d would have %d rows of %d columns, which is %lld %s; "
+                     "at most %d are possible: use more ranks or narrower layers",
+                     list[k].peer, list[k].end - list[k].first, e->x.cols,
+                     (long long)(numbers > INT_MAX ? numbers : bytes), numbers > INT_MAX ? "numbers" : "bytes",
+                     INT_MAX);
+  }
   return HG_OK;
 }
 
@@ -90,14 +112,75 @@ static void make_requests(hg_exchange *e, int tag, MPI_Comm comm)
     const message *m = &e->sends[k];
     const hg_real *from = fill ? buffer_row(e, m->first) : halo_row(e, m->first);
     MPI_Send_init(from, (int)numbers_in(e, m), HG_MPI_REAL, m->peer, tag, comm, &e->requests[e->n_receives + k]);
-    e->one.bytes_sent += numbers_in(e, m) * (hg_off)sizeof(hg_real);
+    e->bytes += numbers_in(e, m) * (hg_off)sizeof(hg_real);
   }
-  e->one.messages_sent = e->n_sends;
+}
+
+static void make_packed_requests(hg_exchange *e, int tag, MPI_Comm comm)
+{
+  uint8_t *sent = e->kind == HG_FILL_HALO ? e->packed_lists : e->packed_halo,
+          *received = e->kind == HG_FILL_HALO ? e->packed_halo : e->packed_lists;
+  for (int k = 0; k < e->n_receives; k++) {
+    const message *m = &e->receives[k];
+    MPI_Recv_init(received + (size_t)m->first * e->row_bytes, (int)packed_in(e, m), MPI_BYTE, m->peer, tag, comm,
+                  &e->packed_requests[k]);
+  }
+  for (int k = 0; k < e->n_sends; k++) {
+    const message *m = &e->sends[k];
+    MPI_Send_init(sent + (size_t)m->first * e->row_bytes, (int)packed_in(e, m), MPI_BYTE, m->peer, tag, comm,
+                  &e->packed_requests[e->n_receives + k]);
+    e->packed_bytes += packed_in(e, m);
+  }
+}
+
+// What an exchange keeps, in numbers and bytes.
+typedef struct {
+  hg_off buffer, packed_halo, error;
+} buffer_sizes;
+
+static buffer_sizes sizes_of(const hg_links *links, hg_exchange_kind kind, int cols, const hg_exchange_packing *packing)
+{
+  hg_off lists = links->send_offsets[links->n_peers_send], halo = links->n_halo;
+  hg_off row_bytes = (hg_off)hg_pack_row_bytes(packing->format, cols), real = (hg_off)sizeof(hg_real);
+  buffer_sizes s = {.buffer = lists * cols};
+  if (packing->format == HG_PACK_REAL || cols == 0) return s;
+  hg_off packed = (lists * row_bytes + real - 1) / real; // one column's integer and range are more than a real
+  if (packed > s.buffer) s.buffer = packed;
+  s.packed_halo = halo * row_bytes;
+  if (packing->error_feedback) s.error = (kind == HG_FILL_HALO ? lists : halo) * cols;
+  return s;
+}
+
+size_t hg_exchange_bytes(const hg_links *links, hg_exchange_kind kind, int cols, const hg_exchange_packing *packing)
+{
+  const buffer_sizes s = sizes_of(links, kind, cols, packing);
+  return (size_t)(s.buffer + s.error) * sizeof(hg_real) + (size_t)s.packed_halo;
+}
+
+static hg_status allocate(hg_exchange *e)
+{
+  const buffer_sizes s = sizes_of(e->links, e->kind, e->x.cols, &e->packing);
+  int n = e->n_sends + e->n_receives;
+  hg_status rc = HG_OK;
+  HG_TRY(HG_ALLOC(e->requests, n, "exchange requests"));
+  HG_TRY(HG_ALLOC(e->buffer, s.buffer, "exchange buffer"));
+  if (can_pack(e)) {
+    HG_TRY(HG_ALLOC(e->packed_requests, n, "exchange requests"));
+    HG_TRY(HG_ALLOC(e->packed_halo, s.packed_halo, "packed halo rows"));
+    if (e->packing.error_feedback) HG_TRY(HG_ALLOC(e->error, s.error, "error feedback"));
+    e->packed_lists = (uint8_t *)e->buffer;
+  }
+  for (int k = 0; k < n; k++) {
+    e->requests[k] = MPI_REQUEST_NULL;
+    if (can_pack(e)) e->packed_requests[k] = MPI_REQUEST_NULL;
+  }
+done:
+  return rc;
 }
 
 // Everything that can fail on this rank alone.
 static hg_status prepare(hg_exchange **exchange, const hg_world *world, const hg_links *links, hg_exchange_kind kind,
-                         const hg_matrix *x, int slot)
+                         const hg_matrix *x, int slot, const hg_exchange_packing *packing)
 {
   hg_status rc = HG_OK;
   bool fill = kind == HG_FILL_HALO;
@@ -107,6 +190,8 @@ static hg_status prepare(hg_exchange **exchange, const hg_world *world, const hg
   e->links = links;
   e->kind = kind;
   e->x = *x;
+  e->packing = *packing;
+  e->row_bytes = hg_pack_row_bytes(packing->format, x->cols);
   // Without columns there is nothing to send, and no message.
   int n_peers_send = x->cols > 0 ? links->n_peers_send : 0, n_peers_recv = x->cols > 0 ? links->n_peers_recv : 0;
   int n_sends = fill ? n_peers_send : n_peers_recv, n_receives = fill ? n_peers_recv : n_peers_send;
@@ -116,11 +201,9 @@ static hg_status prepare(hg_exchange **exchange, const hg_world *world, const hg
   list_messages(fill ? e->receives : e->sends, n_peers_recv, links->recv_peers, links->recv_offsets, world);
   HG_TRY(check_sizes(e, e->sends, n_sends));
   HG_TRY(check_sizes(e, e->receives, n_receives));
-  HG_TRY(HG_ALLOC(e->requests, n_sends + n_receives, "exchange requests"));
-  HG_TRY(HG_ALLOC(e->buffer, (hg_off)links->send_offsets[links->n_peers_send] * x->cols, "exchange buffer"));
   e->n_sends = n_sends;
   e->n_receives = n_receives;
-  for (int k = 0; k < n_sends + n_receives; k++) e->requests[k] = MPI_REQUEST_NULL;
+  HG_TRY(allocate(e));
 done:
   return rc;
 }
@@ -128,15 +211,34 @@ done:
 hg_status hg_exchange_create(hg_exchange **exchange, hg_world *world, const hg_links *links, hg_exchange_kind kind,
                              hg_matrix *x, int slot)
 {
+  const hg_exchange_packing none = {.format = HG_PACK_REAL};
+  return hg_exchange_create_packed(exchange, world, links, kind, x, slot, &none);
+}
+
+hg_status hg_exchange_create_packed(hg_exchange **exchange, hg_world *world, const hg_links *links,
+                                    hg_exchange_kind kind, hg_matrix *x, int slot, const hg_exchange_packing *packing)
+{
+  int way = (int)kind + 2 * packing->error_feedback + 4 * (int)packing->format;
   hg_status rc = HG_OK;
   *exchange = NULL;
   HG_TRY(hg_world_same(world, x->cols, "width of an exchange"));
-  HG_TRY(hg_world_same(world, slot * 2 + (int)kind, "slot and kind of an exchange"));
-  HG_TRY_ALL(world, "preparing an exchange", prepare(exchange, world, links, kind, x, slot));
-  make_requests(*exchange, HG_TAG_EXCHANGE + slot, hg_world_comm(world));
+  HG_TRY(hg_world_same(world, slot * 4 * HG_PACK_COUNT + way, "slot, kind and packing of an exchange"));
+  HG_TRY_ALL(world, "preparing an exchange", prepare(exchange, world, links, kind, x, slot, packing));
+  hg_exchange *e = *exchange;
+  make_requests(e, HG_TAG_EXCHANGE + slot, hg_world_comm(world));
+  if (can_pack(e)) make_packed_requests(e, HG_TAG_EXCHANGE + slot, hg_world_comm(world));
+  e->draw = (hg_pack_draw){.layer = packing->layer, .backward = kind == HG_ADD_HALO};
+  if (kind == HG_ADD_HALO) e->draw.sender = hg_world_rank(world) & 0xffff;
 done:
   if (rc != HG_OK) hg_exchange_free(exchange);
   return rc;
+}
+
+static void free_requests(MPI_Request **requests, int n)
+{
+  for (int k = 0; *requests && k < n; k++)
+    if ((*requests)[k] != MPI_REQUEST_NULL) MPI_Request_free(&(*requests)[k]);
+  hg_free(requests);
 }
 
 void hg_exchange_free(hg_exchange **exchange)
@@ -144,16 +246,48 @@ void hg_exchange_free(hg_exchange **exchange)
   hg_exchange *e = *exchange;
   if (!e) return;
   if (e->under_way) hg_exchange_end(e);
-  for (int k = 0; k < e->n_receives + e->n_sends; k++)
-    if (e->requests[k] != MPI_REQUEST_NULL) MPI_Request_free(&e->requests[k]);
-  hg_free(&e->requests);
+  free_requests(&e->requests, e->n_receives + e->n_sends);
+  free_requests(&e->packed_requests, e->n_receives + e->n_sends);
+  hg_free(&e->packed_halo);
+  hg_free(&e->error);
   hg_free(&e->sends);
   hg_free(&e->receives);
   hg_free(&e->buffer);
   hg_free(exchange);
 }
 
+void hg_exchange_pack(hg_exchange *exchange, bool packed, uint64_t seed, int epoch)
+{
+  exchange->packs = packed && can_pack(exchange);
+  exchange->draw.seed = seed;
+  exchange->draw.epoch = epoch;
+}
+
+hg_matrix hg_exchange_error(const hg_exchange *exchange)
+{
+  const hg_links *links = exchange->links;
+  if (!exchange->error) return (hg_matrix){0};
+  hg_lid rows = exchange->kind == HG_FILL_HALO ? links->send_offsets[links->n_peers_send] : links->n_halo;
+  return hg_matrix_view(exchange->error, rows, exchange->x.cols);
+}
+
+// A message's rows to where its packed request sends them from.
 static void pack(const hg_exchange *e, const message *m)
+{
+  bool fill = e->kind == HG_FILL_HALO;
+  hg_lid first = fill ? 0 : e->links->n_owned + m->first;
+  const hg_matrix x = hg_matrix_rows(&e->x, first, e->x.rows - first);
+  const hg_packing packing = {.format = e->packing.format,
+                              .draw = e->draw,
+                              .x = &x,
+                              .rows = fill ? e->links->send_rows + m->first : NULL,
+                              .ids = e->packing.ids + first,
+                              .error = e->error ? e->error + (hg_off)m->first * e->x.cols : NULL};
+  uint8_t *to = fill ? e->packed_lists : e->packed_halo;
+  hg_pack_rows(&packing, m->end - m->first, to + (size_t)m->first * e->row_bytes);
+}
+
+static void gather(const hg_exchange *e, const message *m)
 {
   hg_off cols = e->x.cols;
   size_t bytes = (size_t)cols * sizeof(hg_real);
@@ -171,27 +305,32 @@ static void poison_halo(const hg_exchange *e)
 }
 #endif
 
+static MPI_Request *requests_of(const hg_exchange *e) { return e->packs ? e->packed_requests : e->requests; }
+
 void hg_exchange_begin(hg_exchange *exchange)
 {
   hg_exchange *e = exchange;
-  MPI_Request *sends = e->requests + e->n_receives;
+  MPI_Request *receives = requests_of(e), *sends = receives + e->n_receives;
 #ifndef NDEBUG
   if (e->kind == HG_FILL_HALO) poison_halo(e);
 #endif
   e->under_way = true;
-  if (e->n_receives > 0) MPI_Startall(e->n_receives, e->requests);
+  if (e->n_receives > 0) MPI_Startall(e->n_receives, receives);
   for (int k = 0; k < e->n_sends; k++) {
-    if (e->kind == HG_FILL_HALO) pack(e, &e->sends[k]);
+    if (e->packs)
+      pack(e, &e->sends[k]);
+    else if (e->kind == HG_FILL_HALO)
+      gather(e, &e->sends[k]);
     MPI_Start(&sends[k]); // each as soon as it is packed
   }
-  e->total.bytes_sent += e->one.bytes_sent;
-  e->total.messages_sent += e->one.messages_sent;
+  e->total.bytes_sent += e->packs ? e->packed_bytes : e->bytes;
+  e->total.messages_sent += e->n_sends;
 }
 
 void hg_exchange_progress(hg_exchange *exchange)
 {
   int done;
-  MPI_Testall(exchange->n_receives + exchange->n_sends, exchange->requests, &done, MPI_STATUSES_IGNORE);
+  MPI_Testall(exchange->n_receives + exchange->n_sends, requests_of(exchange), &done, MPI_STATUSES_IGNORE);
 }
 
 // Peer after peer, so that each number is summed in the same order in every repetition; the rows of one peer are all
@@ -202,6 +341,12 @@ static void add_arrivals(const hg_exchange *e)
   hg_off cols = e->x.cols;
   for (int p = 0; p < links->n_peers_send; p++) {
     hg_lid first = links->send_offsets[p], end = links->send_offsets[p + 1];
+    if (e->packs) {
+      hg_matrix x = e->x;
+      hg_unpack_rows(e->packing.format, e->packed_lists + (size_t)first * e->row_bytes, end - first,
+                     links->send_rows + first, true, &x);
+      continue;
+    }
 #pragma omp parallel for num_threads(hg_threads()) schedule(static) if ((end - first) * cols >= PARALLEL_NUMBERS)
     for (hg_lid k = first; k < end; k++) {
       hg_real *restrict to = e->x.data + links->send_rows[k] * cols;
@@ -211,12 +356,21 @@ static void add_arrivals(const hg_exchange *e)
   }
 }
 
+static void fill_halo(const hg_exchange *e)
+{
+  hg_matrix halo = hg_matrix_rows(&e->x, e->links->n_owned, e->links->n_halo);
+  if (e->packs) hg_unpack_rows(e->packing.format, e->packed_halo, halo.rows, NULL, false, &halo);
+}
+
 void hg_exchange_end(hg_exchange *exchange)
 {
   hg_exchange *e = exchange;
   if (!e->under_way) return;
-  MPI_Waitall(e->n_receives + e->n_sends, e->requests, MPI_STATUSES_IGNORE);
-  if (e->kind == HG_ADD_HALO) add_arrivals(e);
+  MPI_Waitall(e->n_receives + e->n_sends, requests_of(e), MPI_STATUSES_IGNORE);
+  if (e->kind == HG_ADD_HALO)
+    add_arrivals(e);
+  else
+    fill_halo(e); // what came as it is stands there already
   e->under_way = false;
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 #include "comm/world.h"
 #include "core/tensor/csr.h"
-#include "core/tensor/matrix.h"
+#include "core/tensor/quantise.h"
 #include "partition/parts.h"
 
 /** Who needs which of my owned nodes, and whose I need: made once from a part, used by all its exchanges. */
@@ -52,6 +52,37 @@ typedef struct hg_exchange hg_exchange;
  */
 hg_status hg_exchange_create(hg_exchange **exchange, hg_world *world, const hg_links *links, hg_exchange_kind kind,
                              hg_matrix *x, int slot);
+
+/** How the rows of an exchange are packed while they cross. */
+typedef struct {
+  hg_pack_format format;
+  int layer;           ///< what roundings draw by, besides seed, epoch, direction, ids and columns
+  bool error_feedback; ///< what a rounding took from a number is added to the next one that is sent in its place
+  const hg_gid *ids;   ///< [n_owned + n_halo] original ids; borrowed: must outlive the exchange
+} hg_exchange_packing;
+
+/**
+ * An exchange that can pack its rows (core/tensor/quantise.h): still one message a peer. hg_exchange_pack says when;
+ * otherwise they cross as reals, as in any exchange. FILL: all peers get the same bits of a row. ADD: each rank's share
+ * is rounded by draws of its own. Rows of the same rank never cross and are never rounded.
+ * Memory: hg_exchange_bytes.
+ * @param packing   the same on all ranks, but for the ids; format HG_PACK_REAL: as hg_exchange_create
+ */
+hg_status hg_exchange_create_packed(hg_exchange **exchange, hg_world *world, const hg_links *links,
+                                    hg_exchange_kind kind, hg_matrix *x, int slot, const hg_exchange_packing *packing);
+
+/** Bytes of the buffers of an exchange, messages and requests apart. */
+size_t hg_exchange_bytes(const hg_links *links, hg_exchange_kind kind, int cols, const hg_exchange_packing *packing);
+
+/**
+ * From the next begin on rows are packed, by draws of this seed and epoch; or not, at first and with `packed` false.
+ * The same on all ranks; nothing for an exchange that was not created for it.
+ */
+void hg_exchange_pack(hg_exchange *exchange, bool packed, uint64_t seed, int epoch);
+
+/** With error feedback what has not been sent yet, to be saved or set; else no data. [rows sent x f], a view. */
+hg_matrix hg_exchange_error(const hg_exchange *exchange);
+
 /** An exchange under way is ended first; accepts a NULL there. */
 void hg_exchange_free(hg_exchange **exchange);
 

@@ -68,10 +68,18 @@ hg_status hg_layer_create_exchanges(hg_layer *layer, hg_matrix x, hg_matrix d_x)
   const hg_local_graph *g = layer->graph;
   if (layer->input || !g->links) return HG_OK;
   hg_status rc = HG_OK;
-  HG_TRY(hg_exchange_create(&layer->fill, g->world, g->links, HG_FILL_HALO, &x, 0));
-  HG_TRY(hg_exchange_create(&layer->add, g->world, g->links, HG_ADD_HALO, &d_x, 1));
+  layer->packing.ids = g->ids;
+  HG_TRY(hg_exchange_create_packed(&layer->fill, g->world, g->links, HG_FILL_HALO, &x, 0, &layer->packing));
+  HG_TRY(hg_exchange_create_packed(&layer->add, g->world, g->links, HG_ADD_HALO, &d_x, 1, &layer->packing));
 done:
   return rc;
+}
+
+void hg_layer_pack_exchanges(hg_layer *layer, const hg_pass *pass)
+{
+  bool packed = pass->training && pass->epoch > layer->packs_after;
+  if (layer->fill) hg_exchange_pack(layer->fill, packed, pass->seed, pass->epoch);
+  if (layer->add) hg_exchange_pack(layer->add, packed, pass->seed, pass->epoch);
 }
 
 hg_dropout hg_layer_dropout(const hg_layer *layer, const hg_pass *pass)

@@ -80,9 +80,11 @@ typedef struct {
   hg_matrix h;    ///< [n_owned or n_local x f_out] output
   hg_matrix s;    ///< [n_owned x f_in] A x, kept for the weight gradient (aggregate_first)
   hg_matrix xhat; ///< [n_owned x f_out] normalised, kept for the gradient (norm)
-  hg_real *inv_std;        ///< [n_owned] layer norm, [f_out] batch norm
-  hg_real *mean;           ///< [f_out] batch norm
-  hg_real *running;        ///< [2 x f_out] batch norm's running mean and variance, in the model's state
+  hg_real *inv_std;            ///< [n_owned] layer norm, [f_out] batch norm
+  hg_real *mean;               ///< [f_out] batch norm
+  hg_real *running;            ///< [2 x f_out] batch norm's running mean and variance, in the model's state
+  hg_exchange_packing packing; ///< of its exchanges, in the training's epochs after `packs_after`; ids: see there
+  int packs_after;
   hg_exchange *fill, *add; ///< forward and transposed exchange; NULL in the first layer and without halo
   void *own;               ///< what this kind alone keeps, or NULL
 } hg_layer;
@@ -140,6 +142,9 @@ void hg_layer_plan_finish(hg_layer *layer);
  * @param x, d_x   [n_local x f] what is aggregated, and its gradient; their data is borrowed
  */
 hg_status hg_layer_create_exchanges(hg_layer *layer, hg_matrix x, hg_matrix d_x);
+
+/** Tells the exchanges of a pass how its rows cross, forward and backward: before the forward pass. */
+void hg_layer_pack_exchanges(hg_layer *layer, const hg_pass *pass);
 
 /** The dropout of this layer's input in this pass; rate 0 when not training. */
 hg_dropout hg_layer_dropout(const hg_layer *layer, const hg_pass *pass);

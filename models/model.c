@@ -143,6 +143,7 @@ hg_matrix hg_model_forward(hg_model *model, const hg_pass *pass)
 {
   for (hg_layer *l = model->layers; l < model->layers + model->n_layers; l++) {
     if (is_pooled(l)) hg_pools_forward(model->pools, l - 1, l, pass);
+    hg_layer_pack_exchanges(l, pass);
     l->type->forward(l, pass);
   }
   return model->layers[model->n_layers - 1].h;

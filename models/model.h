@@ -50,7 +50,7 @@ hg_status hg_model_plan(hg_model *model, const hg_model_options *options, const 
 typedef struct {
   size_t activations; ///< bytes of layer outputs, pooled rows, and what backward keeps
   size_t workspace;   ///< bytes of the buffers that layers share
-  hg_off exchanged;   ///< columns of all layers that cross between ranks, each way
+  size_t halo;        ///< bytes of the exchanges' buffers
 } hg_model_size;
 
 /** What a planned model will allocate on this rank. */

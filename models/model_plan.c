@@ -41,6 +41,11 @@ static void describe(hg_model *model, int index, int f_in, int n_outputs)
   // errors, which Adam blows up to whole steps, other ones on every number of ranks.
   layer->bias = o->bias && layer->norm != HG_LAYER_NORM_BATCH;
   layer->type->plan(layer);
+  hg_pack_format precision = o->halo.precision;
+  layer->packing = (hg_exchange_packing){.format = last && precision > HG_PACK_INT8 ? HG_PACK_INT8 : precision,
+                                         .layer = index,
+                                         .error_feedback = o->halo.error_feedback};
+  layer->packs_after = o->halo.warmup_epochs;
 }
 
 // on which stage a layer stands, and what kind it is
@@ -180,6 +185,14 @@ static size_t pool_bytes(const hg_model *model)
   return (size_t)rows * (size_t)model->options.hidden * sizeof(hg_real);
 }
 
+static size_t exchange_bytes(const hg_layer *layer)
+{
+  const hg_links *links = layer->graph->links;
+  int cols = layer->aggregate_first ? layer->f_in : layer->f_out;
+  return hg_exchange_bytes(links, HG_FILL_HALO, cols, &layer->packing) +
+         hg_exchange_bytes(links, HG_ADD_HALO, cols, &layer->packing);
+}
+
 hg_model_size hg_model_measure(const hg_model *model)
 {
   const hg_workspace_size s = model->work_size;
@@ -194,8 +207,7 @@ hg_model_size hg_model_measure(const hg_model *model)
     if (layer->norm == HG_LAYER_NORM_LAYER) numbers += layer->graph->n_owned;
     if (layer->norm == HG_LAYER_NORM_BATCH) numbers += 2 * (hg_off)layer->f_out;
     size.activations += layer->type->bytes(layer);
-    if (l > 0 && layer->graph->links && !layer->type->local)
-      size.exchanged += layer->aggregate_first ? layer->f_in : layer->f_out;
+    if (l > 0 && layer->graph->links && !layer->type->local) size.halo += exchange_bytes(layer);
   }
   size.activations += (size_t)numbers * sizeof(hg_real) + pool_bytes(model);
   return size;

@@ -1,6 +1,7 @@
 #pragma once
 #include "core/graph/hierarchy.h"
 #include "core/tensor/epilogue.h"
+#include "core/tensor/quantise.h"
 #include "core/tensor/segment.h"
 
 typedef enum { HG_ADJACENCY_SYMMETRIC, HG_ADJACENCY_ROW, HG_ADJACENCY_SUM } hg_adjacency_norm;
@@ -25,6 +26,13 @@ typedef struct {
   int test_samples;   ///< passes over which an evaluation averages the logits; 0: one, of the positions as they are
 } hg_augment_options;
 
+/** How halo rows cross between ranks in training; evaluations send reals. The config's `halo:` group. */
+typedef struct {
+  hg_pack_format precision; ///< the last layer's rows keep 8 bits
+  int warmup_epochs;        ///< the first epochs, which send reals
+  bool error_feedback;
+} hg_halo_options;
+
 /** What a model is made of; the config's `model:` group. */
 typedef struct {
   char type[128]; ///< a name of hg_layer_types
@@ -44,4 +52,6 @@ typedef struct {
   hg_pairing pooling_weight;
   hg_reduction readout; ///< of a graph's nodes to one row
   int head_layers;      ///< mlp layers after the readout; the last one gives the outputs
+  // of models on parts alone
+  hg_halo_options halo;
 } hg_model_options;

@@ -20,6 +20,8 @@ typedef enum {
   HG_STREAM_TEST,      ///< tests
   HG_STREAM_AUGMENT,   ///< a = node, graph or batch, b = what is drawn (8 bits) and sample (24), stream << 8 = epoch
   HG_STREAM_SHUFFLE,   ///< order of the training graphs: a = place, stream << 8 = epoch
+  HG_STREAM_PACK, ///< rounding of sent rows: a = original id and sender, b = layer and block of 8 columns, as DROPOUT
+  HG_STREAM_PACK_GRADIENT, ///< the same of gradients
 } hg_stream;
 
 /** Four independent 32-bit words for the counter (a, b). */

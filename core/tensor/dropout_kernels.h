@@ -13,7 +13,7 @@
 #endif
 #include <string.h>
 
-#include "core/base/types.h"
+#include "core/tensor/philox_kernels.h"
 
 typedef struct {
   const hg_gid *ids;
@@ -44,18 +44,10 @@ typedef struct {
 typedef void hg_keep_rows(const hg_keep_task *task, hg_off first, hg_off end);
 hg_keep_rows hg_keep_rows_base, hg_keep_rows_avx2, hg_keep_rows_avx512;
 
-enum { COLUMNS_PER_BLOCK = 8, BLOCKS = 256 };
-
 /** Where in the rows the drawing stands: the next column of a row that has none yet. */
 typedef struct {
   hg_off row, column;
 } place;
-
-/** Counters of the next blocks, then the words drawn. */
-typedef struct {
-  uint64_t low[BLOCKS], high[BLOCKS], block[BLOCKS];
-  uint32_t words[4 * BLOCKS]; ///< in memory order the 16 bits of the columns
-} draws;
 
 static inline hg_off row_start(const hg_dropout_task *t, hg_off row)
 {
@@ -86,33 +78,6 @@ static inline int set_counters(const hg_dropout_task *t, place *at, hg_off end, 
     if (taken == left) *at = (place){at->row + 1, 0};
   }
   return count;
-}
-
-/**
- * Philox 4x32-10 of all counters (Salmon et al., SC 2011), as Random123 gives it. Here again because a word in a 64-bit
- * lane, whose upper half may hold anything, gets both halves of its product from one multiplication: Random123's 32-bit
- * words need shuffles besides and take 1.4 times as long.
- */
-static inline void draw(const hg_dropout_task *t, draws *restrict d)
-{
-  for (int b = 0; b < BLOCKS; b++) {
-    uint64_t c0 = d->low[b], c1 = d->high[b], c2 = d->block[b], c3 = t->epoch_word;
-    uint64_t k0 = t->seed, k1 = t->seed >> 32;
-#pragma GCC unroll 10
-    for (int round = 0; round < 10; round++) {
-      uint64_t p0 = (c0 & UINT32_MAX) * 0xD2511F53, p1 = (c2 & UINT32_MAX) * 0xCD9E8D57;
-      c0 = (p1 >> 32) ^ c1 ^ k0;
-      c2 = (p0 >> 32) ^ c3 ^ k1;
-      c1 = p1;
-      c3 = p0;
-      k0 += 0x9E3779B9;
-      k1 += 0xBB67AE85;
-    }
-    d->words[4 * b] = (uint32_t)c0;
-    d->words[4 * b + 1] = (uint32_t)c1;
-    d->words[4 * b + 2] = (uint32_t)c2;
-    d->words[4 * b + 3] = (uint32_t)c3;
-  }
 }
 
 static inline void mask(const uint16_t *restrict bits, hg_off n, uint32_t threshold, hg_real scale, const hg_real *in,
@@ -188,7 +153,7 @@ static inline void keep_rows(const hg_keep_task *t, hg_off first, hg_off end)
   while (at.row < end) {
     place start = at;
     set_counters(&t->draw, &at, end, &d);
-    draw(&t->draw, &d);
+    draw(t->draw.seed, t->draw.epoch_word, &d);
     to = use_keeping(t, start, at, &d, to);
   }
 }
@@ -200,7 +165,7 @@ static inline void dropout_rows(const hg_dropout_task *t, hg_off first, hg_off e
   while (at.row < end) {
     place start = at;
     set_counters(t, &at, end, &d);
-    draw(t, &d);
+    draw(t->seed, t->epoch_word, &d);
     use(t, start, at, &d);
   }
 }

@@ -50,7 +50,8 @@ typedef struct {
     uint64_t seed;
     hg_order_kind order;
   } partition;
-  hg_model_options model; ///< input_dropout < 0 before hg_config_resolve: same as dropout
+  hg_model_options
+      model; ///< with the keys of halo: in `halo`; input_dropout < 0 before hg_config_resolve: same as dropout
   hg_augment_options augment;
   struct {
     int epochs;

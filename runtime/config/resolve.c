@@ -96,6 +96,20 @@ static hg_status check_augment(const hg_config *c, const hg_layer_type *type)
   return HG_OK;
 }
 
+static hg_status check_halo(const hg_config *c)
+{
+  const hg_halo_options *halo = &c->model.halo;
+  if (halo->precision != HG_PACK_REAL) return HG_OK;
+  if (halo->error_feedback)
+    return hg_fail(HG_ERR_INPUT,
+                   "halo.error_feedback: found true with halo.precision float32, expected false: nothing is rounded");
+  if (halo->warmup_epochs > 0)
+    return hg_fail(HG_ERR_INPUT,
+                   "halo.warmup_epochs: found %d with halo.precision float32, expected 0: all epochs send float32",
+                   halo->warmup_epochs);
+  return HG_OK;
+}
+
 hg_status hg_config_resolve(hg_config *config)
 {
   hg_status rc = HG_OK;
@@ -109,6 +123,7 @@ hg_status hg_config_resolve(hg_config *config)
   HG_TRY(check_schedule(&c));
   HG_TRY(check_loss(&c));
   HG_TRY(check_augment(&c, type));
+  HG_TRY(check_halo(&c));
   if (c.model.input_dropout < 0) c.model.input_dropout = c.model.dropout;
   if (c.output[0] == '\0') snprintf(c.output, sizeof c.output, "runs/%s", c.name);
   *config = c;

@@ -17,6 +17,7 @@ static const char *const activations[] = {"none", "relu", "elu", NULL};
 static const char *const adjacencies[] = {"symmetric", "row", "sum", NULL};
 static const char *const norms[] = {"none", "layer", "batch", NULL};
 static const char *const precisions[] = {"float32", "bfloat16", NULL};
+static const char *const halo_precisions[] = {"float32", "bfloat16", "int8", "int4", "int2", NULL};
 static const char *const filter_owners[] = {"channel", "shared", NULL};
 static const char *const poolings[] = {"none", "cluster", NULL};
 static const char *const pairings[] = {"distance", "similarity", NULL};
@@ -124,6 +125,15 @@ const hg_key hg_keys[] = {
      "collections: how the outputs of a graph's nodes become one row"},
     {"model.head_layers", HG_KEY_INTEGER, offsetof(hg_config, model.head_layers), "1", &layer_counts, NULL,
      "collections: dense layers after the readout; the last has the width of the labels, others model.hidden"},
+    {"halo", HG_KEY_SECTION, 0, NULL, NULL, NULL,
+     "what crosses between ranks while it learns; evaluations send float32"},
+    {"halo.precision", HG_KEY_CHOICE, offsetof(hg_config, model.halo.precision), "float32", NULL, halo_precisions,
+     "of the halo's rows and their gradients; integers by each row's range, at random without bias, the last layer's "
+     "int8"},
+    {"halo.warmup_epochs", HG_KEY_INTEGER, offsetof(hg_config, model.halo.warmup_epochs), "0", &not_negative_count,
+     NULL, "first epochs, which send float32"},
+    {"halo.error_feedback", HG_KEY_BOOL, offsetof(hg_config, model.halo.error_feedback), "false", NULL, NULL,
+     "what rounding took from a number is added to the next one sent in its place; keeps all that is sent once more"},
     {"augment", HG_KEY_SECTION, 0, NULL, NULL, NULL,
      "how the nodes' positions vary while it learns, for model types that use positions"},
     {"augment.rotate", HG_KEY_REAL, offsetof(hg_config, augment.rotate), "0", &angles, NULL,

@@ -90,14 +90,15 @@ static void print_result(const hg_run_summary *s, FILE *to)
 void hg_summary_print(const hg_run_summary *s, const char *folder, FILE *to)
 {
   const double mib = 1024.0 * 1024.0;
+  bool packed = s->halo_precision != HG_PACK_REAL;
   fprintf(to, "%-21s %s\n", "status", s->status);
   fprintf(to, "%-21s %d x %d threads\n", "ranks", s->ranks, s->threads);
   if (strcmp(s->precision, "float32") != 0) fprintf(to, "%-21s %s\n", "precision", s->precision);
   print_result(s, to);
   if (!isnan(s->epoch_seconds_median)) fprintf(to, "%-21s %.4g s median\n", "epoch", s->epoch_seconds_median);
-  fprintf(to, "%-21s %.4g MiB an epoch in %lld messages (edge cut %lld, halo nodes %lld)\n", "halo exchange",
-          (double)s->halo_bytes_per_epoch / mib, (long long)s->halo_messages_per_epoch, (long long)s->edge_cut,
-          (long long)s->halo_nodes);
+  fprintf(to, "%-21s %.4g MiB an epoch in %lld messages%s%s (edge cut %lld, halo nodes %lld)\n", "halo exchange",
+          (double)s->halo_bytes_per_epoch / mib, (long long)s->halo_messages_per_epoch, packed ? " of " : "",
+          packed ? hg_pack_format_name(s->halo_precision) : "", (long long)s->edge_cut, (long long)s->halo_nodes);
   fprintf(to,
           "%-21s %.4g MiB planned, %.4g used in arrays, %.4g resident at most, %.4g before loading (largest rank)\n",
           "memory", (double)s->planned_bytes / mib, (double)s->used_bytes / mib, (double)s->peak_rss_bytes / mib,

@@ -14,7 +14,7 @@
 static const char format[] = "checkpoint";
 static const int64_t version = 1;
 static const hg_h5_type real_type = sizeof(hg_real) == sizeof(double) ? HG_H5_F64 : HG_H5_F32;
-static const hg_off most_parameters = (hg_off)1 << 40; // more is a damaged file
+static const hg_off most_parameters = (hg_off)1 << 40, most_shares = 1 << 22; // more is a damaged file
 
 static json_t *real(double x) { return isfinite(x) ? json_real(x) : json_null(); }
 static double number(const json_t *object, const char *key)
@@ -210,6 +210,8 @@ void hg_checkpoint_free(hg_checkpoint *checkpoint)
   hg_free(&checkpoint->moments);
   hg_free(&checkpoint->best_parameters);
   hg_free(&checkpoint->best_state);
+  hg_free(&checkpoint->halo_shares);
+  hg_free(&checkpoint->halo_errors);
   hg_scales_free(&checkpoint->scales);
 }
 
@@ -222,6 +224,10 @@ static hg_status write_arrays(const hg_h5 *file, const hg_checkpoint *c)
   HG_TRY(hg_h5_make_group(file, "/best"));
   HG_TRY(hg_h5_write(file, "/best/parameters", real_type, c->n_parameters, 0, c->best_parameters));
   HG_TRY(hg_h5_write(file, "/best/state", real_type, c->n_state, 0, c->best_state));
+  if (c->n_halo_shares == 0) return HG_OK;
+  HG_TRY(hg_h5_make_group(file, "/halo"));
+  HG_TRY(hg_h5_write(file, "/halo/shares", HG_H5_I64, c->n_halo_shares, 0, c->halo_shares));
+  HG_TRY(hg_h5_write(file, "/halo/errors", real_type, c->n_halo_errors, 0, c->halo_errors));
 done:
   return rc;
 }
@@ -265,6 +271,23 @@ done:
   return rc;
 }
 
+static hg_status read_feedback(const hg_h5 *file, hg_checkpoint *c)
+{
+  hg_h5_shape shape;
+  hg_status rc = HG_OK;
+  if (!hg_h5_is_group(file, "/halo")) return HG_OK;
+  HG_TRY(read_array(file, "/halo/errors", &c->halo_errors, &c->n_halo_errors));
+  HG_TRY(hg_h5_inspect(file, "/halo/shares", HG_H5_I64, 1, &shape));
+  if (shape.dims[0] > most_shares)
+    HG_TRY(hg_fail(HG_ERR_INPUT, "%s: /halo/shares: found %lld numbers, expected two a rank", file->path,
+                   (long long)shape.dims[0]));
+  HG_TRY(HG_ALLOC(c->halo_shares, shape.dims[0], "checkpoint"));
+  HG_TRY(hg_h5_read_rows(file, "/halo/shares", HG_H5_I64, 0, shape.dims[0], c->halo_shares));
+  c->n_halo_shares = shape.dims[0];
+done:
+  return rc;
+}
+
 static hg_status read_arrays(const hg_h5 *file, hg_checkpoint *c)
 {
   hg_off n_best = 0, n_best_state = 0;
@@ -274,6 +297,7 @@ static hg_status read_arrays(const hg_h5 *file, hg_checkpoint *c)
   HG_TRY(read_array(file, "/moments", &c->moments, &c->n_moments));
   HG_TRY(read_array(file, "/best/parameters", &c->best_parameters, &n_best));
   HG_TRY(read_array(file, "/best/state", &c->best_state, &n_best_state));
+  HG_TRY(read_feedback(file, c));
   if (n_best != c->n_parameters || n_best_state != c->n_state)
     rc = hg_fail(HG_ERR_INPUT, "%s: /best: found %lld parameters, expected %lld as in /parameters", file->path,
                  (long long)n_best, (long long)c->n_parameters);

@@ -81,7 +81,7 @@ hg_status hg_memory_plan(hg_memory *memory, const hg_config *config, const hg_da
   m.features = model.layers[0].cached ? 0 : feature_bytes(dataset);
   if (config->augment.test_samples > 0)
     m.workspace += (size_t)p->n_owned * (size_t)(nodes->n_classes + embedding_width(&model)) * sizeof(hg_real);
-  m.halo = (size_t)sent * (sizeof(hg_lid) + 2 * (size_t)hg_model_measure(&model).exchanged * sizeof(hg_real));
+  m.halo = (size_t)sent * sizeof(hg_lid) + hg_model_measure(&model).halo;
   add_up(&m);
   *memory = m;
 done:

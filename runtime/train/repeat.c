@@ -7,6 +7,7 @@
 #include "core/base/alloc.h"
 #include "core/base/log.h"
 #include "core/base/timer.h"
+#include "runtime/train/feedback_file.h"
 #include "runtime/train/run_state.h"
 #include "runtime/train/signals.h"
 
@@ -105,6 +106,16 @@ static hg_status write_checkpoint(hg_run *run)
   return rc;
 }
 
+static hg_status save_checkpoint(hg_run *run)
+{
+  hg_status rc = HG_OK;
+  HG_TRY(hg_feedback_save(&run->trainer, &run->checkpoint));
+  HG_TRY_ALL(run->world, "writing a checkpoint", write_checkpoint(run));
+done:
+  hg_feedback_drop(&run->checkpoint);
+  return rc;
+}
+
 // the best weights as a checkpoint of their own, for `predict` and `export`
 static hg_status write_best(const hg_run *run)
 {
@@ -188,7 +199,7 @@ static hg_status epoch(hg_run *run, hg_worker *worker, const hg_plan *plan, hg_p
   *stopped = agreed.signal;
   run->saved = plan->checkpoint || agreed.signal;
   if (run->saved && plan->sync == HG_SYNC_LOCAL && !plan->average) hg_trainer_average(&run->trainer);
-  if (run->saved) HG_TRY_ALL(run->world, "writing a checkpoint", write_checkpoint(run));
+  if (run->saved) HG_TRY(save_checkpoint(run));
   hg_phases_lap(phases, HG_PHASE_CHECKPOINT);
   for (int k = 0; k < HG_PHASE_COUNT; k++) run->late_phases[k] += phases->seconds[k];
 done:
@@ -212,7 +223,7 @@ static hg_status train_epochs(hg_run *run, hg_worker *worker)
   hg_checkpoint *c = &run->checkpoint;
   if (!run->saved) { // early stopping: nobody knew that this epoch was the last
     if (run->config->train.sync == HG_SYNC_LOCAL) hg_trainer_average(&run->trainer);
-    HG_TRY_ALL(run->world, "writing a checkpoint", write_checkpoint(run));
+    HG_TRY(save_checkpoint(run));
   }
   c->results[c->n_results++] = (hg_repeat_result){.seed = c->seed,
                                                   .epochs = c->epoch,

@@ -12,6 +12,7 @@
 #include "core/base/threads.h"
 #include "core/base/timer.h"
 #include "runtime/train/feed.h"
+#include "runtime/train/feedback_file.h"
 #include "runtime/train/run_state.h"
 #include "runtime/train/signals.h"
 
@@ -95,6 +96,8 @@ static hg_status resume(hg_run *run)
   run->checkpoint.scales = scales;
   memset(&found, 0, sizeof found);
   hg_trainer_restore(&run->trainer, &run->checkpoint);
+  hg_feedback_restore(&run->trainer, &run->checkpoint);
+  hg_feedback_drop(&run->checkpoint);
 done:
   hg_checkpoint_free(&found);
   return rc;
@@ -167,6 +170,7 @@ static hg_run_summary summarize(hg_run *run, hg_status outcome, double load_seco
                       .epoch_seconds_median = median_epoch(run),
                       .halo_bytes_per_epoch = run->halo_bytes,
                       .halo_messages_per_epoch = run->halo_messages,
+                      .halo_precision = run->config->model.halo.precision,
                       .edge_cut = t->facts.edge_cut,
                       .halo_nodes = t->facts.halo_nodes,
                       .partition_seconds = t->facts.partition_seconds,
@@ -251,6 +255,7 @@ static void record_failure(hg_run *run)
                             .ranks = hg_world_size(run->world),
                             .threads = hg_threads(),
                             .precision = precision_name(run->config),
+                            .halo_precision = run->config->model.halo.precision,
                             .n_repeats = run->checkpoint.n_results,
                             .repeats = run->checkpoint.results,
                             .metric = hg_metric_resolve(run->trainer.metric, run->trainer.labelled.task),

@@ -7,6 +7,7 @@
 #include "comm/reduce.h"
 #include "core/base/alloc.h"
 #include "core/graph/store.h"
+#include "models/feedback.h"
 #include "runtime/train/feed.h"
 
 static hg_status check_loss_and_metric(const hg_trainer *t)
@@ -128,6 +129,7 @@ void hg_trainer_start(hg_trainer *trainer, uint64_t seed)
 {
   hg_model_init(&trainer->model, seed);
   hg_optimizer_reset(&trainer->optimizer);
+  hg_feedback_set(&trainer->model, NULL);
   trainer->steps = 0;
 }
 

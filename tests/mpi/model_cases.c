@@ -278,7 +278,7 @@ static void measured_is_what_is_allocated(hg_world *world)
       double found = (double)(before - hg_alloc_bytes());
       check(fabs(found / (double)planned - 1) < 0.1, "%s: %.0f bytes, planned %.0f", name_of(variants[v]), found,
             (double)planned);
-      check(size.exchanged == 0, "%d columns exchanged without halo", (int)size.exchanged);
+      check(size.halo == 0, "%zu bytes of exchanges without halo", size.halo);
     }
     batch_model_free(&m);
   }

@@ -36,6 +36,8 @@ expect 1 '-n x: expected a number of ranks' scripts/mpirun.sh -n x true
 expect 0 '' scripts/mpirun.sh -n 3 sh -c 'test "$OMPI_COMM_WORLD_SIZE" = 3'
 expect 2 '' scripts/mpirun.sh -n 2 sh -c 'exit 2'
 expect 1 'usage: scaling_study.sh' scripts/scaling_study.sh
+expect 1 'usage: halo_precision.sh' scripts/halo_precision.sh
+expect 0 'PRECISIONS' scripts/halo_precision.sh --help
 expect 1 'no-such.yaml: no such file' scripts/scaling_study.sh no-such.yaml 1 2
 expect 1 "'two' is not a number of ranks" scripts/scaling_study.sh configs/cora_gcn.yaml 1 two
 

@@ -209,6 +209,7 @@ static json_t *write_summary(hg_metric metric, hg_scores val, hg_scores test)
                                   .repeats = results,
                                   .epoch_seconds_median = 0.125,
                                   .halo_bytes_per_epoch = 4096,
+                                  .halo_precision = HG_PACK_INT4,
                                   .edge_cut = 17,
                                   .halo_nodes = 12,
                                   .peak_rss_bytes = (int64_t)5 << 32,
@@ -217,6 +218,7 @@ static json_t *write_summary(hg_metric metric, hg_scores val, hg_scores test)
   hg_run_folder_close(&run);
   json_t *found = load("summary.json");
   cr_expect_str_eq(json_string_value(json_object_get(found, "status")), "finished");
+  cr_expect_str_eq(json_string_value(json_object_get(found, "halo_precision")), "int4");
   for (const char *const *key = always; *key; key++) (void)number(found, *key);
   cr_expect_eq(number(found, "best_epoch"), 3, "of the last repeat");
   cr_expect_eq(number(found, "train_loss"), 0.25);

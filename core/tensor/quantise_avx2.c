@@ -1,0 +1,3 @@
+#include "core/tensor/quantise_body.h"
+
+const hg_quantise_kernels hg_quantise_kernels_avx2 = {pack, unpack};

@@ -1,0 +1,124 @@
+// halo.precision and its neighbours as a user sees them, on a small generated graph.
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/types.h"
+#include "tests/cli/program.h"
+
+static char *folder;
+
+// g.hg: 200 nodes; c.yaml: three layers, whose second exchanges 8 columns and whose third the outputs' 3
+static void set_up(void)
+{
+  folder = temporary_folder();
+  write_text(path_in(folder, "c.yaml"), "name: small\n"
+                                        "dataset: {path: g.hg}\n"
+                                        "model: {hidden: 8, layers: 3, dropout: 0.2}\n"
+                                        "train: {epochs: 12, learning_rate: 0.05, checkpoint_every: 5}\n");
+  run_result r =
+      expect_status(folder, 0, 0, "generate csbm --nodes 200 --degree 6 --classes 3 --features 8 --seed 1 -o g.hg");
+  run_free(&r);
+}
+
+static void tear_down(void) { temporary_folder_remove(&folder); }
+
+TestSuite(cli_halo, .init = set_up, .fini = tear_down);
+
+static void runs(int ranks, const char *words)
+{
+  run_result r = expect_status(folder, ranks, 0, words);
+  run_free(&r);
+}
+
+// Every halo row crosses in each layer after the first, once each way.
+Test(cli_halo, bytes_are_those_of_the_formula)
+{
+  static const struct {
+    const char *precision;
+    size_t second, third; // bytes of a row: 8 columns; 3 columns, in 8 bits at least
+  } cases[] = {{"float32", 8 * sizeof(hg_real), 3 * sizeof(hg_real)},
+               {"bfloat16", 16, 6},
+               {"int8", 12, 7},
+               {"int4", 8, 7},
+               {"int2", 6, 7}};
+  for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+    char words[256];
+    snprintf(words, sizeof words, "train c.yaml --quiet --output %s --set halo.precision=%s", cases[c].precision,
+             cases[c].precision);
+    runs(3, words);
+    snprintf(words, sizeof words, "%s/summary.json", cases[c].precision);
+    json_t *s = load_json(folder, words);
+    cr_expect_str_eq(json_string_value(json_object_get(s, "halo_precision")), cases[c].precision);
+    double rows = number_of(s, "halo_nodes");
+    cr_expect_gt(rows, 0);
+    cr_expect_eq(number_of(s, "halo_bytes_per_epoch"), 2 * rows * (double)(cases[c].second + cases[c].third), "%s",
+                 cases[c].precision);
+    json_decref(s);
+  }
+}
+
+Test(cli_halo, one_rank_rounds_nothing)
+{
+  runs(1, "train c.yaml --quiet --output exact");
+  runs(1, "train c.yaml --quiet --output packed --set halo.precision=int2 --set halo.error_feedback=true");
+  json_t *a = load_json(folder, "exact/summary.json"), *b = load_json(folder, "packed/summary.json");
+  cr_expect_eq(number_of(a, "train_loss"), number_of(b, "train_loss"));
+  cr_expect_eq(number_of(b, "halo_bytes_per_epoch"), 0);
+  json_decref(a);
+  json_decref(b);
+}
+
+Test(cli_halo, the_output_names_what_crossed)
+{
+  run_result r = expect_status(folder, 2, 0, "train c.yaml --quiet --set halo.precision=int4");
+  cr_expect_not_null(strstr(r.out, "messages of int4 ("), "%s", r.out);
+  run_free(&r);
+  r = expect_status(folder, 2, 0, "train c.yaml --quiet --output r");
+  cr_expect_null(strstr(r.out, "messages of"), "%s", r.out);
+  run_free(&r);
+}
+
+Test(cli_halo, a_resumed_run_goes_on_with_the_same_bits)
+{
+  const char *options = "--quiet --set halo.precision=int4 --set halo.error_feedback=true --set halo.warmup_epochs=2";
+  char words[256];
+  snprintf(words, sizeof words, "train c.yaml --output whole %s", options);
+  runs(3, words);
+  snprintf(words, sizeof words, "train c.yaml --output part %s", options);
+  runs(3, words);
+  remove(path_in(folder, "part/checkpoints/repeat_0_epoch_12.h5"));
+  snprintf(words, sizeof words, "train c.yaml --output part --resume %s", options);
+  runs(3, words);
+  json_t *a = load_json(folder, "whole/summary.json"), *b = load_json(folder, "part/summary.json");
+  cr_expect_eq(number_of(a, "train_loss"), number_of(b, "train_loss"));
+  json_decref(a);
+  json_decref(b);
+  remove(path_in(folder, "part/checkpoints/repeat_0_epoch_12.h5"));
+  snprintf(words, sizeof words, "train c.yaml --output part --resume %s", options);
+  run_result r = expect_status(folder, 2, 0, words); // other parts
+  cr_expect_not_null(strstr(r.err, "halo.error_feedback: the checkpoint is of other parts"), "%s", r.err);
+  run_free(&r);
+}
+
+Test(cli_halo, bad_values_are_refused)
+{
+  expect_refusal(folder, 2, 2, "train c.yaml --set halo.precision=int3",
+                 "--set halo.precision: found 'int3', expected one of float32, bfloat16, int8, int4, int2");
+  expect_refusal(folder, 2, 2, "train c.yaml --set halo.presicion=int8", "did you mean halo.precision?");
+  expect_refusal(folder, 2, 2, "train c.yaml --set halo.warmup_epochs=-1",
+                 "halo.warmup_epochs: found '-1', expected an integer of at least 0");
+  expect_refusal(folder, 2, 2, "train c.yaml --set halo.error_feedback=true",
+                 "halo.error_feedback: found true with halo.precision float32, expected false");
+  expect_refusal(folder, 2, 2, "train c.yaml --set halo.warmup_epochs=3",
+                 "halo.warmup_epochs: found 3 with halo.precision float32, expected 0");
+}
+
+// A number that is not finite must end the run on all ranks with one line, whatever it was packed to
+Test(cli_halo, a_run_that_diverges_says_so)
+{
+  expect_refusal(folder, 3, 1,
+                 "train c.yaml --quiet --set halo.precision=int2 --set train.optimizer=sgd "
+                 "--set train.learning_rate=1e30",
+                 "the training loss is not a number any more");
+}
