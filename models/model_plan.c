@@ -185,10 +185,16 @@ static size_t pool_bytes(const hg_model *model)
   return (size_t)rows * (size_t)model->options.hidden * sizeof(hg_real);
 }
 
-static size_t exchange_bytes(const hg_layer *layer)
+int hg_model_exchanged(const hg_model *model, int layer)
+{
+  const hg_layer *l = &model->layers[layer];
+  if (layer == 0 || !l->graph->links || l->type->local) return 0;
+  return l->aggregate_first ? l->f_in : l->f_out;
+}
+
+static size_t exchange_bytes(const hg_layer *layer, int cols)
 {
   const hg_links *links = layer->graph->links;
-  int cols = layer->aggregate_first ? layer->f_in : layer->f_out;
   return hg_exchange_bytes(links, HG_FILL_HALO, cols, &layer->packing) +
          hg_exchange_bytes(links, HG_ADD_HALO, cols, &layer->packing);
 }
@@ -207,7 +213,8 @@ hg_model_size hg_model_measure(const hg_model *model)
     if (layer->norm == HG_LAYER_NORM_LAYER) numbers += layer->graph->n_owned;
     if (layer->norm == HG_LAYER_NORM_BATCH) numbers += 2 * (hg_off)layer->f_out;
     size.activations += layer->type->bytes(layer);
-    if (l > 0 && layer->graph->links && !layer->type->local) size.halo += exchange_bytes(layer);
+    int exchanged = hg_model_exchanged(model, l);
+    if (exchanged) size.halo += exchange_bytes(layer, exchanged);
   }
   size.activations += (size_t)numbers * sizeof(hg_real) + pool_bytes(model);
   return size;

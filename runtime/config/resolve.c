@@ -146,6 +146,18 @@ static bool try_folder(hg_config *config, const char *folder, const char *name)
   return true;
 }
 
+hg_partition_options hg_config_partition(const hg_config *config)
+{
+  hg_partition_options o = hg_partition_options_default();
+  o.method = config->partition.method;
+  o.objective = config->partition.objective;
+  o.balance = config->partition.balance;
+  o.imbalance = config->partition.imbalance;
+  o.seed = config->partition.seed;
+  o.order = config->partition.order;
+  return o;
+}
+
 hg_status hg_config_find_dataset(hg_config *config, const char *config_path)
 {
   const char *wanted = config->dataset.path, *slash = strrchr(wanted, '/');
