@@ -17,7 +17,7 @@ typedef enum {
 /** The word of the config: "float32", "bfloat16", "int8" ... */
 const char *hg_pack_format_name(hg_pack_format format);
 
-/** Bytes of a packed row: 2 cols in bfloat16; 4 + cols bits / 8, rounded up, in integers; cols reals. Of ADAPTIVE the most. */
+/** Bytes of a packed row: 2 cols in bfloat16; 4 + cols bits / 8, rounded up, in integers; in ADAPTIVE at most. */
 size_t hg_pack_row_bytes(hg_pack_format format, int cols);
 
 /**
@@ -71,11 +71,12 @@ typedef struct {
 } hg_adaptive;
 
 /**
- * Packs n rows, each with the bits that lower the variance most for the message's bytes. The variance of a row of b bits
- * is at most cols (range / (2^b - 1))^2 / 4, so 4 bits instead of 2 gain weight range^2 (1/9 - 1/225) for cols / 4
- * bytes, 8 instead of 4 gain weight range^2 (1/225 - 1/65025) for cols / 2. Gains diminish, so taking the best one while
- * bytes are left is the best choice, up to one row; it gives 4 bits to rows of a weight range^2 above a threshold, and 8
- * to those above 48 times it. A message is 2 bits a row that say which, then the rows of 8, of 4 and of 2 bits.
+ * Packs n rows, each with the bits that lower the variance most for the message's bytes. The variance of a row of b
+ * bits is at most cols (range / (2^b - 1))^2 / 4, so 4 bits instead of 2 gain weight range^2 (1/9 - 1/225) for cols /
+ * 4 bytes, 8 instead of 4 gain weight range^2 (1/225 - 1/65025) for cols / 2. Gains diminish, so taking the best one
+ * while bytes are left is the best choice, up to one row; it gives 4 bits to rows of a weight range^2 above a
+ * threshold, and 8 to those above 48 times it. A message is 2 bits a row that say which, then the rows of 8, of 4 and
+ * of 2 bits.
  * @param packing   without error feedback; `format` is not used
  * @param packed    [n hg_pack_row_bytes(HG_PACK_ADAPTIVE)] room
  * @return          bytes of the message
