@@ -39,10 +39,17 @@ struct hg_exchange {
   uint8_t *packed_halo;         // [n_halo x row_bytes]
   hg_real *error;               // [rows sent x cols] or NULL
   MPI_Request *packed_requests; // like `requests`
-  int64_t packed_bytes;
+
+  // of HG_PACK_ADAPTIVE: sends are made anew each time, since their sizes vary; row_bytes is the most
+  MPI_Comm comm;
+  int tag;
+  float *weights; // FILL: [rows of the send lists] what their receivers told
+  float *scores;  // [rows of the send lists or n_halo, the larger], like `chosen`: working space
+  hg_lid *chosen;
 };
 
 static bool can_pack(const hg_exchange *e) { return e->packing.format != HG_PACK_REAL; }
+static bool is_adaptive(const hg_exchange *e) { return e->packing.format == HG_PACK_ADAPTIVE; }
 
 static int by_size_then_distance(const void *a, const void *b)
 {
@@ -125,17 +132,16 @@ static void make_packed_requests(hg_exchange *e, int tag, MPI_Comm comm)
     MPI_Recv_init(received + (size_t)m->first * e->row_bytes, (int)packed_in(e, m), MPI_BYTE, m->peer, tag, comm,
                   &e->packed_requests[k]);
   }
-  for (int k = 0; k < e->n_sends; k++) {
+  for (int k = 0; k < e->n_sends && !is_adaptive(e); k++) {
     const message *m = &e->sends[k];
     MPI_Send_init(sent + (size_t)m->first * e->row_bytes, (int)packed_in(e, m), MPI_BYTE, m->peer, tag, comm,
                   &e->packed_requests[e->n_receives + k]);
-    e->packed_bytes += packed_in(e, m);
   }
 }
 
 // What an exchange keeps, in numbers and bytes.
 typedef struct {
-  hg_off buffer, packed_halo, error;
+  hg_off buffer, packed_halo, error, weights, chosen;
 } buffer_sizes;
 
 static buffer_sizes sizes_of(const hg_links *links, hg_exchange_kind kind, int cols, const hg_exchange_packing *packing)
@@ -148,13 +154,17 @@ static buffer_sizes sizes_of(const hg_links *links, hg_exchange_kind kind, int c
   if (packed > s.buffer) s.buffer = packed;
   s.packed_halo = halo * row_bytes;
   if (packing->error_feedback) s.error = (kind == HG_FILL_HALO ? lists : halo) * cols;
+  if (packing->format != HG_PACK_ADAPTIVE) return s;
+  if (kind == HG_FILL_HALO) s.weights = lists;
+  s.chosen = lists > halo ? lists : halo;
   return s;
 }
 
 size_t hg_exchange_bytes(const hg_links *links, hg_exchange_kind kind, int cols, const hg_exchange_packing *packing)
 {
   const buffer_sizes s = sizes_of(links, kind, cols, packing);
-  return (size_t)(s.buffer + s.error) * sizeof(hg_real) + (size_t)s.packed_halo;
+  return (size_t)(s.buffer + s.error) * sizeof(hg_real) + (size_t)s.packed_halo +
+         (size_t)(s.weights + s.chosen) * sizeof(float) + (size_t)s.chosen * sizeof(hg_lid);
 }
 
 static hg_status allocate(hg_exchange *e)
@@ -167,7 +177,10 @@ static hg_status allocate(hg_exchange *e)
   if (can_pack(e)) {
     HG_TRY(HG_ALLOC(e->packed_requests, n, "exchange requests"));
     HG_TRY(HG_ALLOC(e->packed_halo, s.packed_halo, "packed halo rows"));
-    if (e->packing.error_feedback) HG_TRY(HG_ALLOC(e->error, s.error, "error feedback"));
+    if (s.error > 0) HG_TRY(HG_ALLOC(e->error, s.error, "error feedback"));
+    if (s.weights > 0) HG_TRY(HG_ALLOC(e->weights, s.weights, "weights of sent rows"));
+    HG_TRY(HG_ALLOC(e->scores, s.chosen, "scores of sent rows"));
+    HG_TRY(HG_ALLOC(e->chosen, s.chosen, "rows of some bits"));
     e->packed_lists = (uint8_t *)e->buffer;
   }
   for (int k = 0; k < n; k++) {
@@ -225,10 +238,14 @@ hg_status hg_exchange_create_packed(hg_exchange **exchange, hg_world *world, con
   HG_TRY(hg_world_same(world, slot * 4 * HG_PACK_COUNT + way, "slot, kind and packing of an exchange"));
   HG_TRY_ALL(world, "preparing an exchange", prepare(exchange, world, links, kind, x, slot, packing));
   hg_exchange *e = *exchange;
-  make_requests(e, HG_TAG_EXCHANGE + slot, hg_world_comm(world));
-  if (can_pack(e)) make_packed_requests(e, HG_TAG_EXCHANGE + slot, hg_world_comm(world));
+  e->comm = hg_world_comm(world);
+  e->tag = HG_TAG_EXCHANGE + slot;
+  make_requests(e, e->tag, e->comm);
+  if (can_pack(e)) make_packed_requests(e, e->tag, e->comm);
   e->draw = (hg_pack_draw){.layer = packing->layer, .backward = kind == HG_ADD_HALO};
   if (kind == HG_ADD_HALO) e->draw.sender = hg_world_rank(world) & 0xffff;
+  if (is_adaptive(e) && kind == HG_FILL_HALO && x->cols > 0)
+    HG_TRY(hg_exchange_floats_back(world, links, packing->weights, e->weights));
 done:
   if (rc != HG_OK) hg_exchange_free(exchange);
   return rc;
@@ -250,6 +267,9 @@ void hg_exchange_free(hg_exchange **exchange)
   free_requests(&e->packed_requests, e->n_receives + e->n_sends);
   hg_free(&e->packed_halo);
   hg_free(&e->error);
+  hg_free(&e->weights);
+  hg_free(&e->scores);
+  hg_free(&e->chosen);
   hg_free(&e->sends);
   hg_free(&e->receives);
   hg_free(&e->buffer);
@@ -271,8 +291,8 @@ hg_matrix hg_exchange_error(const hg_exchange *exchange)
   return hg_matrix_view(exchange->error, rows, exchange->x.cols);
 }
 
-// A message's rows to where its packed request sends them from.
-static void pack(const hg_exchange *e, const message *m)
+// A message's rows to where its packed request sends them from; returns the bytes.
+static size_t pack(const hg_exchange *e, const message *m)
 {
   bool fill = e->kind == HG_FILL_HALO;
   hg_lid first = fill ? 0 : e->links->n_owned + m->first;
@@ -283,8 +303,41 @@ static void pack(const hg_exchange *e, const message *m)
                               .rows = fill ? e->links->send_rows + m->first : NULL,
                               .ids = e->packing.ids + first,
                               .error = e->error ? e->error + (hg_off)m->first * e->x.cols : NULL};
-  uint8_t *to = fill ? e->packed_lists : e->packed_halo;
-  hg_pack_rows(&packing, m->end - m->first, to + (size_t)m->first * e->row_bytes);
+  uint8_t *to = (fill ? e->packed_lists : e->packed_halo) + (size_t)m->first * e->row_bytes;
+  const hg_adaptive adaptive = {.fraction = e->packing.fraction,
+                                .weights = e->weights ? e->weights + m->first : NULL,
+                                .scores = e->scores,
+                                .chosen = e->chosen};
+  if (is_adaptive(e)) return hg_pack_adaptive(&packing, &adaptive, m->end - m->first, to);
+  hg_pack_rows(&packing, m->end - m->first, to);
+  return (size_t)packed_in(e, m);
+}
+
+static void send_packed(hg_exchange *e, int k)
+{
+  const message *m = &e->sends[k];
+  MPI_Request *request = &e->packed_requests[e->n_receives + k];
+  size_t bytes = pack(e, m);
+  e->total.bytes_sent += (int64_t)bytes;
+  if (!is_adaptive(e)) {
+    MPI_Start(request);
+    return;
+  }
+  const uint8_t *from = e->kind == HG_FILL_HALO ? e->packed_lists : e->packed_halo;
+  MPI_Isend(from + (size_t)m->first * e->row_bytes, (int)bytes, MPI_BYTE, m->peer, e->tag, e->comm, request);
+}
+
+// Rows [first, end) of the send lists or of the halo from where their message arrived.
+static void unpack(const hg_exchange *e, hg_lid first, hg_lid end)
+{
+  bool fill = e->kind == HG_FILL_HALO;
+  hg_matrix x = fill ? hg_matrix_rows(&e->x, e->links->n_owned + first, end - first) : e->x;
+  const uint8_t *from = (fill ? e->packed_halo : e->packed_lists) + (size_t)first * e->row_bytes;
+  const hg_lid *rows = fill ? NULL : e->links->send_rows + first;
+  if (is_adaptive(e))
+    hg_unpack_adaptive(from, end - first, rows, !fill, e->chosen, &x);
+  else
+    hg_unpack_rows(e->packing.format, from, end - first, rows, !fill, &x);
 }
 
 static void gather(const hg_exchange *e, const message *m)
@@ -317,13 +370,14 @@ void hg_exchange_begin(hg_exchange *exchange)
   e->under_way = true;
   if (e->n_receives > 0) MPI_Startall(e->n_receives, receives);
   for (int k = 0; k < e->n_sends; k++) {
-    if (e->packs)
-      pack(e, &e->sends[k]);
-    else if (e->kind == HG_FILL_HALO)
-      gather(e, &e->sends[k]);
+    if (e->packs) {
+      send_packed(e, k);
+      continue;
+    }
+    if (e->kind == HG_FILL_HALO) gather(e, &e->sends[k]);
     MPI_Start(&sends[k]); // each as soon as it is packed
   }
-  e->total.bytes_sent += e->packs ? e->packed_bytes : e->bytes;
+  if (!e->packs) e->total.bytes_sent += e->bytes;
   e->total.messages_sent += e->n_sends;
 }
 
@@ -342,9 +396,7 @@ static void add_arrivals(const hg_exchange *e)
   for (int p = 0; p < links->n_peers_send; p++) {
     hg_lid first = links->send_offsets[p], end = links->send_offsets[p + 1];
     if (e->packs) {
-      hg_matrix x = e->x;
-      hg_unpack_rows(e->packing.format, e->packed_lists + (size_t)first * e->row_bytes, end - first,
-                     links->send_rows + first, true, &x);
+      unpack(e, first, end);
       continue;
     }
 #pragma omp parallel for num_threads(hg_threads()) schedule(static) if ((end - first) * cols >= PARALLEL_NUMBERS)
@@ -358,8 +410,7 @@ static void add_arrivals(const hg_exchange *e)
 
 static void fill_halo(const hg_exchange *e)
 {
-  hg_matrix halo = hg_matrix_rows(&e->x, e->links->n_owned, e->links->n_halo);
-  if (e->packs) hg_unpack_rows(e->packing.format, e->packed_halo, halo.rows, NULL, false, &halo);
+  for (int k = 0; e->packs && k < e->n_receives; k++) unpack(e, e->receives[k].first, e->receives[k].end);
 }
 
 void hg_exchange_end(hg_exchange *exchange)

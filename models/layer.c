@@ -63,15 +63,39 @@ hg_matrix hg_layer_parameter(const hg_layer *layer, hg_real *base, const char *n
   return (hg_matrix){0};
 }
 
+// What the variance of a halo row counts in this rank's sums: its edges' squared factors
+static hg_status weigh_halo(const hg_layer *layer, float **weights)
+{
+  const hg_operator *op = &layer->graph->forward;
+  hg_lid n_owned = layer->graph->n_owned;
+  if (layer->packing.format != HG_PACK_ADAPTIVE) return HG_OK;
+  hg_status rc = HG_ALLOC(*weights, layer->graph->n_local - n_owned, "weights of halo rows");
+  if (rc != HG_OK) return rc;
+  for (hg_lid i = 0; i < n_owned; i++)
+    for (hg_off e = op->a->indptr[i]; e < op->a->indptr[i + 1]; e++) {
+      hg_lid j = op->a->indices[e];
+      if (j < n_owned) continue;
+      hg_real factor = (op->row_scale ? op->row_scale[i] : 1) * (op->col_scale ? op->col_scale[j] : 1);
+      if (op->a->values) factor *= op->a->values[e];
+      (*weights)[j - n_owned] += (float)(factor * factor);
+    }
+  return HG_OK;
+}
+
 hg_status hg_layer_create_exchanges(hg_layer *layer, hg_matrix x, hg_matrix d_x)
 {
   const hg_local_graph *g = layer->graph;
   if (layer->input || !g->links) return HG_OK;
   hg_status rc = HG_OK;
+  float *weights = NULL;
   layer->packing.ids = g->ids;
+  HG_TRY_ALL(g->world, "weighing halo rows", weigh_halo(layer, &weights));
+  layer->packing.weights = weights;
   HG_TRY(hg_exchange_create_packed(&layer->fill, g->world, g->links, HG_FILL_HALO, &x, 0, &layer->packing));
   HG_TRY(hg_exchange_create_packed(&layer->add, g->world, g->links, HG_ADD_HALO, &d_x, 1, &layer->packing));
 done:
+  layer->packing.weights = NULL;
+  hg_free(&weights);
   return rc;
 }
 

@@ -44,6 +44,7 @@ static void describe(hg_model *model, int index, int f_in, int n_outputs)
   hg_pack_format precision = o->halo.precision;
   layer->packing = (hg_exchange_packing){.format = last && precision > HG_PACK_INT8 ? HG_PACK_INT8 : precision,
                                          .layer = index,
+                                         .fraction = o->halo.bytes_fraction,
                                          .error_feedback = o->halo.error_feedback};
   layer->packs_after = o->halo.warmup_epochs;
 }

@@ -99,6 +99,9 @@ static hg_status check_augment(const hg_config *c, const hg_layer_type *type)
 static hg_status check_halo(const hg_config *c)
 {
   const hg_halo_options *halo = &c->model.halo;
+  if (halo->precision == HG_PACK_ADAPTIVE && halo->error_feedback)
+    return hg_fail(HG_ERR_INPUT,
+                   "halo.error_feedback: found true with halo.precision adaptive, expected false, or bits that stay");
   if (halo->precision != HG_PACK_REAL) return HG_OK;
   if (halo->error_feedback)
     return hg_fail(HG_ERR_INPUT,
