@@ -11,7 +11,8 @@ typedef struct {
   hg_lid *send_offsets; ///< [n_peers_send + 1] into send_rows
   hg_lid *send_rows;    ///< owned local ids, in the receiver's halo order
   int *recv_peers;      ///< [n_peers_recv] ranks, ascending
-  hg_lid *recv_offsets; ///< [n_peers_recv + 1] into the halo rows, 0 = local id n_owned
+  hg_lid *recv_offsets; ///< [n_peers_recv + 1] into the halo rows, 0 = local id n_owned; or into recv_rows
+  hg_lid *recv_rows;    ///< NULL: all halo rows; or those that cross, ascending, 0 = local id n_owned
   hg_lid n_owned, n_halo;
 } hg_links;
 
@@ -22,6 +23,12 @@ typedef struct {
  *           an owner is asked for a node that it does not own, or the two sides disagree about what will be sent
  */
 hg_status hg_links_create(hg_links *links, hg_world *world, const hg_part *part);
+
+/**
+ * The same for those halo nodes alone that are `needed` [n_halo]: exchanges on these links leave the other halo rows
+ * alone (FILL), or out (ADD). Collective.
+ */
+hg_status hg_links_create_some(hg_links *links, hg_world *world, const hg_part *part, const bool *needed);
 void hg_links_free(hg_links *links);
 
 /** What exchanges of this rank have sent since they were created. */

@@ -35,8 +35,10 @@ void hg_layer_free(hg_layer *layer)
   hg_matrix_free(&layer->xhat);
   hg_free(&layer->inv_std);
   hg_free(&layer->mean);
-  hg_exchange_free(&layer->fill);
-  hg_exchange_free(&layer->add);
+  hg_exchange_free(&layer->whole.fill);
+  hg_exchange_free(&layer->whole.add);
+  hg_exchange_free(&layer->active.fill);
+  hg_exchange_free(&layer->active.add);
   if (layer->own && layer->type->free_own) layer->type->free_own(layer);
 }
 
@@ -63,16 +65,59 @@ hg_matrix hg_layer_parameter(const hg_layer *layer, hg_real *base, const char *n
   return (hg_matrix){0};
 }
 
-hg_status hg_layer_create_exchanges(hg_layer *layer, hg_matrix x, hg_matrix d_x)
+static hg_status create_reach(hg_layer *layer, hg_layer_reach *reach, const hg_exchange_packing *packing)
 {
-  const hg_local_graph *g = layer->graph;
-  if (layer->input || !g->links) return HG_OK;
+  const hg_local_graph *g = reach->graph;
+  hg_matrix *x = layer->crossing;
   hg_status rc = HG_OK;
-  layer->packing.ids = g->ids;
-  HG_TRY(hg_exchange_create_packed(&layer->fill, g->world, g->links, HG_FILL_HALO, &x, 0, &layer->packing));
-  HG_TRY(hg_exchange_create_packed(&layer->add, g->world, g->links, HG_ADD_HALO, &d_x, 1, &layer->packing));
+  if (layer->input || !g->links) return HG_OK;
+  HG_TRY(hg_exchange_create_packed(&reach->fill, g->world, g->links, HG_FILL_HALO, &x[0], 0, packing));
+  HG_TRY(hg_exchange_create_packed(&reach->add, g->world, g->links, HG_ADD_HALO, &x[1], 1, packing));
 done:
   return rc;
+}
+
+static void take_reach(hg_layer *layer, const hg_layer_reach *reach)
+{
+  layer->graph = reach->graph;
+  layer->fill = reach->fill;
+  layer->add = reach->add;
+}
+
+hg_status hg_layer_create_exchanges(hg_layer *layer, hg_matrix x, hg_matrix d_x)
+{
+  layer->whole.graph = layer->graph;
+  layer->packing.ids = layer->graph->ids;
+  layer->crossing[0] = x;
+  layer->crossing[1] = d_x;
+  hg_status rc = create_reach(layer, &layer->whole, &layer->packing);
+  take_reach(layer, &layer->whole);
+  return rc;
+}
+
+hg_status hg_layer_activate(hg_layer *layer, const hg_local_graph *graph)
+{
+  const hg_exchange_packing reals = {.format = HG_PACK_REAL};
+  hg_status rc = HG_OK;
+  layer->active.graph = graph;
+  HG_TRY(create_reach(layer, &layer->active, &layer->packing));
+  if (layer->packing.format == HG_PACK_REAL) return HG_OK;
+  hg_exchange_free(&layer->whole.fill); // evaluations send reals
+  hg_exchange_free(&layer->whole.add);
+  HG_TRY(create_reach(layer, &layer->whole, &reals));
+done:
+  take_reach(layer, &layer->whole);
+  return rc;
+}
+
+const hg_layer_reach *hg_layer_training_reach(const hg_layer *layer)
+{
+  return layer->active.graph ? &layer->active : &layer->whole;
+}
+
+void hg_layer_choose_reach(hg_layer *layer, const hg_pass *pass)
+{
+  if (layer->active.graph) take_reach(layer, pass->training ? &layer->active : &layer->whole);
 }
 
 void hg_layer_pack_exchanges(hg_layer *layer, const hg_pass *pass)

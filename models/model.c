@@ -109,6 +109,20 @@ void hg_model_free(hg_model *model)
   model->n_layers = 0;
 }
 
+hg_status hg_model_activate(hg_model *model, hg_active *active)
+{
+  hg_world *world = model->stages[0].graph.world;
+  hg_status rc = HG_OK;
+  for (int k = 0; k < active->n_levels && active->levels[k].pruned; k++) {
+    hg_layer *layer = &model->layers[model->n_layers - 1 - k];
+    if (!hg_model_aggregates(layer)) continue;
+    HG_TRY_ALL(world, "keeping active edges", hg_active_build(active, k, layer->whole.graph));
+    HG_TRY(hg_layer_activate(layer, &active->levels[k].graph));
+  }
+done:
+  return rc;
+}
+
 void hg_model_bind(hg_model *model, const hg_stage *stages, hg_input *input)
 {
   model->stages = stages;
@@ -143,6 +157,7 @@ hg_matrix hg_model_forward(hg_model *model, const hg_pass *pass)
 {
   for (hg_layer *l = model->layers; l < model->layers + model->n_layers; l++) {
     if (is_pooled(l)) hg_pools_forward(model->pools, l - 1, l, pass);
+    hg_layer_choose_reach(l, pass);
     hg_layer_pack_exchanges(l, pass);
     l->type->forward(l, pass);
   }
@@ -180,8 +195,8 @@ hg_traffic hg_model_traffic(const hg_model *model)
 {
   hg_traffic total = {0};
   for (const hg_layer *l = model->layers; l < model->layers + model->n_layers; l++) {
-    const hg_exchange *exchanges[] = {l->fill, l->add};
-    for (int k = 0; k < 2; k++) {
+    const hg_exchange *exchanges[] = {l->whole.fill, l->whole.add, l->active.fill, l->active.add};
+    for (int k = 0; k < 4; k++) {
       if (!exchanges[k]) continue;
       hg_traffic t = hg_exchange_traffic(exchanges[k]);
       total.bytes_sent += t.bytes_sent;

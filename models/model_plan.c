@@ -15,6 +15,17 @@ int hg_model_coarsenings(const hg_model_options *options)
   return options->pooling == HG_POOLING_CLUSTER ? options->layers : 0;
 }
 
+bool hg_model_aggregates(const hg_layer *layer) { return !layer->type->local && !layer->cached; }
+
+// Batch norm's moments are of all rows, so layers up to the last one that has it compute them all.
+int hg_model_active_levels(const hg_model_options *options)
+{
+  const hg_layer_type *type;
+  if (hg_layer_type_find(&type, options->type) != HG_OK || type->local) return 0;
+  if (options->norm == HG_LAYER_NORM_BATCH) return 1;
+  return options->layers < HG_ACTIVE_LEVELS ? options->layers : HG_ACTIVE_LEVELS;
+}
+
 static bool is_pooled(const hg_model *model, int l)
 {
   return l > 0 && model->layers[l].stage > model->layers[l - 1].stage;
@@ -185,9 +196,8 @@ static size_t pool_bytes(const hg_model *model)
   return (size_t)rows * (size_t)model->options.hidden * sizeof(hg_real);
 }
 
-static size_t exchange_bytes(const hg_layer *layer)
+static size_t exchange_bytes(const hg_layer *layer, const hg_links *links)
 {
-  const hg_links *links = layer->graph->links;
   int cols = layer->aggregate_first ? layer->f_in : layer->f_out;
   return hg_exchange_bytes(links, HG_FILL_HALO, cols, &layer->packing) +
          hg_exchange_bytes(links, HG_ADD_HALO, cols, &layer->packing);
@@ -207,10 +217,22 @@ hg_model_size hg_model_measure(const hg_model *model)
     if (layer->norm == HG_LAYER_NORM_LAYER) numbers += layer->graph->n_owned;
     if (layer->norm == HG_LAYER_NORM_BATCH) numbers += 2 * (hg_off)layer->f_out;
     size.activations += layer->type->bytes(layer);
-    if (l > 0 && layer->graph->links && !layer->type->local) size.halo += exchange_bytes(layer);
+    if (l > 0 && layer->graph->links && !layer->type->local) size.halo += exchange_bytes(layer, layer->graph->links);
   }
   size.activations += (size_t)numbers * sizeof(hg_real) + pool_bytes(model);
   return size;
+}
+
+size_t hg_model_active_bytes(const hg_model *model, const hg_active *active, const hg_part *part)
+{
+  size_t bytes = 0;
+  for (int k = 0; k < active->n_levels && active->levels[k].pruned; k++) {
+    const hg_layer *layer = &model->layers[model->n_layers - 1 - k];
+    if (!hg_model_aggregates(layer)) continue;
+    bytes += hg_active_bytes(active, k, part);
+    if (layer->index > 0) bytes += exchange_bytes(layer, &active->levels[k].links);
+  }
+  return bytes;
 }
 
 hg_off hg_model_output_rows(const hg_model *model, int layer)
