@@ -384,8 +384,7 @@ static void fill_halo(const hg_exchange *e)
   if (e->packs) hg_unpack_rows(e->packing.format, e->packed_halo, n, rows, false, &halo);
   if (e->packs || !rows) return;
 #pragma omp parallel for num_threads(hg_threads()) schedule(static) if (n * cols >= PARALLEL_NUMBERS)
-  for (hg_off k = 0; k < n; k++)
-    memcpy(halo.data + rows[k] * cols, e->halo + k * cols, (size_t)cols * sizeof(hg_real));
+  for (hg_off k = 0; k < n; k++) memcpy(halo.data + rows[k] * cols, e->halo + k * cols, (size_t)cols * sizeof(hg_real));
 }
 
 void hg_exchange_end(hg_exchange *exchange)

@@ -95,6 +95,7 @@ void hg_model_free(hg_model *model)
   for (int s = 0; model->pools && s < model->n_stages - 1; s++) hg_matrix_free(&model->pools[s].rows);
   hg_free(&model->pools);
   hg_free(&model->layers);
+  hg_free(&model->active_rows);
   hg_free(&model->parameters);
   hg_free(&model->gradients);
   hg_free(&model->state);
@@ -118,6 +119,7 @@ hg_status hg_model_activate(hg_model *model, hg_active *active)
     if (!hg_model_aggregates(layer)) continue;
     HG_TRY_ALL(world, "keeping active edges", hg_active_build(active, k, layer->whole.graph));
     HG_TRY(hg_layer_activate(layer, &active->levels[k].graph));
+    model->active_rows[layer->index] = active->levels[k].row_share;
   }
 done:
   return rc;

@@ -26,6 +26,8 @@ typedef struct {
   hg_pool *pools;         ///< [n_stages - 1] from each stage to the next
   int n_layers;
   hg_layer *layers; ///< [n_layers]
+  double
+      *active_rows; ///< [n_layers] share of all rows that a training pass aggregates for; 1 without hg_model_activate
   hg_off n_parameters;
   hg_real *parameters; ///< [n_parameters] layer after layer
   hg_real *gradients;  ///< [n_parameters]

@@ -144,6 +144,8 @@ static hg_status allocate_layers(hg_model *model)
   int n_layers = o->layers + (model->n_stages > 1 ? o->head_layers : 0);
   HG_TRY(HG_ALLOC(model->pools, model->n_stages - 1, "pools"));
   HG_TRY(HG_ALLOC(model->layers, n_layers, "layers"));
+  HG_TRY(HG_ALLOC(model->active_rows, n_layers, "shares of active rows"));
+  for (int l = 0; l < n_layers; l++) model->active_rows[l] = 1;
   model->n_layers = n_layers;
 done:
   return rc;

@@ -58,8 +58,7 @@ static void add_up(hg_memory *m)
   m->total = m->graph + m->features + m->activations + m->workspace + m->halo + m->parameters;
 }
 
-hg_status hg_memory_plan(hg_memory *memory, const hg_config *config, const hg_dataset *dataset,
-                         const hg_active *active)
+hg_status hg_memory_plan(hg_memory *memory, const hg_config *config, const hg_dataset *dataset, const hg_active *active)
 {
   const hg_part *p = &dataset->part;
   const hg_nodes *nodes = &p->nodes;
