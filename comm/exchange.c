@@ -161,10 +161,30 @@ static buffer_sizes sizes_of(const hg_links *links, hg_exchange_kind kind, int c
   return s;
 }
 
+static bool is_lent(const hg_exchange_packing *packing, int which, hg_off numbers)
+{
+  const hg_matrix *lent = &packing->lent[which];
+  return numbers > 0 && lent->rows * lent->cols >= numbers;
+}
+
 size_t hg_exchange_bytes(const hg_links *links, hg_exchange_kind kind, int cols, const hg_exchange_packing *packing)
 {
   const buffer_sizes s = sizes_of(links, kind, cols, packing);
-  return (size_t)(s.buffer + s.halo + s.error) * sizeof(hg_real) + (size_t)s.packed_halo;
+  hg_off own = (is_lent(packing, 0, s.buffer) ? 0 : s.buffer) + (is_lent(packing, 1, s.halo) ? 0 : s.halo);
+  return (size_t)(own + s.error) * sizeof(hg_real) + (size_t)s.packed_halo;
+}
+
+hg_matrix hg_exchange_buffer(const hg_exchange *exchange)
+{
+  const hg_links *links = exchange->links;
+  return hg_matrix_view(exchange->buffer, links->send_offsets[links->n_peers_send], exchange->x.cols);
+}
+
+static hg_status allocate_buffer(const hg_exchange *e, int which, hg_real **buffer, hg_off size)
+{
+  if (!is_lent(&e->packing, which, size)) return HG_ALLOC(*buffer, size, "exchange buffer");
+  *buffer = e->packing.lent[which].data;
+  return HG_OK;
 }
 
 static hg_status allocate(hg_exchange *e)
@@ -173,8 +193,8 @@ static hg_status allocate(hg_exchange *e)
   int n = e->n_sends + e->n_receives;
   hg_status rc = HG_OK;
   HG_TRY(HG_ALLOC(e->requests, n, "exchange requests"));
-  HG_TRY(HG_ALLOC(e->buffer, s.buffer, "exchange buffer"));
-  HG_TRY(HG_ALLOC(e->halo, s.halo, "halo rows that cross"));
+  HG_TRY(allocate_buffer(e, 0, &e->buffer, s.buffer));
+  HG_TRY(allocate_buffer(e, 1, &e->halo, s.halo));
   if (can_pack(e)) {
     HG_TRY(HG_ALLOC(e->packed_requests, n, "exchange requests"));
     HG_TRY(HG_ALLOC(e->packed_halo, s.packed_halo, "packed halo rows"));
@@ -263,8 +283,8 @@ void hg_exchange_free(hg_exchange **exchange)
   hg_free(&e->error);
   hg_free(&e->sends);
   hg_free(&e->receives);
-  hg_free(&e->buffer);
-  hg_free(&e->halo);
+  if (e->buffer != e->packing.lent[0].data) hg_free(&e->buffer);
+  if (e->halo != e->packing.lent[1].data) hg_free(&e->halo);
   hg_free(exchange);
 }
 

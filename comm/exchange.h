@@ -66,6 +66,8 @@ typedef struct {
   int layer;           ///< what roundings draw by, besides seed, epoch, direction, ids and columns
   bool error_feedback; ///< what a rounding took from a number is added to the next one that is sent in its place
   const hg_gid *ids;   ///< [n_owned + n_halo] original ids; borrowed: must outlive the exchange
+  hg_matrix lent[2];   ///< no data; or buffers of exchanges that outlive this one and are never under way with it
+                       ///< (hg_exchange_buffer): where they are large enough none is allocated
 } hg_exchange_packing;
 
 /**
@@ -78,7 +80,10 @@ typedef struct {
 hg_status hg_exchange_create_packed(hg_exchange **exchange, hg_world *world, const hg_links *links,
                                     hg_exchange_kind kind, hg_matrix *x, int slot, const hg_exchange_packing *packing);
 
-/** Bytes of the buffers of an exchange, messages and requests apart. */
+/** What an exchange can lend to another one, [rows of the send lists x f] or more. */
+hg_matrix hg_exchange_buffer(const hg_exchange *exchange);
+
+/** Bytes of the buffers of an exchange, messages, requests and what is lent apart: of that the sizes are read. */
 size_t hg_exchange_bytes(const hg_links *links, hg_exchange_kind kind, int cols, const hg_exchange_packing *packing);
 
 /**

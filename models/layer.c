@@ -35,10 +35,10 @@ void hg_layer_free(hg_layer *layer)
   hg_matrix_free(&layer->xhat);
   hg_free(&layer->inv_std);
   hg_free(&layer->mean);
+  hg_exchange_free(&layer->active.fill); // before those that lend it their buffers
+  hg_exchange_free(&layer->active.add);
   hg_exchange_free(&layer->whole.fill);
   hg_exchange_free(&layer->whole.add);
-  hg_exchange_free(&layer->active.fill);
-  hg_exchange_free(&layer->active.add);
   if (layer->own && layer->type->free_own) layer->type->free_own(layer);
 }
 
@@ -98,13 +98,17 @@ hg_status hg_layer_create_exchanges(hg_layer *layer, hg_matrix x, hg_matrix d_x)
 hg_status hg_layer_activate(hg_layer *layer, const hg_local_graph *graph)
 {
   const hg_exchange_packing reals = {.format = HG_PACK_REAL};
+  hg_exchange_packing packing = layer->packing;
   hg_status rc = HG_OK;
+  if (packing.format != HG_PACK_REAL) { // evaluations send reals
+    hg_exchange_free(&layer->whole.fill);
+    hg_exchange_free(&layer->whole.add);
+    HG_TRY(create_reach(layer, &layer->whole, &reals));
+  }
+  if (layer->whole.fill) packing.lent[0] = hg_exchange_buffer(layer->whole.fill);
+  if (layer->whole.add) packing.lent[1] = hg_exchange_buffer(layer->whole.add);
   layer->active.graph = graph;
-  HG_TRY(create_reach(layer, &layer->active, &layer->packing));
-  if (layer->packing.format == HG_PACK_REAL) return HG_OK;
-  hg_exchange_free(&layer->whole.fill); // evaluations send reals
-  hg_exchange_free(&layer->whole.add);
-  HG_TRY(create_reach(layer, &layer->whole, &reals));
+  HG_TRY(create_reach(layer, &layer->active, &packing));
 done:
   take_reach(layer, &layer->whole);
   return rc;

@@ -198,11 +198,22 @@ static size_t pool_bytes(const hg_model *model)
   return (size_t)rows * (size_t)model->options.hidden * sizeof(hg_real);
 }
 
-static size_t exchange_bytes(const hg_layer *layer, const hg_links *links)
+static size_t exchange_bytes(const hg_layer *layer, const hg_links *links, const hg_exchange_packing *packing)
 {
   int cols = layer->aggregate_first ? layer->f_in : layer->f_out;
-  return hg_exchange_bytes(links, HG_FILL_HALO, cols, &layer->packing) +
-         hg_exchange_bytes(links, HG_ADD_HALO, cols, &layer->packing);
+  return hg_exchange_bytes(links, HG_FILL_HALO, cols, packing) + hg_exchange_bytes(links, HG_ADD_HALO, cols, packing);
+}
+
+// of the exchanges of active rows, which borrow buffers of those of all rows; these then send reals
+static size_t active_exchange_bytes(const hg_layer *layer, const hg_links *links)
+{
+  const hg_links *all = layer->graph->links;
+  const hg_exchange_packing reals = {.format = HG_PACK_REAL};
+  int cols = layer->aggregate_first ? layer->f_in : layer->f_out;
+  hg_exchange_packing packing = layer->packing;
+  for (int k = 0; k < 2; k++) packing.lent[k] = hg_matrix_view(NULL, all->send_offsets[all->n_peers_send], cols);
+  return exchange_bytes(layer, links, &packing) + exchange_bytes(layer, all, &reals) -
+         exchange_bytes(layer, all, &layer->packing);
 }
 
 hg_model_size hg_model_measure(const hg_model *model)
@@ -219,7 +230,8 @@ hg_model_size hg_model_measure(const hg_model *model)
     if (layer->norm == HG_LAYER_NORM_LAYER) numbers += layer->graph->n_owned;
     if (layer->norm == HG_LAYER_NORM_BATCH) numbers += 2 * (hg_off)layer->f_out;
     size.activations += layer->type->bytes(layer);
-    if (l > 0 && layer->graph->links && !layer->type->local) size.halo += exchange_bytes(layer, layer->graph->links);
+    if (l > 0 && layer->graph->links && !layer->type->local)
+      size.halo += exchange_bytes(layer, layer->graph->links, &layer->packing);
   }
   size.activations += (size_t)numbers * sizeof(hg_real) + pool_bytes(model);
   return size;
@@ -232,7 +244,7 @@ size_t hg_model_active_bytes(const hg_model *model, const hg_active *active, con
     const hg_layer *layer = &model->layers[model->n_layers - 1 - k];
     if (!hg_model_aggregates(layer)) continue;
     bytes += hg_active_bytes(active, k, part);
-    if (layer->index > 0) bytes += exchange_bytes(layer, &active->levels[k].links);
+    if (layer->index > 0) bytes += active_exchange_bytes(layer, &active->levels[k].links);
   }
   return bytes;
 }
