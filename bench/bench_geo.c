@@ -254,7 +254,7 @@ hg_status hg_bench_geo(const hg_bench_options *options, hg_bench_report *report)
   hg_csr a[2] = {0};
   hg_matrix positions = {0};
   HG_TRY(graphs_create(&a[0], &positions, GRAPH_NODES * (options->instead ? FEWEST_GRAPHS : GRAPHS)));
-  HG_TRY(hg_csr_transpose(&a[1], &a[0], NULL));
+  HG_TRY(hg_csr_transpose(&a[1], &a[0]));
   for (int threads = 1; threads <= options->threads;
        threads += threads < options->threads ? options->threads - threads : 1) {
     hg_bench_options some = *options;

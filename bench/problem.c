@@ -22,7 +22,7 @@ static hg_status create_features(hg_problem *p)
     }
   }
   HG_TRY(hg_csr_create(&p->kept, p->n, p->f_in, p->n * HG_PROBLEM_ENTRIES, true, what));
-  HG_TRY(hg_csr_transpose(&p->transposed, &p->features, NULL));
+  HG_TRY(hg_csr_transpose(&p->transposed, &p->features));
 done:
   return rc;
 }

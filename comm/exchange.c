@@ -40,10 +40,17 @@ struct hg_exchange {
   uint8_t *packed_halo;         // [n_halo x row_bytes]
   hg_real *error;               // [rows sent x cols] or NULL
   MPI_Request *packed_requests; // like `requests`
-  int64_t packed_bytes;
+
+  // of HG_PACK_ADAPTIVE: sends are made anew each time, since their sizes vary; row_bytes is the most
+  MPI_Comm comm;
+  int tag;
+  float *weights; // FILL: [rows of the send lists] what their receivers told
+  float *scores;  // [rows of the send lists or n_halo, the larger], like `chosen`: working space
+  hg_lid *chosen;
 };
 
 static bool can_pack(const hg_exchange *e) { return e->packing.format != HG_PACK_REAL; }
+static bool is_adaptive(const hg_exchange *e) { return e->packing.format == HG_PACK_ADAPTIVE; }
 
 static int by_size_then_distance(const void *a, const void *b)
 {
@@ -132,17 +139,16 @@ static void make_packed_requests(hg_exchange *e, int tag, MPI_Comm comm)
     MPI_Recv_init(received + (size_t)m->first * e->row_bytes, (int)packed_in(e, m), MPI_BYTE, m->peer, tag, comm,
                   &e->packed_requests[k]);
   }
-  for (int k = 0; k < e->n_sends; k++) {
+  for (int k = 0; k < e->n_sends && !is_adaptive(e); k++) {
     const message *m = &e->sends[k];
     MPI_Send_init(sent + (size_t)m->first * e->row_bytes, (int)packed_in(e, m), MPI_BYTE, m->peer, tag, comm,
                   &e->packed_requests[e->n_receives + k]);
-    e->packed_bytes += packed_in(e, m);
   }
 }
 
 // What an exchange keeps, in numbers and bytes.
 typedef struct {
-  hg_off buffer, halo, packed_halo, error;
+  hg_off buffer, halo, packed_halo, error, weights, chosen;
 } buffer_sizes;
 
 // rows of the halo that cross
@@ -158,6 +164,9 @@ static buffer_sizes sizes_of(const hg_links *links, hg_exchange_kind kind, int c
   if (packed > s.buffer) s.buffer = packed;
   s.packed_halo = halo * row_bytes;
   if (packing->error_feedback) s.error = (kind == HG_FILL_HALO ? lists : halo) * cols;
+  if (packing->format != HG_PACK_ADAPTIVE) return s;
+  if (kind == HG_FILL_HALO) s.weights = lists;
+  s.chosen = lists > halo ? lists : halo;
   return s;
 }
 
@@ -171,7 +180,8 @@ size_t hg_exchange_bytes(const hg_links *links, hg_exchange_kind kind, int cols,
 {
   const buffer_sizes s = sizes_of(links, kind, cols, packing);
   hg_off own = (is_lent(packing, 0, s.buffer) ? 0 : s.buffer) + (is_lent(packing, 1, s.halo) ? 0 : s.halo);
-  return (size_t)(own + s.error) * sizeof(hg_real) + (size_t)s.packed_halo;
+  return (size_t)(own + s.error) * sizeof(hg_real) + (size_t)s.packed_halo +
+         (size_t)(s.weights + s.chosen) * sizeof(float) + (size_t)s.chosen * sizeof(hg_lid);
 }
 
 hg_matrix hg_exchange_buffer(const hg_exchange *exchange)
@@ -198,7 +208,10 @@ static hg_status allocate(hg_exchange *e)
   if (can_pack(e)) {
     HG_TRY(HG_ALLOC(e->packed_requests, n, "exchange requests"));
     HG_TRY(HG_ALLOC(e->packed_halo, s.packed_halo, "packed halo rows"));
-    if (e->packing.error_feedback) HG_TRY(HG_ALLOC(e->error, s.error, "error feedback"));
+    if (s.error > 0) HG_TRY(HG_ALLOC(e->error, s.error, "error feedback"));
+    if (s.weights > 0) HG_TRY(HG_ALLOC(e->weights, s.weights, "weights of sent rows"));
+    HG_TRY(HG_ALLOC(e->scores, s.chosen, "scores of sent rows"));
+    HG_TRY(HG_ALLOC(e->chosen, s.chosen, "rows of some bits"));
     e->packed_lists = (uint8_t *)e->buffer;
   }
   for (int k = 0; k < n; k++) {
@@ -256,10 +269,17 @@ hg_status hg_exchange_create_packed(hg_exchange **exchange, hg_world *world, con
   HG_TRY(hg_world_same(world, slot * 4 * HG_PACK_COUNT + way, "slot, kind and packing of an exchange"));
   HG_TRY_ALL(world, "preparing an exchange", prepare(exchange, world, links, kind, x, slot, packing));
   hg_exchange *e = *exchange;
-  make_requests(e, HG_TAG_EXCHANGE + slot, hg_world_comm(world));
-  if (can_pack(e)) make_packed_requests(e, HG_TAG_EXCHANGE + slot, hg_world_comm(world));
+  e->comm = hg_world_comm(world);
+  e->tag = HG_TAG_EXCHANGE + slot;
+  make_requests(e, e->tag, e->comm);
+  if (can_pack(e)) make_packed_requests(e, e->tag, e->comm);
   e->draw = (hg_pack_draw){.layer = packing->layer, .backward = kind == HG_ADD_HALO};
   if (kind == HG_ADD_HALO) e->draw.sender = hg_world_rank(world) & 0xffff;
+  if (is_adaptive(e) && kind == HG_FILL_HALO && x->cols > 0) {
+    const hg_lid *rows = links->recv_rows;
+    for (hg_lid k = 0; k < crossing(links); k++) e->scores[k] = packing->weights[rows ? rows[k] : k];
+    HG_TRY(hg_exchange_floats_back(world, links, e->scores, e->weights));
+  }
 done:
   if (rc != HG_OK) hg_exchange_free(exchange);
   return rc;
@@ -281,6 +301,9 @@ void hg_exchange_free(hg_exchange **exchange)
   free_requests(&e->packed_requests, e->n_receives + e->n_sends);
   hg_free(&e->packed_halo);
   hg_free(&e->error);
+  hg_free(&e->weights);
+  hg_free(&e->scores);
+  hg_free(&e->chosen);
   hg_free(&e->sends);
   hg_free(&e->receives);
   if (e->buffer != e->packing.lent[0].data) hg_free(&e->buffer);
@@ -303,8 +326,8 @@ hg_matrix hg_exchange_error(const hg_exchange *exchange)
   return hg_matrix_view(exchange->error, rows, exchange->x.cols);
 }
 
-// A message's rows to where its packed request sends them from.
-static void pack(const hg_exchange *e, const message *m)
+// A message's rows to where its packed request sends them from; returns the bytes.
+static size_t pack(const hg_exchange *e, const message *m)
 {
   bool fill = e->kind == HG_FILL_HALO;
   const hg_lid *chosen = fill ? e->links->send_rows : e->links->recv_rows;
@@ -316,8 +339,43 @@ static void pack(const hg_exchange *e, const message *m)
                               .rows = chosen ? chosen + m->first : NULL,
                               .ids = e->packing.ids + first,
                               .error = e->error ? e->error + (hg_off)m->first * e->x.cols : NULL};
-  uint8_t *to = fill ? e->packed_lists : e->packed_halo;
-  hg_pack_rows(&packing, m->end - m->first, to + (size_t)m->first * e->row_bytes);
+  uint8_t *to = (fill ? e->packed_lists : e->packed_halo) + (size_t)m->first * e->row_bytes;
+  const hg_adaptive adaptive = {.fraction = e->packing.fraction,
+                                .weights = e->weights ? e->weights + m->first : NULL,
+                                .scores = e->scores,
+                                .chosen = e->chosen};
+  if (is_adaptive(e)) return hg_pack_adaptive(&packing, &adaptive, m->end - m->first, to);
+  hg_pack_rows(&packing, m->end - m->first, to);
+  return (size_t)packed_in(e, m);
+}
+
+static void send_packed(hg_exchange *e, int k)
+{
+  const message *m = &e->sends[k];
+  MPI_Request *request = &e->packed_requests[e->n_receives + k];
+  size_t bytes = pack(e, m);
+  e->total.bytes_sent += (int64_t)bytes;
+  if (!is_adaptive(e)) {
+    MPI_Start(request);
+    return;
+  }
+  const uint8_t *from = e->kind == HG_FILL_HALO ? e->packed_lists : e->packed_halo;
+  MPI_Isend(from + (size_t)m->first * e->row_bytes, (int)bytes, MPI_BYTE, m->peer, e->tag, e->comm, request);
+}
+
+// Rows [first, end) of the send lists or of the halo from where their message arrived.
+static void unpack(const hg_exchange *e, hg_lid first, hg_lid end)
+{
+  bool fill = e->kind == HG_FILL_HALO;
+  const hg_lid *chosen = fill ? e->links->recv_rows : e->links->send_rows;
+  hg_lid start = fill ? e->links->n_owned + (chosen ? 0 : first) : 0;
+  hg_matrix x = hg_matrix_rows(&e->x, start, e->x.rows - start);
+  const uint8_t *from = (fill ? e->packed_halo : e->packed_lists) + (size_t)first * e->row_bytes;
+  const hg_lid *rows = chosen ? chosen + first : NULL;
+  if (is_adaptive(e))
+    hg_unpack_adaptive(from, end - first, rows, !fill, e->chosen, &x);
+  else
+    hg_unpack_rows(e->packing.format, from, end - first, rows, !fill, &x);
 }
 
 // A message's rows of x to where they are sent from, where they do not lie together there already.
@@ -356,13 +414,14 @@ void hg_exchange_begin(hg_exchange *exchange)
   e->under_way = true;
   if (e->n_receives > 0) MPI_Startall(e->n_receives, receives);
   for (int k = 0; k < e->n_sends; k++) {
-    if (e->packs)
-      pack(e, &e->sends[k]);
-    else
-      gather(e, &e->sends[k]);
+    if (e->packs) {
+      send_packed(e, k);
+      continue;
+    }
+    gather(e, &e->sends[k]);
     MPI_Start(&sends[k]); // each as soon as it is packed
   }
-  e->total.bytes_sent += e->packs ? e->packed_bytes : e->bytes;
+  if (!e->packs) e->total.bytes_sent += e->bytes;
   e->total.messages_sent += e->n_sends;
 }
 
@@ -381,9 +440,7 @@ static void add_arrivals(const hg_exchange *e)
   for (int p = 0; p < links->n_peers_send; p++) {
     hg_lid first = links->send_offsets[p], end = links->send_offsets[p + 1];
     if (e->packs) {
-      hg_matrix x = e->x;
-      hg_unpack_rows(e->packing.format, e->packed_lists + (size_t)first * e->row_bytes, end - first,
-                     links->send_rows + first, true, &x);
+      unpack(e, first, end);
       continue;
     }
 #pragma omp parallel for num_threads(hg_threads()) schedule(static) if ((end - first) * cols >= PARALLEL_NUMBERS)
@@ -401,7 +458,7 @@ static void fill_halo(const hg_exchange *e)
   hg_matrix halo = hg_matrix_rows(&e->x, e->links->n_owned, e->links->n_halo);
   const hg_lid *rows = e->links->recv_rows;
   hg_off n = crossing(e->links), cols = e->x.cols;
-  if (e->packs) hg_unpack_rows(e->packing.format, e->packed_halo, n, rows, false, &halo);
+  for (int k = 0; e->packs && k < e->n_receives; k++) unpack(e, e->receives[k].first, e->receives[k].end);
   if (e->packs || !rows) return;
 #pragma omp parallel for num_threads(hg_threads()) schedule(static) if (n * cols >= PARALLEL_NUMBERS)
   for (hg_off k = 0; k < n; k++) memcpy(halo.data + rows[k] * cols, e->halo + k * cols, (size_t)cols * sizeof(hg_real));

@@ -68,6 +68,9 @@ typedef struct {
   const hg_gid *ids;   ///< [n_owned + n_halo] original ids; borrowed: must outlive the exchange
   hg_matrix lent[2];   ///< no data; or buffers of exchanges that outlive this one and are never under way with it
                        ///< (hg_exchange_buffer): where they are large enough none is allocated
+  // of HG_PACK_ADAPTIVE, which has no error feedback
+  double fraction;      ///< the same on all ranks
+  const float *weights; ///< FILL: [n_halo] what errors of a halo row count here, which its owner is told once
 } hg_exchange_packing;
 
 /**
@@ -119,6 +122,12 @@ hg_traffic hg_exchange_traffic(const hg_exchange *exchange);
  *            all ranks
  */
 hg_status hg_exchange_csr_rows(hg_world *world, const hg_links *links, hg_csr *x);
+
+/**
+ * Once, at set-up: the other way round, a number for each halo node to its owner's send lists. Collective.
+ * @param halo   [n_halo]     @param lists  [entries of the send lists]
+ */
+hg_status hg_exchange_floats_back(hg_world *world, const hg_links *links, const float *halo, float *lists);
 
 /** Once, at set-up: the halo nodes' ids. ids: [n_owned + n_halo], the owned part filled. Collective. */
 hg_status hg_exchange_ids(hg_world *world, const hg_links *links, hg_gid *ids);

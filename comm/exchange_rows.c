@@ -158,6 +158,17 @@ done:
   return rc;
 }
 
+hg_status hg_exchange_floats_back(hg_world *world, const hg_links *links, const float *halo, float *lists)
+{
+  hg_links back = *links; // who receives sends
+  back.n_peers_send = links->n_peers_recv, back.send_peers = links->recv_peers;
+  back.send_offsets = links->recv_offsets;
+  back.n_peers_recv = links->n_peers_send, back.recv_peers = links->send_peers;
+  back.recv_offsets = links->send_offsets;
+  transfer t = {halo, NULL, lists, NULL, sizeof(float), MPI_FLOAT, HG_TAG_FLOATS_BACK};
+  return run(&t, world, &back);
+}
+
 hg_status hg_exchange_ids(hg_world *world, const hg_links *links, hg_gid *ids)
 {
   hg_status rc = HG_OK;

@@ -11,6 +11,7 @@ typedef enum {
   HG_TAG_ROW_INDICES,
   HG_TAG_ROW_VALUES,
   HG_TAG_IDS,
+  HG_TAG_FLOATS_BACK,
   HG_TAG_WIRE,
   HG_TAG_EXCHANGE, ///< + slot of the exchange, 0..HG_EXCHANGE_SLOTS-1: keep it last
 } hg_tag;

@@ -65,15 +65,38 @@ hg_matrix hg_layer_parameter(const hg_layer *layer, hg_real *base, const char *n
   return (hg_matrix){0};
 }
 
+// What the variance of a halo row counts in this rank's sums: its edges' squared factors
+static hg_status weigh_halo(const hg_local_graph *g, float **weights)
+{
+  const hg_operator *op = &g->forward;
+  hg_lid n_owned = g->n_owned;
+  hg_status rc = HG_ALLOC(*weights, g->n_local - n_owned, "weights of halo rows");
+  if (rc != HG_OK) return rc;
+  for (hg_lid i = 0; i < n_owned; i++)
+    for (hg_off e = op->a->indptr[i]; e < op->a->indptr[i + 1]; e++) {
+      hg_lid j = op->a->indices[e];
+      if (j < n_owned) continue;
+      hg_real factor = (op->row_scale ? op->row_scale[i] : 1) * (op->col_scale ? op->col_scale[j] : 1);
+      if (op->a->values) factor *= op->a->values[e];
+      (*weights)[j - n_owned] += (float)(factor * factor);
+    }
+  return HG_OK;
+}
+
 static hg_status create_reach(hg_layer *layer, hg_layer_reach *reach, const hg_exchange_packing *packing)
 {
   const hg_local_graph *g = reach->graph;
   hg_matrix *x = layer->crossing;
   hg_status rc = HG_OK;
+  float *weights = NULL;
   if (layer->input || !g->links) return HG_OK;
-  HG_TRY(hg_exchange_create_packed(&reach->fill, g->world, g->links, HG_FILL_HALO, &x[0], 0, packing));
-  HG_TRY(hg_exchange_create_packed(&reach->add, g->world, g->links, HG_ADD_HALO, &x[1], 1, packing));
+  hg_exchange_packing weighted = *packing;
+  if (packing->format == HG_PACK_ADAPTIVE) HG_TRY_ALL(g->world, "weighing halo rows", weigh_halo(g, &weights));
+  weighted.weights = weights;
+  HG_TRY(hg_exchange_create_packed(&reach->fill, g->world, g->links, HG_FILL_HALO, &x[0], 0, &weighted));
+  HG_TRY(hg_exchange_create_packed(&reach->add, g->world, g->links, HG_ADD_HALO, &x[1], 1, &weighted));
 done:
+  hg_free(&weights);
   return rc;
 }
 

@@ -49,7 +49,7 @@ done:
 static hg_status transpose_alone(hg_local_graph *g, bool self_loops)
 {
   hg_status rc = HG_OK;
-  HG_TRY(hg_csr_transpose(&g->transposed, &g->part->a, NULL));
+  HG_TRY(hg_csr_transpose(&g->transposed, &g->part->a));
   hg_lid n_self = self_loops ? g->n_owned : 0;
   g->forward = (hg_operator){&g->part->a, g->row_scale, g->col_scale, n_self};
   g->backward = (hg_operator){&g->transposed, g->col_scale, g->row_scale, n_self};

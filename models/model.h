@@ -59,6 +59,9 @@ typedef struct {
 /** What a planned model will allocate on this rank. */
 hg_model_size hg_model_measure(const hg_model *model);
 
+/** Columns that cross between ranks before a layer aggregates, and back: 0 where it exchanges nothing. */
+int hg_model_exchanged(const hg_model *model, int layer);
+
 /** Rows of a layer's output: with those of the halo where the next layer exchanges it. */
 hg_off hg_model_output_rows(const hg_model *model, int layer);
 

@@ -55,6 +55,7 @@ static void describe(hg_model *model, int index, int f_in, int n_outputs)
   hg_pack_format precision = o->halo.precision;
   layer->packing = (hg_exchange_packing){.format = last && precision > HG_PACK_INT8 ? HG_PACK_INT8 : precision,
                                          .layer = index,
+                                         .fraction = o->halo.bytes_fraction,
                                          .error_feedback = o->halo.error_feedback};
   layer->packs_after = o->halo.warmup_epochs;
 }
@@ -198,6 +199,13 @@ static size_t pool_bytes(const hg_model *model)
   return (size_t)rows * (size_t)model->options.hidden * sizeof(hg_real);
 }
 
+int hg_model_exchanged(const hg_model *model, int layer)
+{
+  const hg_layer *l = &model->layers[layer];
+  if (layer == 0 || !l->graph->links || l->type->local) return 0;
+  return l->aggregate_first ? l->f_in : l->f_out;
+}
+
 static size_t exchange_bytes(const hg_layer *layer, const hg_links *links, const hg_exchange_packing *packing)
 {
   int cols = layer->aggregate_first ? layer->f_in : layer->f_out;
@@ -230,8 +238,7 @@ hg_model_size hg_model_measure(const hg_model *model)
     if (layer->norm == HG_LAYER_NORM_LAYER) numbers += layer->graph->n_owned;
     if (layer->norm == HG_LAYER_NORM_BATCH) numbers += 2 * (hg_off)layer->f_out;
     size.activations += layer->type->bytes(layer);
-    if (l > 0 && layer->graph->links && !layer->type->local)
-      size.halo += exchange_bytes(layer, layer->graph->links, &layer->packing);
+    if (hg_model_exchanged(model, l) > 0) size.halo += exchange_bytes(layer, layer->graph->links, &layer->packing);
   }
   size.activations += (size_t)numbers * sizeof(hg_real) + pool_bytes(model);
   return size;

@@ -31,6 +31,7 @@ typedef struct {
   hg_pack_format precision; ///< the last layer's rows keep 8 bits
   int warmup_epochs;        ///< the first epochs, which send reals
   bool error_feedback;
+  double bytes_fraction; ///< of ADAPTIVE
 } hg_halo_options;
 
 /** What a model is made of; the config's `model:` group. */

@@ -56,7 +56,7 @@ static hg_status make_undirected(metis_graph *g, const hg_csr *a)
   hg_status rc = HG_OK;
   hg_csr t = {0};
   hg_off entries = 0, limit = sizeof(idx_t) == 4 ? INT32_MAX : INT64_MAX;
-  HG_TRY(hg_csr_transpose(&t, a, NULL));
+  HG_TRY(hg_csr_transpose(&t, a));
   HG_TRY(HG_ALLOC(g->xadj, a->n_rows + 1, "METIS row pointers"));
   for (hg_lid i = 0; i < a->n_rows; i++) {
     entries += merge_rows(a, &t, i, NULL);

@@ -17,7 +17,7 @@ hg_status hg_undirected_create(hg_undirected *out, const hg_graph *graph)
   hg_csr t = {0};
   *out = (hg_undirected){(hg_lid)graph->nodes.n, a->indptr, a->indices, NULL, NULL};
   if (graph->symmetric) return HG_OK;
-  HG_TRY(hg_csr_transpose(&t, a, NULL));
+  HG_TRY(hg_csr_transpose(&t, a));
   HG_TRY(HG_ALLOC(out->own_indptr, (hg_off)out->n + 1, "undirected row pointers"));
   HG_TRY(HG_ALLOC(out->own_indices, 2 * hg_csr_entries(a), "undirected adjacency"));
   for (hg_lid i = 0; i < out->n; i++) {

@@ -53,7 +53,7 @@ static hg_status permute_adjacency(hg_csr *out, const hg_graph *graph, const hg_
 {
   hg_csr transposed = {0};
   hg_status rc = HG_OK;
-  if (!graph->symmetric) HG_TRY(hg_csr_transpose(&transposed, &graph->adjacency, NULL));
+  if (!graph->symmetric) HG_TRY(hg_csr_transpose(&transposed, &graph->adjacency));
   rc = permute_edges(out, &graph->adjacency, graph->symmetric ? &graph->adjacency : &transposed, order, new_of);
 done:
   hg_csr_free(&transposed);

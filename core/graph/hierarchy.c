@@ -27,7 +27,7 @@ static hg_status make_finest(hg_level *level, const hg_collection *collection, d
   level->n = g->nodes.n;
   level->graph_ptr = collection->graph_ptr;
   level->adjacency = g->adjacency;
-  if (!g->symmetric) HG_TRY(hg_csr_transpose(&level->transposed, &g->adjacency, NULL));
+  if (!g->symmetric) HG_TRY(hg_csr_transpose(&level->transposed, &g->adjacency));
   if (!g->nodes.positions) return HG_OK;
   level->n_dims = g->nodes.n_dims;
   hg_off count = level->n * level->n_dims;

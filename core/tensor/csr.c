@@ -42,32 +42,29 @@ static void count_columns(hg_csr *t, const hg_csr *a)
 
 // Rows are scanned upwards, so a transposed row lists its columns ascending. Each t->indptr[c] serves as the place of
 // the next entry and ends at the start of c + 1.
-static void place_entries(hg_csr *t, const hg_csr *a, hg_off *order)
+static void place_entries(hg_csr *t, const hg_csr *a)
 {
   for (hg_off i = 0; i < a->n_rows; i++) {
     for (hg_off e = a->indptr[i]; e < a->indptr[i + 1]; e++) {
       hg_off place = t->indptr[a->indices[e]]++;
       t->indices[place] = (hg_lid)i;
       if (a->values) t->values[place] = a->values[e];
-      if (order) order[place] = e;
     }
   }
   for (hg_off c = t->n_rows; c > 0; c--) t->indptr[c] = t->indptr[c - 1];
   t->indptr[0] = 0;
 }
 
-hg_status hg_csr_transpose(hg_csr *t, const hg_csr *a, hg_off **order)
+hg_status hg_csr_transpose(hg_csr *t, const hg_csr *a)
 {
   hg_status rc = HG_OK;
   hg_off entries = hg_csr_entries(a);
   int32_t rows;
   memset(t, 0, sizeof *t);
-  if (order) *order = NULL;
   HG_TRY(hg_to_i32(&rows, a->n_rows, "rows of a matrix to transpose"));
   HG_TRY(hg_csr_create(t, a->n_cols, a->n_rows, entries, a->values != NULL, "transposed matrix"));
-  if (order) HG_TRY(HG_ALLOC(*order, entries, "order of transposed entries"));
   count_columns(t, a);
-  place_entries(t, a, order ? *order : NULL);
+  place_entries(t, a);
 done:
   if (rc != HG_OK) hg_csr_free(t);
   return rc;

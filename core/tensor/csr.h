@@ -18,10 +18,9 @@ hg_off hg_csr_entries(const hg_csr *a);
 
 /**
  * t = a transposed, columns ascending; counting sort.
- * @param order   NULL, or receives [entries] (hg_alloc, the caller frees): entry e of t is entry order[e] of a
  * Cost: O(entries + rows + columns).
  */
-hg_status hg_csr_transpose(hg_csr *t, const hg_csr *a, hg_off **order);
+hg_status hg_csr_transpose(hg_csr *t, const hg_csr *a);
 
 /** Pieces of rows that hg_csr_transpose_into works on at once, at most. */
 enum { HG_TRANSPOSE_PIECES = 16 };

@@ -14,13 +14,15 @@ static const hg_quantise_kernels *const kernels[HG_SIMD_COUNT] = {&hg_quantise_k
 static const struct {
   const char *name;
   int bits;
-} formats[HG_PACK_COUNT] = {{"float32", 8 * sizeof(hg_real)}, {"bfloat16", 16}, {"int8", 8}, {"int4", 4}, {"int2", 2}};
+} formats[HG_PACK_COUNT] = {
+    {"float32", 8 * sizeof(hg_real)}, {"bfloat16", 16}, {"int8", 8}, {"int4", 4}, {"int2", 2}, {"adaptive", 8}};
 
 const char *hg_pack_format_name(hg_pack_format format) { return formats[format].name; }
 
 size_t hg_pack_row_bytes(hg_pack_format format, int cols)
 {
   size_t header = format >= HG_PACK_INT8 ? 4 : 0; // least and range
+  if (format == HG_PACK_ADAPTIVE) header++;       // and which bits it has
   return header + ((size_t)cols * (size_t)formats[format].bits + 7) / 8;
 }
 

@@ -28,6 +28,7 @@ void hg_command_mute_help(void);
 hg_status hg_cmd_import(int argc, char **argv);
 hg_status hg_cmd_generate(int argc, char **argv);
 hg_status hg_cmd_partition(int argc, char **argv);
+hg_status hg_cmd_plan(int argc, char **argv);
 hg_status hg_cmd_info(int argc, char **argv);
 hg_status hg_cmd_train(int argc, char **argv);
 hg_status hg_cmd_predict(int argc, char **argv);

@@ -101,6 +101,9 @@ hg_status hg_config_override(hg_config *config, const char *assignment);
 /** Checks what concerns several keys, and fills input_dropout, output, name. Call it after the overrides. */
 hg_status hg_config_resolve(hg_config *config);
 
+/** The `partition:` keys; its method is text of `config`. */
+hg_partition_options hg_config_partition(const hg_config *config);
+
 /**
  * Finds dataset.path: from the working directory, then from the config file's folder, then in the folder that the
  * environment variable HALOGNN_DATA names (there also without its leading folders); replaces it by what was found.

@@ -99,6 +99,9 @@ static hg_status check_augment(const hg_config *c, const hg_layer_type *type)
 static hg_status check_halo(const hg_config *c)
 {
   const hg_halo_options *halo = &c->model.halo;
+  if (halo->precision == HG_PACK_ADAPTIVE && halo->error_feedback)
+    return hg_fail(HG_ERR_INPUT,
+                   "halo.error_feedback: found true with halo.precision adaptive, expected false, or bits that stay");
   if (halo->precision != HG_PACK_REAL) return HG_OK;
   if (halo->error_feedback)
     return hg_fail(HG_ERR_INPUT,
@@ -144,6 +147,18 @@ static bool try_folder(hg_config *config, const char *folder, const char *name)
   if (snprintf(path, sizeof path, "%s/%s", folder, name) >= (int)sizeof path || !is_file(path)) return false;
   memcpy(config->dataset.path, path, sizeof path);
   return true;
+}
+
+hg_partition_options hg_config_partition(const hg_config *config)
+{
+  hg_partition_options o = hg_partition_options_default();
+  o.method = config->partition.method;
+  o.objective = config->partition.objective;
+  o.balance = config->partition.balance;
+  o.imbalance = config->partition.imbalance;
+  o.seed = config->partition.seed;
+  o.order = config->partition.order;
+  return o;
 }
 
 hg_status hg_config_find_dataset(hg_config *config, const char *config_path)

@@ -17,7 +17,7 @@ static const char *const activations[] = {"none", "relu", "elu", NULL};
 static const char *const adjacencies[] = {"symmetric", "row", "sum", NULL};
 static const char *const norms[] = {"none", "layer", "batch", NULL};
 static const char *const precisions[] = {"float32", "bfloat16", NULL};
-static const char *const halo_precisions[] = {"float32", "bfloat16", "int8", "int4", "int2", NULL};
+static const char *const halo_precisions[] = {"float32", "bfloat16", "int8", "int4", "int2", "adaptive", NULL};
 static const char *const filter_owners[] = {"channel", "shared", NULL};
 static const char *const poolings[] = {"none", "cluster", NULL};
 static const char *const pairings[] = {"distance", "similarity", NULL};
@@ -130,6 +130,8 @@ const hg_key hg_keys[] = {
     {"halo.precision", HG_KEY_CHOICE, offsetof(hg_config, model.halo.precision), "float32", NULL, halo_precisions,
      "of the halo's rows and their gradients; integers by each row's range, at random without bias, the last layer's "
      "int8"},
+    {"halo.bytes_fraction", HG_KEY_REAL, offsetof(hg_config, model.halo.bytes_fraction), "0.15", &factors, NULL,
+     "precision: adaptive gives each row 8, 4 or 2 bits, for so many bytes of a message over those of float32"},
     {"halo.warmup_epochs", HG_KEY_INTEGER, offsetof(hg_config, model.halo.warmup_epochs), "0", &not_negative_count,
      NULL, "first epochs, which send float32"},
     {"halo.error_feedback", HG_KEY_BOOL, offsetof(hg_config, model.halo.error_feedback), "false", NULL, NULL,

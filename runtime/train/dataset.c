@@ -12,18 +12,6 @@
 #include "partition/quality.h"
 #include "runtime/train/check_model.h"
 
-static hg_partition_options partition_options(const hg_config *config)
-{
-  hg_partition_options o = hg_partition_options_default();
-  o.method = config->partition.method;
-  o.objective = config->partition.objective;
-  o.balance = config->partition.balance;
-  o.imbalance = config->partition.imbalance;
-  o.seed = config->partition.seed;
-  o.order = config->partition.order;
-  return o;
-}
-
 // a parts file that the user names must be for this number of ranks
 static hg_status check_given_parts(const char *path, int ranks)
 {
@@ -55,7 +43,7 @@ done:
 // a folder that cannot be written is no reason to fail: the run's own folder can
 static hg_status make_parts(const char *graph, int ranks, const hg_config *config, char *path)
 {
-  hg_partition_options options = partition_options(config);
+  hg_partition_options options = hg_config_partition(config);
   hg_status rc = hg_parts_cache_path(graph, ranks, &options, path, HG_PATH_MAX);
   if (rc != HG_OK) return rc;
   if (hg_parts_cache_valid(path, graph, ranks, &options)) return HG_OK;

@@ -59,6 +59,28 @@ Test(cli_halo, bytes_are_those_of_the_formula)
   }
 }
 
+// The second layer's messages have at most the bytes that were asked for, the third's are int8
+Test(cli_halo, adaptive_bits_keep_to_their_bytes)
+{
+  static const double fractions[] = {0.2, 0.25, 0.3};
+  double before = 0;
+  for (int f = 0; f < 3; f++) {
+    char words[256];
+    snprintf(words, sizeof words, "train c.yaml --quiet --output r%d --set halo.precision=adaptive --set %s=%g", f,
+             "halo.bytes_fraction", fractions[f]);
+    runs(3, words);
+    snprintf(words, sizeof words, "r%d/summary.json", f);
+    json_t *s = load_json(folder, words);
+    double bytes = number_of(s, "halo_bytes_per_epoch"), rows = 2 * number_of(s, "halo_nodes");
+    cr_expect_str_eq(json_string_value(json_object_get(s, "halo_precision")), "adaptive");
+    cr_expect(bytes <= rows * (32 * fractions[f] + 7), "%g: %g bytes of %g rows", fractions[f], bytes, rows);
+    cr_expect(bytes > rows * (32 * fractions[f] + 7) * 0.85, "%g: %g bytes of %g rows", fractions[f], bytes, rows);
+    cr_expect_gt(bytes, before);
+    before = bytes;
+    json_decref(s);
+  }
+}
+
 Test(cli_halo, one_rank_rounds_nothing)
 {
   runs(1, "train c.yaml --quiet --output exact");
@@ -105,12 +127,16 @@ Test(cli_halo, a_resumed_run_goes_on_with_the_same_bits)
 Test(cli_halo, bad_values_are_refused)
 {
   expect_refusal(folder, 2, 2, "train c.yaml --set halo.precision=int3",
-                 "--set halo.precision: found 'int3', expected one of float32, bfloat16, int8, int4, int2");
+                 "--set halo.precision: found 'int3', expected one of float32, bfloat16, int8, int4, int2, adaptive");
   expect_refusal(folder, 2, 2, "train c.yaml --set halo.presicion=int8", "did you mean halo.precision?");
   expect_refusal(folder, 2, 2, "train c.yaml --set halo.warmup_epochs=-1",
                  "halo.warmup_epochs: found '-1', expected an integer of at least 0");
   expect_refusal(folder, 2, 2, "train c.yaml --set halo.error_feedback=true",
                  "halo.error_feedback: found true with halo.precision float32, expected false");
+  expect_refusal(folder, 2, 2, "train c.yaml --set halo.precision=adaptive --set halo.bytes_fraction=0",
+                 "halo.bytes_fraction: found '0', expected a number in (0, 1]");
+  expect_refusal(folder, 2, 2, "train c.yaml --set halo.precision=adaptive --set halo.error_feedback=true",
+                 "halo.error_feedback: found true with halo.precision adaptive, expected false");
   expect_refusal(folder, 2, 2, "train c.yaml --set halo.warmup_epochs=3",
                  "halo.warmup_epochs: found 3 with halo.precision float32, expected 0");
 }

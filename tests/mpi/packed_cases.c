@@ -91,7 +91,7 @@ static void on_all(hg_world *world, void (*body)(hg_world *world, const fixture 
   for (int kind = 0; kind < PARTS_KINDS; kind++) {
     fixture f;
     begin(&f, world, (parts_kind)kind);
-    for (int format = HG_PACK_REAL; format < HG_PACK_COUNT; format++)
+    for (int format = HG_PACK_REAL; format <= HG_PACK_INT2; format++)
       for (int w = 0; w < N_WIDTHS; w++) body(world, &f, (hg_pack_format)format, widths[w]);
     end(&f);
   }
@@ -132,6 +132,22 @@ static void fill_of(hg_world *world, const fixture *f, hg_pack_format format, in
 }
 static void fill_gives_what_one_process_rounds(hg_world *world) { on_all(world, fill_of); }
 
+enum { FRACTION_PERCENT = 18 };
+
+// One message's rows as one process packs them; returns its bytes
+static int64_t round_message(hg_pack_draw draw, const hg_gid *ids, const float *weights, hg_matrix *x)
+{
+  hg_adaptive a = {.fraction = FRACTION_PERCENT / 100.0, .weights = weights};
+  uint8_t *packed = NULL;
+  check_ok(HG_ALLOC(packed, x->rows * (hg_off)hg_pack_row_bytes(HG_PACK_ADAPTIVE, x->cols), "packed"));
+  check_ok(HG_ALLOC(a.scores, x->rows, "scores"));
+  check_ok(HG_ALLOC(a.chosen, x->rows, "chosen"));
+  size_t bytes = hg_pack_adaptive(&(hg_packing){.draw = draw, .x = x, .ids = ids}, &a, x->rows, packed);
+  hg_unpack_adaptive(packed, x->rows, NULL, false, a.chosen, x);
+  hg_free(&packed), hg_free(&a.scores), hg_free(&a.chosen);
+  return (int64_t)bytes;
+}
+
 // Owned rows plus what each other rank sends of its halo rows, in the order of ranks.
 static void add_expected(const fixture *f, hg_pack_format format, int epoch, hg_matrix *sum)
 {
@@ -145,7 +161,10 @@ static void add_expected(const fixture *f, hg_pack_format format, int epoch, hg_
     for (hg_lid h = 0; h < n; h++) ids[h] = original_id(other.halo_ids[first + h]);
     set_rows(&share, ids, epoch + 10 * q + 1);
     const hg_pack_draw draw = {.seed = SEED, .epoch = epoch, .layer = LAYER, .backward = true, .sender = q};
-    if (format != HG_PACK_REAL && sum->cols > 0) round_rows(format, draw, ids, NULL, &share);
+    if (format == HG_PACK_ADAPTIVE)
+      round_message(draw, ids, NULL, &share);
+    else if (format != HG_PACK_REAL && sum->cols > 0)
+      round_rows(format, draw, ids, NULL, &share);
     for (hg_lid h = 0; h < n; h++)
       for (int c = 0; c < sum->cols; c++)
         sum->data[(other.halo_ids[first + h] - f->part.first) * sum->cols + c] += share.data[(hg_off)h * sum->cols + c];
@@ -234,6 +253,73 @@ static void feedback_of(hg_world *world, const fixture *f, hg_pack_format format
 }
 static void error_feedback_is_that_of_one_process(hg_world *world) { on_all(world, feedback_of); }
 
+static hg_exchange *create_adaptive(hg_world *world, const fixture *f, hg_exchange_kind kind, hg_matrix *x,
+                                    const float *weights)
+{
+  hg_exchange *exchange = NULL;
+  const hg_exchange_packing packing = {.format = HG_PACK_ADAPTIVE,
+                                       .layer = LAYER,
+                                       .ids = f->ids,
+                                       .fraction = FRACTION_PERCENT / 100.0,
+                                       .weights = weights};
+  check_ok(hg_exchange_create_packed(&exchange, world, &f->links, kind, x, 1, &packing));
+  return exchange;
+}
+
+// The receiver knows the weights that it told, so it finds what the sender chose.
+static void adaptive_fill_of(hg_world *world, const fixture *f, hg_pack_format format, int width)
+{
+  if (format != HG_PACK_INT8 || width == 0) return;
+  hg_matrix x = make(f->n_local, width), expected = make(f->n_local, width);
+  float *weights = NULL;
+  check_ok(HG_ALLOC(weights, f->part.n_halo, "weights"));
+  for (hg_lid h = 0; h < f->part.n_halo; h++) weights[h] = (float)((f->ids[f->n_owned + h] + hg_world_rank(world)) % 7);
+  hg_exchange *exchange = create_adaptive(world, f, HG_FILL_HALO, &x, weights);
+  int64_t bytes[2] = {0, 0};
+  for (int epoch = 0; epoch < EPOCHS; epoch++) {
+    set_rows(&x, f->ids, epoch);
+    set_rows(&expected, f->ids, epoch);
+    hg_exchange_pack(exchange, true, SEED, epoch);
+    run_exchange(exchange);
+    const hg_pack_draw draw = {.seed = SEED, .epoch = epoch, .layer = LAYER};
+    for (int p = 0; p < f->links.n_peers_recv; p++) {
+      hg_lid first = f->links.recv_offsets[p], n = f->links.recv_offsets[p + 1] - first;
+      hg_matrix rows = hg_matrix_rows(&expected, f->n_owned + first, n);
+      bytes[1] += round_message(draw, f->ids + f->n_owned + first, weights + first, &rows);
+    }
+    check(same_bits(x.data, expected.data, x.rows * width), "%s, width %d, epoch %d: other numbers",
+          parts_kind_names[f->kind], width, epoch);
+  }
+  bytes[0] = hg_exchange_traffic(exchange).bytes_sent;
+  hg_sum_int64(world, bytes, 2);
+  check(bytes[0] == bytes[1], "width %d: %" PRId64 " bytes sent, expected %" PRId64, width, bytes[0], bytes[1]);
+  hg_exchange_free(&exchange);
+  hg_free(&weights);
+  hg_matrix_free(&x), hg_matrix_free(&expected);
+}
+static void adaptive_fill_gives_what_one_process_rounds(hg_world *world) { on_all(world, adaptive_fill_of); }
+
+static void adaptive_add_of(hg_world *world, const fixture *f, hg_pack_format format, int width)
+{
+  if (format != HG_PACK_INT8 || width == 0) return;
+  hg_matrix x = make(f->n_local, width), expected = make(f->n_owned, width);
+  hg_matrix halo = hg_matrix_rows(&x, f->n_owned, f->part.n_halo), owned = hg_matrix_rows(&x, 0, f->n_owned);
+  hg_exchange *exchange = create_adaptive(world, f, HG_ADD_HALO, &x, NULL);
+  for (int epoch = 0; epoch < EPOCHS; epoch++) {
+    set_rows(&owned, f->ids, epoch);
+    set_rows(&expected, f->ids, epoch);
+    set_rows(&halo, f->ids + f->n_owned, epoch + 10 * hg_world_rank(world) + 1);
+    hg_exchange_pack(exchange, true, SEED, epoch);
+    run_exchange(exchange);
+    add_expected(f, HG_PACK_ADAPTIVE, epoch, &expected);
+    check(same_bits(x.data, expected.data, expected.rows * width), "%s, width %d, epoch %d: other sums",
+          parts_kind_names[f->kind], width, epoch);
+  }
+  hg_exchange_free(&exchange);
+  hg_matrix_free(&x), hg_matrix_free(&expected);
+}
+static void adaptive_add_sums_what_one_process_rounds(hg_world *world) { on_all(world, adaptive_add_of); }
+
 static void bytes_of(hg_world *world, const fixture *f, hg_pack_format format, int width)
 {
   for (int kind = 0; kind < 2; kind++)
@@ -252,11 +338,34 @@ static void bytes_of(hg_world *world, const fixture *f, hg_pack_format format, i
 }
 static void bytes_are_as_planned(hg_world *world) { on_all(world, bytes_of); }
 
+static void adaptive_bytes_of(hg_world *world, const fixture *f, hg_pack_format format, int width)
+{
+  if (format != HG_PACK_INT8) return;
+  for (int kind = 0; kind < 2; kind++) {
+    hg_matrix x = make(f->n_local, width);
+    float *weights = NULL;
+    const hg_exchange_packing packing = {.format = HG_PACK_ADAPTIVE};
+    check_ok(HG_ALLOC(weights, f->part.n_halo, "weights"));
+    size_t planned = hg_exchange_bytes(&f->links, (hg_exchange_kind)kind, width, &packing);
+    size_t before = hg_alloc_bytes();
+    hg_exchange *exchange = create_adaptive(world, f, (hg_exchange_kind)kind, &x, weights);
+    size_t used = hg_alloc_bytes() - before;
+    check(used >= planned && used < planned + 4096, "width %d: %zu bytes, planned %zu", width, used, planned);
+    hg_exchange_free(&exchange);
+    hg_free(&weights);
+    hg_matrix_free(&x);
+  }
+}
+static void adaptive_bytes_are_as_planned(hg_world *world) { on_all(world, adaptive_bytes_of); }
+
 const mpi_case packed_cases[] = {
     {"packed/fill_gives_what_one_process_rounds", fill_gives_what_one_process_rounds, "1 2 3 4 7"},
     {"packed/add_sums_what_one_process_rounds", add_sums_what_one_process_rounds, "1 2 3 4 7"},
     {"packed/threads_and_repetitions_change_no_bit", threads_and_repetitions_change_no_bit, "2 3"},
     {"packed/error_feedback_is_that_of_one_process", error_feedback_is_that_of_one_process, "3 7"},
+    {"packed/adaptive_fill_gives_what_one_process_rounds", adaptive_fill_gives_what_one_process_rounds, "1 3 7"},
+    {"packed/adaptive_add_sums_what_one_process_rounds", adaptive_add_sums_what_one_process_rounds, "1 3 7"},
     {"packed/bytes_are_as_planned", bytes_are_as_planned, "3"},
+    {"packed/adaptive_bytes_are_as_planned", adaptive_bytes_are_as_planned, "3"},
     {0},
 };

@@ -42,7 +42,7 @@ static fixture *make(shape s, int options, uint64_t seed)
   cr_assert_not_null(f);
   f->shape = s;
   f->a = random_csr(ROWS, COLS, 5, options & 4, seed);
-  cr_assert_eq(hg_csr_transpose(&f->t, &f->a, NULL), HG_OK);
+  cr_assert_eq(hg_csr_transpose(&f->t, &f->a), HG_OK);
   fill_random(f->row_scale, ROWS, seed + 2);
   fill_random(f->col_scale, COLS, seed + 3);
   hg_real *rows = options & 1 ? f->row_scale : NULL, *cols = options & 2 ? f->col_scale : NULL;

@@ -22,7 +22,7 @@ static hg_csr random_members(hg_off n_coarse, hg_off n_fine, uint64_t seed)
     owners.indptr[j + 1] = j + 1;
     owners.indices[j] = (hg_lid)hg_rng_below(rng, (uint64_t)j, 0, (uint64_t)n_coarse);
   }
-  cr_assert_eq(hg_csr_transpose(&members, &owners, NULL), HG_OK);
+  cr_assert_eq(hg_csr_transpose(&members, &owners), HG_OK);
   hg_csr_free(&owners);
   return members;
 }

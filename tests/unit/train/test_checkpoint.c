@@ -222,3 +222,23 @@ Test(checkpoint, scales_of_features_can_be_missing)
   cr_expect(found.scales.width == 0 && !found.scales.mean && found.scales.n_targets == 2);
   hg_checkpoint_free(&found);
 }
+
+Test(checkpoint, what_error_feedback_keeps_comes_back)
+{
+  const char *path = path_in(folder, "c.h5");
+  int64_t shares[] = {2, -77, 0, INT64_MAX, 1, 5}; // of three ranks: numbers and hashes
+  hg_real errors[] = {(hg_real)0.5, (hg_real)-1e-30, 3};
+  hg_checkpoint found, kept = saved;
+  kept.halo_shares = shares, kept.n_halo_shares = 6;
+  kept.halo_errors = errors, kept.n_halo_errors = 3;
+  cr_assert_eq(hg_checkpoint_write(&kept, path), HG_OK, "%s", hg_error_text());
+  cr_assert_eq(hg_checkpoint_read(&found, path), HG_OK, "%s", hg_error_text());
+  cr_assert(found.n_halo_shares == 6 && found.n_halo_errors == 3);
+  cr_expect_arr_eq(found.halo_shares, shares, sizeof shares);
+  expect_array(found.halo_errors, errors, 3, "errors");
+  hg_checkpoint_free(&found);
+  cr_assert_eq(hg_checkpoint_write(&saved, path), HG_OK, "%s", hg_error_text()); // without it
+  cr_assert_eq(hg_checkpoint_read(&found, path), HG_OK, "%s", hg_error_text());
+  cr_expect(found.n_halo_shares == 0 && !found.halo_errors && !found.halo_shares);
+  hg_checkpoint_free(&found);
+}

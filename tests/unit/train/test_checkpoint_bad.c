@@ -332,3 +332,28 @@ Test(checkpoint_bad, what_is_no_file_of_ours_is_refused)
   static const char *const names[] = {"text.h5", "empty.h5", "folder.h5", "missing.h5"};
   for (size_t k = 0; k < sizeof names / sizeof *names; k++) expect_refused(path_in(folder, names[k]), names[k], "");
 }
+
+static const char *halo_missing;
+
+static void spoil_halo(hid_t file) { H5Ldelete(file, halo_missing, H5P_DEFAULT); }
+
+Test(checkpoint_bad, error_feedback_without_its_parts_is_refused)
+{
+  static const char *const names[] = {"/halo/errors", "/halo/shares"};
+  const char *path = path_in(folder, "c.h5");
+  int64_t shares[] = {1, 7};
+  hg_real errors[] = {3};
+  sample_model sample;
+  sample_model_init(&sample);
+  hg_checkpoint kept = sample_checkpoint(&sample);
+  kept.halo_shares = shares, kept.n_halo_shares = 2;
+  kept.halo_errors = errors, kept.n_halo_errors = 1;
+  for (int k = 0; k < 2; k++) {
+    cr_assert_eq(hg_checkpoint_write(&kept, path), HG_OK, "%s", hg_error_text());
+    halo_missing = names[k];
+    h5_spoil(path, spoil_halo);
+    expect_refused(path, names[k], names[k]);
+  }
+  kept.halo_shares = NULL, kept.halo_errors = NULL;
+  hg_checkpoint_free(&kept);
+}

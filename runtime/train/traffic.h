@@ -1,0 +1,35 @@
+#pragma once
+#include "core/graph/graph.h"
+#include "partition/halo_rows.h"
+#include "runtime/config/config.h"
+
+/** A way to exchange what the layers of an epoch need, and what that sends. */
+typedef struct {
+  const char *name; ///< "halo float32", "feature-parallel" ...
+  const char *how;  ///< one line
+  bool runs;        ///< `halognn train` has it; the others are counted to see what they would send
+  int part_groups;  ///< 2D: parts of the graph, each shared by ranks / part_groups ranks; else 0
+  double total;     ///< bytes of an epoch, all ranks
+  double largest;   ///< of the rank that sends most
+  double messages;  ///< of that rank, an epoch
+} hg_scheme;
+
+enum { HG_SCHEMES_MOST = 16 };
+
+/** Counted for one number of ranks. */
+typedef struct {
+  int ranks, n_schemes;
+  hg_scheme schemes[HG_SCHEMES_MOST];
+} hg_traffic_plan;
+
+/**
+ * Bytes that training epochs of an experiment send, each way of exchanging them, without running it: of a layer after
+ * the first the columns that it aggregates, forward and backward, as hg_model_plan says. Sums of gradients are left
+ * out. `halo float32` is what runs count as halo_bytes_per_epoch in a float32 build. For comparison "SuperGNN": all
+ * layers' inputs forward, the inputs of layers after the first backward, as partial rows of least covers (exact) and in
+ * 2 bits.
+ * @param rows      [n_rows] of this graph, for ascending numbers of parts; the last is for `ranks`
+ * @return          HG_ERR_INPUT for a model that the graph does not fit
+ */
+hg_status hg_traffic_plan_make(hg_traffic_plan *plan, const hg_config *config, const hg_graph *graph,
+                               const hg_halo_rows *rows, int n_rows);

@@ -1,0 +1,119 @@
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/types.h"
+#include "tests/cli/program.h"
+
+static char *folder;
+
+// g.hg: 300 nodes, 4 classes; c.yaml: three layers, so that one exchanges the hidden width and one the classes'
+static void set_up(void)
+{
+  folder = temporary_folder();
+  run_result r = expect_status(folder, 0, 0, "generate csbm --nodes 300 --classes 4 --features 9 -o g.hg");
+  run_free(&r);
+  write_text(path_in(folder, "c.yaml"), "dataset: {path: g.hg}\n"
+                                        "model: {layers: 3, hidden: 16}\n"
+                                        "train: {epochs: 2}\n");
+}
+
+static void tear_down(void) { temporary_folder_remove(&folder); }
+
+TestSuite(cli_plan, .init = set_up, .fini = tear_down);
+
+static json_t *plan(const char *words)
+{
+  run_result r = expect_status(folder, 0, 0, words);
+  json_error_t error;
+  json_t *all = json_loads(r.out, 0, &error);
+  cr_assert_not_null(all, "%s in:\n%s", error.text, r.out);
+  run_free(&r);
+  return all;
+}
+
+static const json_t *scheme(const json_t *ranks, const char *name)
+{
+  size_t k;
+  json_t *s;
+  const json_t *found = NULL;
+  json_array_foreach(json_object_get(ranks, "schemes"), k, s)
+  {
+    if (strcmp(json_string_value(json_object_get(s, "name")), name) == 0) found = s;
+  }
+  cr_assert_not_null(found, "there is no %s", name);
+  return found;
+}
+
+Test(cli_plan, counts_what_runs_send)
+{
+  static const char *const precisions[][2] = {
+      {"float32", "halo float32"}, {"bfloat16", "halo bfloat16"}, {"int8", "halo int8"}, {"int4", "halo int4"}};
+  json_t *all = plan("plan c.yaml -k 2,3,4 --json");
+  cr_assert_eq(json_array_size(all), 3);
+  for (int ranks = 2; ranks <= 4; ranks++) {
+    for (int p = 0; p < 4; p++) {
+      char words[256];
+      snprintf(words, sizeof words,
+               "train c.yaml --quiet --output r%d%d --set halo.precision=%s --set train.active_sets=false", ranks, p,
+               precisions[p][0]);
+      run_result r = expect_status(folder, ranks, 0, words);
+      run_free(&r);
+      snprintf(words, sizeof words, "r%d%d/summary.json", ranks, p);
+      json_t *summary = load_json(folder, words);
+      double expected = number_of(summary, "halo_bytes_per_epoch"),
+             messages = number_of(summary, "halo_messages_per_epoch");
+      const json_t *of_ranks = json_array_get(all, (size_t)ranks - 2), *s = scheme(of_ranks, precisions[p][1]);
+      if (p == 0) expected *= 4.0 / sizeof(hg_real);
+      cr_expect_eq(number_of(s, "bytes"), expected, "%s on %d ranks", precisions[p][1], ranks);
+      cr_expect_leq(number_of(s, "messages"), messages);
+      json_decref(summary);
+    }
+  }
+  json_decref(all);
+}
+
+Test(cli_plan, least_covers_are_no_more_rows_than_sources_or_partial_sums)
+{
+  json_t *all = plan("plan c.yaml -k 2,4,8,16 --json --set partition.method=random");
+  size_t k;
+  const json_t *ranks;
+  json_array_foreach(all, k, ranks)
+  {
+    double sources = number_of(ranks, "halo_rows"), partials = number_of(ranks, "partial_rows");
+    double covers = number_of(ranks, "cover_rows");
+    cr_expect(covers > 0 && covers <= sources && covers <= partials);
+    cr_expect_eq(number_of(scheme(ranks, "least covers"), "bytes") / covers,
+                 number_of(scheme(ranks, "halo float32"), "bytes") / sources);
+    cr_expect_eq(number_of(scheme(ranks, "feature-parallel"), "messages"), (number_of(ranks, "ranks") - 1) * 8);
+  }
+  int groups = (int)number_of(scheme(json_array_get(all, 3), "2D"), "part_groups");
+  cr_expect(groups == 2 || groups == 4 || groups == 8, "found %d", groups);
+  json_decref(all);
+}
+
+Test(cli_plan, prints_a_table)
+{
+  run_result r = expect_status(folder, 0, 0, "plan c.yaml -k 4 --gbits 1 --latency 50");
+  cr_expect_not_null(strstr(r.out, "4 ranks: "));
+  cr_expect_not_null(strstr(r.out, "  * halo float32 "));
+  cr_expect_not_null(strstr(r.out, "    SuperGNN exact "));
+  run_free(&r);
+}
+
+Test(cli_plan, refuses_what_it_cannot_plan)
+{
+  static const char *const refusals[][2] = {
+      {"plan c.yaml", "expected -k LIST, the numbers of ranks"},
+      {"plan -k 2", "expected CONFIG.yaml"},
+      {"plan c.yaml -k 4,2", "-k: found 2 after 4, expected ascending numbers"},
+      {"plan c.yaml -k 1", "-k: found '1', expected"},
+      {"plan c.yaml -k 2 --gbits 0", "--gbits: found '0', expected a number above 0"},
+      {"plan none.yaml -k 2", "none.yaml: cannot open the config"},
+      {"plan c.yaml -k 2 --set dataset.path=none.hg", "dataset.path: found no file none.hg"},
+      {"plan c.yaml -k 400", "parts"},
+      {"plan c.yaml -k 2 --set model.type=gnc", "model.type: found 'gnc'"},
+  };
+  for (size_t k = 0; k < sizeof refusals / sizeof *refusals; k++)
+    expect_refusal(folder, 0, 2, refusals[k][0], refusals[k][1]);
+}
