@@ -23,6 +23,7 @@ struct hg_exchange {
   hg_exchange_kind kind;
   hg_matrix x;     // a view
   hg_real *buffer; // [rows of the send lists x cols] FILL: gathered rows; ADD: what arrives
+  hg_real *halo;   // [links->recv_rows x cols] or NULL: what crosses lies in x as it crosses
   int n_sends, n_receives;
   message *sends, *receives; // [n_sends], [n_receives] in the order in which they are started
   MPI_Request *requests;     // [n_receives + n_sends] receives first
@@ -105,6 +106,12 @@ static hg_real *halo_row(const hg_exchange *e, hg_lid row)
 {
   return e->x.data + ((hg_off)e->links->n_owned + row) * e->x.cols;
 }
+// Where a row of the halo that crosses is sent from or received.
+static hg_real *crossing_row(const hg_exchange *e, hg_lid row)
+{
+  return e->links->recv_rows ? e->halo + (hg_off)row * e->x.cols : halo_row(e, row);
+}
+
 static hg_real *buffer_row(const hg_exchange *e, hg_lid row) { return e->buffer + (hg_off)row * e->x.cols; }
 
 static void make_requests(hg_exchange *e, int tag, MPI_Comm comm)
@@ -112,12 +119,12 @@ static void make_requests(hg_exchange *e, int tag, MPI_Comm comm)
   bool fill = e->kind == HG_FILL_HALO;
   for (int k = 0; k < e->n_receives; k++) {
     const message *m = &e->receives[k];
-    hg_real *to = fill ? halo_row(e, m->first) : buffer_row(e, m->first);
+    hg_real *to = fill ? crossing_row(e, m->first) : buffer_row(e, m->first);
     MPI_Recv_init(to, (int)numbers_in(e, m), HG_MPI_REAL, m->peer, tag, comm, &e->requests[k]);
   }
   for (int k = 0; k < e->n_sends; k++) {
     const message *m = &e->sends[k];
-    const hg_real *from = fill ? buffer_row(e, m->first) : halo_row(e, m->first);
+    const hg_real *from = fill ? buffer_row(e, m->first) : crossing_row(e, m->first);
     MPI_Send_init(from, (int)numbers_in(e, m), HG_MPI_REAL, m->peer, tag, comm, &e->requests[e->n_receives + k]);
     e->bytes += numbers_in(e, m) * (hg_off)sizeof(hg_real);
   }
@@ -141,14 +148,17 @@ static void make_packed_requests(hg_exchange *e, int tag, MPI_Comm comm)
 
 // What an exchange keeps, in numbers and bytes.
 typedef struct {
-  hg_off buffer, packed_halo, error, weights, chosen;
+  hg_off buffer, halo, packed_halo, error, weights, chosen;
 } buffer_sizes;
+
+// rows of the halo that cross
+static hg_lid crossing(const hg_links *links) { return links->recv_offsets[links->n_peers_recv]; }
 
 static buffer_sizes sizes_of(const hg_links *links, hg_exchange_kind kind, int cols, const hg_exchange_packing *packing)
 {
-  hg_off lists = links->send_offsets[links->n_peers_send], halo = links->n_halo;
+  hg_off lists = links->send_offsets[links->n_peers_send], halo = crossing(links);
   hg_off row_bytes = (hg_off)hg_pack_row_bytes(packing->format, cols), real = (hg_off)sizeof(hg_real);
-  buffer_sizes s = {.buffer = lists * cols};
+  buffer_sizes s = {.buffer = lists * cols, .halo = links->recv_rows ? halo * cols : 0};
   if (packing->format == HG_PACK_REAL || cols == 0) return s;
   hg_off packed = (lists * row_bytes + real - 1) / real; // one column's integer and range are more than a real
   if (packed > s.buffer) s.buffer = packed;
@@ -160,11 +170,31 @@ static buffer_sizes sizes_of(const hg_links *links, hg_exchange_kind kind, int c
   return s;
 }
 
+static bool is_lent(const hg_exchange_packing *packing, int which, hg_off numbers)
+{
+  const hg_matrix *lent = &packing->lent[which];
+  return numbers > 0 && lent->rows * lent->cols >= numbers;
+}
+
 size_t hg_exchange_bytes(const hg_links *links, hg_exchange_kind kind, int cols, const hg_exchange_packing *packing)
 {
   const buffer_sizes s = sizes_of(links, kind, cols, packing);
-  return (size_t)(s.buffer + s.error) * sizeof(hg_real) + (size_t)s.packed_halo +
+  hg_off own = (is_lent(packing, 0, s.buffer) ? 0 : s.buffer) + (is_lent(packing, 1, s.halo) ? 0 : s.halo);
+  return (size_t)(own + s.error) * sizeof(hg_real) + (size_t)s.packed_halo +
          (size_t)(s.weights + s.chosen) * sizeof(float) + (size_t)s.chosen * sizeof(hg_lid);
+}
+
+hg_matrix hg_exchange_buffer(const hg_exchange *exchange)
+{
+  const hg_links *links = exchange->links;
+  return hg_matrix_view(exchange->buffer, links->send_offsets[links->n_peers_send], exchange->x.cols);
+}
+
+static hg_status allocate_buffer(const hg_exchange *e, int which, hg_real **buffer, hg_off size)
+{
+  if (!is_lent(&e->packing, which, size)) return HG_ALLOC(*buffer, size, "exchange buffer");
+  *buffer = e->packing.lent[which].data;
+  return HG_OK;
 }
 
 static hg_status allocate(hg_exchange *e)
@@ -173,7 +203,8 @@ static hg_status allocate(hg_exchange *e)
   int n = e->n_sends + e->n_receives;
   hg_status rc = HG_OK;
   HG_TRY(HG_ALLOC(e->requests, n, "exchange requests"));
-  HG_TRY(HG_ALLOC(e->buffer, s.buffer, "exchange buffer"));
+  HG_TRY(allocate_buffer(e, 0, &e->buffer, s.buffer));
+  HG_TRY(allocate_buffer(e, 1, &e->halo, s.halo));
   if (can_pack(e)) {
     HG_TRY(HG_ALLOC(e->packed_requests, n, "exchange requests"));
     HG_TRY(HG_ALLOC(e->packed_halo, s.packed_halo, "packed halo rows"));
@@ -244,8 +275,11 @@ hg_status hg_exchange_create_packed(hg_exchange **exchange, hg_world *world, con
   if (can_pack(e)) make_packed_requests(e, e->tag, e->comm);
   e->draw = (hg_pack_draw){.layer = packing->layer, .backward = kind == HG_ADD_HALO};
   if (kind == HG_ADD_HALO) e->draw.sender = hg_world_rank(world) & 0xffff;
-  if (is_adaptive(e) && kind == HG_FILL_HALO && x->cols > 0)
-    HG_TRY(hg_exchange_floats_back(world, links, packing->weights, e->weights));
+  if (is_adaptive(e) && kind == HG_FILL_HALO && x->cols > 0) {
+    const hg_lid *rows = links->recv_rows;
+    for (hg_lid k = 0; k < crossing(links); k++) e->scores[k] = packing->weights[rows ? rows[k] : k];
+    HG_TRY(hg_exchange_floats_back(world, links, e->scores, e->weights));
+  }
 done:
   if (rc != HG_OK) hg_exchange_free(exchange);
   return rc;
@@ -272,7 +306,8 @@ void hg_exchange_free(hg_exchange **exchange)
   hg_free(&e->chosen);
   hg_free(&e->sends);
   hg_free(&e->receives);
-  hg_free(&e->buffer);
+  if (e->buffer != e->packing.lent[0].data) hg_free(&e->buffer);
+  if (e->halo != e->packing.lent[1].data) hg_free(&e->halo);
   hg_free(exchange);
 }
 
@@ -287,7 +322,7 @@ hg_matrix hg_exchange_error(const hg_exchange *exchange)
 {
   const hg_links *links = exchange->links;
   if (!exchange->error) return (hg_matrix){0};
-  hg_lid rows = exchange->kind == HG_FILL_HALO ? links->send_offsets[links->n_peers_send] : links->n_halo;
+  hg_lid rows = exchange->kind == HG_FILL_HALO ? links->send_offsets[links->n_peers_send] : crossing(links);
   return hg_matrix_view(exchange->error, rows, exchange->x.cols);
 }
 
@@ -295,12 +330,13 @@ hg_matrix hg_exchange_error(const hg_exchange *exchange)
 static size_t pack(const hg_exchange *e, const message *m)
 {
   bool fill = e->kind == HG_FILL_HALO;
-  hg_lid first = fill ? 0 : e->links->n_owned + m->first;
+  const hg_lid *chosen = fill ? e->links->send_rows : e->links->recv_rows;
+  hg_lid first = fill ? 0 : e->links->n_owned + (chosen ? 0 : m->first);
   const hg_matrix x = hg_matrix_rows(&e->x, first, e->x.rows - first);
   const hg_packing packing = {.format = e->packing.format,
                               .draw = e->draw,
                               .x = &x,
-                              .rows = fill ? e->links->send_rows + m->first : NULL,
+                              .rows = chosen ? chosen + m->first : NULL,
                               .ids = e->packing.ids + first,
                               .error = e->error ? e->error + (hg_off)m->first * e->x.cols : NULL};
   uint8_t *to = (fill ? e->packed_lists : e->packed_halo) + (size_t)m->first * e->row_bytes;
@@ -331,30 +367,38 @@ static void send_packed(hg_exchange *e, int k)
 static void unpack(const hg_exchange *e, hg_lid first, hg_lid end)
 {
   bool fill = e->kind == HG_FILL_HALO;
-  hg_matrix x = fill ? hg_matrix_rows(&e->x, e->links->n_owned + first, end - first) : e->x;
+  const hg_lid *chosen = fill ? e->links->recv_rows : e->links->send_rows;
+  hg_lid start = fill ? e->links->n_owned + (chosen ? 0 : first) : 0;
+  hg_matrix x = hg_matrix_rows(&e->x, start, e->x.rows - start);
   const uint8_t *from = (fill ? e->packed_halo : e->packed_lists) + (size_t)first * e->row_bytes;
-  const hg_lid *rows = fill ? NULL : e->links->send_rows + first;
+  const hg_lid *rows = chosen ? chosen + first : NULL;
   if (is_adaptive(e))
     hg_unpack_adaptive(from, end - first, rows, !fill, e->chosen, &x);
   else
     hg_unpack_rows(e->packing.format, from, end - first, rows, !fill, &x);
 }
 
+// A message's rows of x to where they are sent from, where they do not lie together there already.
 static void gather(const hg_exchange *e, const message *m)
 {
+  bool fill = e->kind == HG_FILL_HALO;
   hg_off cols = e->x.cols;
   size_t bytes = (size_t)cols * sizeof(hg_real);
-  const hg_lid *rows = e->links->send_rows;
+  const hg_lid *rows = fill ? e->links->send_rows : e->links->recv_rows;
+  const hg_real *from = fill ? e->x.data : halo_row(e, 0);
+  hg_real *to = fill ? e->buffer : e->halo;
+  if (!rows) return;
 #pragma omp parallel for num_threads(hg_threads()) schedule(static) if (numbers_in(e, m) >= PARALLEL_NUMBERS)
-  for (hg_lid k = m->first; k < m->end; k++) memcpy(e->buffer + k * cols, e->x.data + rows[k] * cols, bytes);
+  for (hg_lid k = m->first; k < m->end; k++) memcpy(to + k * cols, from + rows[k] * cols, bytes);
 }
 
 #ifndef NDEBUG
 // Whoever reads a halo row before the end of the exchange shall see it.
 static void poison_halo(const hg_exchange *e)
 {
-  hg_off n = (hg_off)e->links->n_halo * e->x.cols;
-  for (hg_off k = 0; k < n; k++) halo_row(e, 0)[k] = (hg_real)NAN;
+  const hg_lid *rows = e->links->recv_rows;
+  for (hg_lid k = 0; k < crossing(e->links); k++)
+    for (int c = 0; c < e->x.cols; c++) halo_row(e, rows ? rows[k] : k)[c] = (hg_real)NAN;
 }
 #endif
 
@@ -374,7 +418,7 @@ void hg_exchange_begin(hg_exchange *exchange)
       send_packed(e, k);
       continue;
     }
-    if (e->kind == HG_FILL_HALO) gather(e, &e->sends[k]);
+    gather(e, &e->sends[k]);
     MPI_Start(&sends[k]); // each as soon as it is packed
   }
   if (!e->packs) e->total.bytes_sent += e->bytes;
@@ -408,9 +452,16 @@ static void add_arrivals(const hg_exchange *e)
   }
 }
 
+// What came as it is stands in its place already, or in that of the rows that cross.
 static void fill_halo(const hg_exchange *e)
 {
+  hg_matrix halo = hg_matrix_rows(&e->x, e->links->n_owned, e->links->n_halo);
+  const hg_lid *rows = e->links->recv_rows;
+  hg_off n = crossing(e->links), cols = e->x.cols;
   for (int k = 0; e->packs && k < e->n_receives; k++) unpack(e, e->receives[k].first, e->receives[k].end);
+  if (e->packs || !rows) return;
+#pragma omp parallel for num_threads(hg_threads()) schedule(static) if (n * cols >= PARALLEL_NUMBERS)
+  for (hg_off k = 0; k < n; k++) memcpy(halo.data + rows[k] * cols, e->halo + k * cols, (size_t)cols * sizeof(hg_real));
 }
 
 void hg_exchange_end(hg_exchange *exchange)
@@ -421,7 +472,7 @@ void hg_exchange_end(hg_exchange *exchange)
   if (e->kind == HG_ADD_HALO)
     add_arrivals(e);
   else
-    fill_halo(e); // what came as it is stands there already
+    fill_halo(e);
   e->under_way = false;
 }
 

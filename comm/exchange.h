@@ -11,7 +11,8 @@ typedef struct {
   hg_lid *send_offsets; ///< [n_peers_send + 1] into send_rows
   hg_lid *send_rows;    ///< owned local ids, in the receiver's halo order
   int *recv_peers;      ///< [n_peers_recv] ranks, ascending
-  hg_lid *recv_offsets; ///< [n_peers_recv + 1] into the halo rows, 0 = local id n_owned
+  hg_lid *recv_offsets; ///< [n_peers_recv + 1] into the halo rows, 0 = local id n_owned; or into recv_rows
+  hg_lid *recv_rows;    ///< NULL: all halo rows; or those that cross, ascending, 0 = local id n_owned
   hg_lid n_owned, n_halo;
 } hg_links;
 
@@ -22,6 +23,12 @@ typedef struct {
  *           an owner is asked for a node that it does not own, or the two sides disagree about what will be sent
  */
 hg_status hg_links_create(hg_links *links, hg_world *world, const hg_part *part);
+
+/**
+ * The same for those halo nodes alone that are `needed` [n_halo]: exchanges on these links leave the other halo rows
+ * alone (FILL), or out (ADD). Collective.
+ */
+hg_status hg_links_create_some(hg_links *links, hg_world *world, const hg_part *part, const bool *needed);
 void hg_links_free(hg_links *links);
 
 /** What exchanges of this rank have sent since they were created. */
@@ -59,6 +66,8 @@ typedef struct {
   int layer;           ///< what roundings draw by, besides seed, epoch, direction, ids and columns
   bool error_feedback; ///< what a rounding took from a number is added to the next one that is sent in its place
   const hg_gid *ids;   ///< [n_owned + n_halo] original ids; borrowed: must outlive the exchange
+  hg_matrix lent[2];   ///< no data; or buffers of exchanges that outlive this one and are never under way with it
+                       ///< (hg_exchange_buffer): where they are large enough none is allocated
   // of HG_PACK_ADAPTIVE, which has no error feedback
   double fraction;      ///< the same on all ranks
   const float *weights; ///< FILL: [n_halo] what errors of a halo row count here, which its owner is told once
@@ -74,7 +83,10 @@ typedef struct {
 hg_status hg_exchange_create_packed(hg_exchange **exchange, hg_world *world, const hg_links *links,
                                     hg_exchange_kind kind, hg_matrix *x, int slot, const hg_exchange_packing *packing);
 
-/** Bytes of the buffers of an exchange, messages and requests apart. */
+/** What an exchange can lend to another one, [rows of the send lists x f] or more. */
+hg_matrix hg_exchange_buffer(const hg_exchange *exchange);
+
+/** Bytes of the buffers of an exchange, messages, requests and what is lent apart: of that the sizes are read. */
 size_t hg_exchange_bytes(const hg_links *links, hg_exchange_kind kind, int cols, const hg_exchange_packing *packing);
 
 /**

@@ -188,6 +188,47 @@ done:
   return rc;
 }
 
+// `part` with those halo nodes alone that are needed; its own are ids and offsets. rows: which they are
+static hg_status choose_halo(hg_part *some, const hg_part *part, const bool *needed, hg_lid **rows)
+{
+  hg_status rc = HG_OK;
+  *some = *part;
+  some->halo_ids = NULL;
+  some->halo_offsets = NULL;
+  some->n_halo = 0;
+  HG_TRY(HG_ALLOC(some->halo_ids, part->n_halo, "needed halo ids"));
+  HG_TRY(HG_ALLOC(some->halo_offsets, (hg_off)part->n_parts + 1, "needed halo offsets"));
+  HG_TRY(HG_ALLOC(*rows, part->n_halo, "needed halo rows"));
+  for (int q = 0; q < part->n_parts; q++) {
+    for (hg_lid h = part->halo_offsets[q]; h < part->halo_offsets[q + 1]; h++) {
+      if (!needed[h]) continue;
+      (*rows)[some->n_halo] = h;
+      some->halo_ids[some->n_halo++] = part->halo_ids[h];
+    }
+    some->halo_offsets[q + 1] = some->n_halo;
+  }
+done:
+  return rc;
+}
+
+hg_status hg_links_create_some(hg_links *links, hg_world *world, const hg_part *part, const bool *needed)
+{
+  hg_status rc = HG_OK;
+  hg_part some = {0};
+  hg_lid *rows = NULL;
+  *links = (hg_links){0};
+  HG_TRY_ALL(world, "linking parts", choose_halo(&some, part, needed, &rows));
+  HG_TRY(hg_links_create(links, world, &some));
+  links->n_halo = part->n_halo;
+  links->recv_rows = rows;
+  rows = NULL;
+done:
+  hg_free(&rows);
+  hg_free(&some.halo_ids);
+  hg_free(&some.halo_offsets);
+  return rc;
+}
+
 void hg_links_free(hg_links *links)
 {
   hg_free(&links->send_peers);
@@ -195,5 +236,6 @@ void hg_links_free(hg_links *links)
   hg_free(&links->send_rows);
   hg_free(&links->recv_peers);
   hg_free(&links->recv_offsets);
+  hg_free(&links->recv_rows);
   *links = (hg_links){0};
 }

@@ -5,8 +5,8 @@
 // The k-th of the model's exchanges' errors, two a layer; without data where there is none.
 static hg_matrix error_of(const hg_model *model, int k)
 {
-  const hg_layer *layer = &model->layers[k / 2];
-  const hg_exchange *exchange = k % 2 ? layer->add : layer->fill;
+  const hg_layer_reach *reach = hg_layer_training_reach(&model->layers[k / 2]);
+  const hg_exchange *exchange = k % 2 ? reach->add : reach->fill;
   return exchange ? hg_exchange_error(exchange) : (hg_matrix){0};
 }
 
@@ -24,7 +24,8 @@ uint64_t hg_feedback_key(const hg_model *model)
 {
   uint64_t hash = 1469598103934665603ULL; // FNV-1a over the words
   for (const hg_layer *l = model->layers; l < model->layers + model->n_layers; l++) {
-    const hg_links *links = l->fill ? l->graph->links : NULL;
+    const hg_layer_reach *reach = hg_layer_training_reach(l);
+    const hg_links *links = reach->fill ? reach->graph->links : NULL;
     const hg_gid *ids = l->graph->ids;
     if (!links) continue;
     for (hg_lid k = 0; k < links->send_offsets[links->n_peers_send]; k++)

@@ -35,8 +35,10 @@ void hg_layer_free(hg_layer *layer)
   hg_matrix_free(&layer->xhat);
   hg_free(&layer->inv_std);
   hg_free(&layer->mean);
-  hg_exchange_free(&layer->fill);
-  hg_exchange_free(&layer->add);
+  hg_exchange_free(&layer->active.fill); // before those that lend it their buffers
+  hg_exchange_free(&layer->active.add);
+  hg_exchange_free(&layer->whole.fill);
+  hg_exchange_free(&layer->whole.add);
   if (layer->own && layer->type->free_own) layer->type->free_own(layer);
 }
 
@@ -64,12 +66,11 @@ hg_matrix hg_layer_parameter(const hg_layer *layer, hg_real *base, const char *n
 }
 
 // What the variance of a halo row counts in this rank's sums: its edges' squared factors
-static hg_status weigh_halo(const hg_layer *layer, float **weights)
+static hg_status weigh_halo(const hg_local_graph *g, float **weights)
 {
-  const hg_operator *op = &layer->graph->forward;
-  hg_lid n_owned = layer->graph->n_owned;
-  if (layer->packing.format != HG_PACK_ADAPTIVE) return HG_OK;
-  hg_status rc = HG_ALLOC(*weights, layer->graph->n_local - n_owned, "weights of halo rows");
+  const hg_operator *op = &g->forward;
+  hg_lid n_owned = g->n_owned;
+  hg_status rc = HG_ALLOC(*weights, g->n_local - n_owned, "weights of halo rows");
   if (rc != HG_OK) return rc;
   for (hg_lid i = 0; i < n_owned; i++)
     for (hg_off e = op->a->indptr[i]; e < op->a->indptr[i + 1]; e++) {
@@ -82,21 +83,68 @@ static hg_status weigh_halo(const hg_layer *layer, float **weights)
   return HG_OK;
 }
 
-hg_status hg_layer_create_exchanges(hg_layer *layer, hg_matrix x, hg_matrix d_x)
+static hg_status create_reach(hg_layer *layer, hg_layer_reach *reach, const hg_exchange_packing *packing)
 {
-  const hg_local_graph *g = layer->graph;
-  if (layer->input || !g->links) return HG_OK;
+  const hg_local_graph *g = reach->graph;
+  hg_matrix *x = layer->crossing;
   hg_status rc = HG_OK;
   float *weights = NULL;
-  layer->packing.ids = g->ids;
-  HG_TRY_ALL(g->world, "weighing halo rows", weigh_halo(layer, &weights));
-  layer->packing.weights = weights;
-  HG_TRY(hg_exchange_create_packed(&layer->fill, g->world, g->links, HG_FILL_HALO, &x, 0, &layer->packing));
-  HG_TRY(hg_exchange_create_packed(&layer->add, g->world, g->links, HG_ADD_HALO, &d_x, 1, &layer->packing));
+  if (layer->input || !g->links) return HG_OK;
+  hg_exchange_packing weighted = *packing;
+  if (packing->format == HG_PACK_ADAPTIVE) HG_TRY_ALL(g->world, "weighing halo rows", weigh_halo(g, &weights));
+  weighted.weights = weights;
+  HG_TRY(hg_exchange_create_packed(&reach->fill, g->world, g->links, HG_FILL_HALO, &x[0], 0, &weighted));
+  HG_TRY(hg_exchange_create_packed(&reach->add, g->world, g->links, HG_ADD_HALO, &x[1], 1, &weighted));
 done:
-  layer->packing.weights = NULL;
   hg_free(&weights);
   return rc;
+}
+
+static void take_reach(hg_layer *layer, const hg_layer_reach *reach)
+{
+  layer->graph = reach->graph;
+  layer->fill = reach->fill;
+  layer->add = reach->add;
+}
+
+hg_status hg_layer_create_exchanges(hg_layer *layer, hg_matrix x, hg_matrix d_x)
+{
+  layer->whole.graph = layer->graph;
+  layer->packing.ids = layer->graph->ids;
+  layer->crossing[0] = x;
+  layer->crossing[1] = d_x;
+  hg_status rc = create_reach(layer, &layer->whole, &layer->packing);
+  take_reach(layer, &layer->whole);
+  return rc;
+}
+
+hg_status hg_layer_activate(hg_layer *layer, const hg_local_graph *graph)
+{
+  const hg_exchange_packing reals = {.format = HG_PACK_REAL};
+  hg_exchange_packing packing = layer->packing;
+  hg_status rc = HG_OK;
+  if (packing.format != HG_PACK_REAL) { // evaluations send reals
+    hg_exchange_free(&layer->whole.fill);
+    hg_exchange_free(&layer->whole.add);
+    HG_TRY(create_reach(layer, &layer->whole, &reals));
+  }
+  if (layer->whole.fill) packing.lent[0] = hg_exchange_buffer(layer->whole.fill);
+  if (layer->whole.add) packing.lent[1] = hg_exchange_buffer(layer->whole.add);
+  layer->active.graph = graph;
+  HG_TRY(create_reach(layer, &layer->active, &packing));
+done:
+  take_reach(layer, &layer->whole);
+  return rc;
+}
+
+const hg_layer_reach *hg_layer_training_reach(const hg_layer *layer)
+{
+  return layer->active.graph ? &layer->active : &layer->whole;
+}
+
+void hg_layer_choose_reach(hg_layer *layer, const hg_pass *pass)
+{
+  if (layer->active.graph) take_reach(layer, pass->training ? &layer->active : &layer->whole);
 }
 
 void hg_layer_pack_exchanges(hg_layer *layer, const hg_pass *pass)

@@ -39,6 +39,12 @@ enum { HG_LAYER_PARAMETERS_MAX = 6 };
 
 typedef struct hg_layer_type hg_layer_type;
 
+/** What a pass of one kind aggregates along, and how halo rows cross in it. */
+typedef struct {
+  const hg_local_graph *graph; ///< borrowed
+  hg_exchange *fill, *add;     ///< forward and transposed; NULL in the first layer and without halo
+} hg_layer_reach;
+
 /** One layer on one rank. Filled by the model; `type` computes with it. */
 typedef struct {
   const hg_layer_type *type;
@@ -86,6 +92,9 @@ typedef struct {
   hg_exchange_packing packing; ///< of its exchanges, in the training's epochs after `packs_after`; ids: see there
   int packs_after;
   hg_exchange *fill, *add; ///< forward and transposed exchange; NULL in the first layer and without halo
+  hg_layer_reach whole;    ///< of passes over all rows
+  hg_layer_reach active;   ///< of training passes over active rows alone (hg_model_activate); or no graph
+  hg_matrix crossing[2];   ///< what `fill` and `add` work on
   void *own;               ///< what this kind alone keeps, or NULL
 } hg_layer;
 
@@ -142,6 +151,18 @@ void hg_layer_plan_finish(hg_layer *layer);
  * @param x, d_x   [n_local x f] what is aggregated, and its gradient; their data is borrowed
  */
 hg_status hg_layer_create_exchanges(hg_layer *layer, hg_matrix x, hg_matrix d_x);
+
+/**
+ * From now on training passes aggregate along the edges of `graph`, a level of active rows (models/active.h), and cross
+ * by its links; other passes as before, by reals. After `create`. Collective.
+ */
+hg_status hg_layer_activate(hg_layer *layer, const hg_local_graph *graph);
+
+/** How training passes reach. */
+const hg_layer_reach *hg_layer_training_reach(const hg_layer *layer);
+
+/** Takes the reach of a pass, forward and backward: before the forward pass. */
+void hg_layer_choose_reach(hg_layer *layer, const hg_pass *pass);
 
 /** Tells the exchanges of a pass how its rows cross, forward and backward: before the forward pass. */
 void hg_layer_pack_exchanges(hg_layer *layer, const hg_pass *pass);

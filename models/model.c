@@ -95,6 +95,7 @@ void hg_model_free(hg_model *model)
   for (int s = 0; model->pools && s < model->n_stages - 1; s++) hg_matrix_free(&model->pools[s].rows);
   hg_free(&model->pools);
   hg_free(&model->layers);
+  hg_free(&model->active_rows);
   hg_free(&model->parameters);
   hg_free(&model->gradients);
   hg_free(&model->state);
@@ -107,6 +108,21 @@ void hg_model_free(hg_model *model)
   hg_free(&model->work.blocks.space);
   hg_free(&model->work.sums);
   model->n_layers = 0;
+}
+
+hg_status hg_model_activate(hg_model *model, hg_active *active)
+{
+  hg_world *world = model->stages[0].graph.world;
+  hg_status rc = HG_OK;
+  for (int k = 0; k < active->n_levels && active->levels[k].pruned; k++) {
+    hg_layer *layer = &model->layers[model->n_layers - 1 - k];
+    if (!hg_model_aggregates(layer)) continue;
+    HG_TRY_ALL(world, "keeping active edges", hg_active_build(active, k, layer->whole.graph));
+    HG_TRY(hg_layer_activate(layer, &active->levels[k].graph));
+    model->active_rows[layer->index] = active->levels[k].row_share;
+  }
+done:
+  return rc;
 }
 
 void hg_model_bind(hg_model *model, const hg_stage *stages, hg_input *input)
@@ -143,6 +159,7 @@ hg_matrix hg_model_forward(hg_model *model, const hg_pass *pass)
 {
   for (hg_layer *l = model->layers; l < model->layers + model->n_layers; l++) {
     if (is_pooled(l)) hg_pools_forward(model->pools, l - 1, l, pass);
+    hg_layer_choose_reach(l, pass);
     hg_layer_pack_exchanges(l, pass);
     l->type->forward(l, pass);
   }
@@ -180,8 +197,8 @@ hg_traffic hg_model_traffic(const hg_model *model)
 {
   hg_traffic total = {0};
   for (const hg_layer *l = model->layers; l < model->layers + model->n_layers; l++) {
-    const hg_exchange *exchanges[] = {l->fill, l->add};
-    for (int k = 0; k < 2; k++) {
+    const hg_exchange *exchanges[] = {l->whole.fill, l->whole.add, l->active.fill, l->active.add};
+    for (int k = 0; k < 4; k++) {
       if (!exchanges[k]) continue;
       hg_traffic t = hg_exchange_traffic(exchanges[k]);
       total.bytes_sent += t.bytes_sent;

@@ -1,5 +1,6 @@
 #pragma once
 #include "comm/reduce.h"
+#include "models/active.h"
 #include "models/batch.h"
 #include "models/pool.h"
 
@@ -25,6 +26,8 @@ typedef struct {
   hg_pool *pools;         ///< [n_stages - 1] from each stage to the next
   int n_layers;
   hg_layer *layers; ///< [n_layers]
+  double
+      *active_rows; ///< [n_layers] share of all rows that a training pass aggregates for; 1 without hg_model_activate
   hg_off n_parameters;
   hg_real *parameters; ///< [n_parameters] layer after layer
   hg_real *gradients;  ///< [n_parameters]
@@ -72,6 +75,22 @@ hg_off hg_model_output_rows(const hg_model *model, int layer);
 hg_status hg_model_create(hg_model *model, const hg_model_options *options, const hg_stage *stages, int n_stages,
                           hg_input *input, int n_outputs);
 void hg_model_free(hg_model *model);
+
+/** Whether a pass aggregates in this layer: not where the aggregate was kept when the model was made. */
+bool hg_model_aggregates(const hg_layer *layer);
+
+/** How many layers, from the last one down, need not compute all rows in a training pass: for hg_active_create. */
+int hg_model_active_levels(const hg_model_options *options);
+
+/** Bytes that hg_model_activate will allocate for a planned model on a part. */
+size_t hg_model_active_bytes(const hg_model *model, const hg_active *active, const hg_part *part);
+
+/**
+ * From now on training passes leave out what cannot reach the loss: outputs of other rows than those that `active` was
+ * made for mean nothing, and their gradients must be zero. Other passes compute everything. Collective.
+ * @param active   of the one stage's part; borrowed: must outlive the model's passes
+ */
+hg_status hg_model_activate(hg_model *model, hg_active *active);
 
 /**
  * Points a model that was made for a batch at another one, or at the same one after it was filled again: before each

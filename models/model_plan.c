@@ -15,6 +15,17 @@ int hg_model_coarsenings(const hg_model_options *options)
   return options->pooling == HG_POOLING_CLUSTER ? options->layers : 0;
 }
 
+bool hg_model_aggregates(const hg_layer *layer) { return !layer->type->local && !layer->cached; }
+
+// Batch norm's moments are of all rows, so layers up to the last one that has it compute them all.
+int hg_model_active_levels(const hg_model_options *options)
+{
+  const hg_layer_type *type;
+  if (hg_layer_type_find(&type, options->type) != HG_OK || type->local) return 0;
+  if (options->norm == HG_LAYER_NORM_BATCH) return 1;
+  return options->layers < HG_ACTIVE_LEVELS ? options->layers : HG_ACTIVE_LEVELS;
+}
+
 static bool is_pooled(const hg_model *model, int l)
 {
   return l > 0 && model->layers[l].stage > model->layers[l - 1].stage;
@@ -134,6 +145,8 @@ static hg_status allocate_layers(hg_model *model)
   int n_layers = o->layers + (model->n_stages > 1 ? o->head_layers : 0);
   HG_TRY(HG_ALLOC(model->pools, model->n_stages - 1, "pools"));
   HG_TRY(HG_ALLOC(model->layers, n_layers, "layers"));
+  HG_TRY(HG_ALLOC(model->active_rows, n_layers, "shares of active rows"));
+  for (int l = 0; l < n_layers; l++) model->active_rows[l] = 1;
   model->n_layers = n_layers;
 done:
   return rc;
@@ -193,11 +206,22 @@ int hg_model_exchanged(const hg_model *model, int layer)
   return l->aggregate_first ? l->f_in : l->f_out;
 }
 
-static size_t exchange_bytes(const hg_layer *layer, int cols)
+static size_t exchange_bytes(const hg_layer *layer, const hg_links *links, const hg_exchange_packing *packing)
 {
-  const hg_links *links = layer->graph->links;
-  return hg_exchange_bytes(links, HG_FILL_HALO, cols, &layer->packing) +
-         hg_exchange_bytes(links, HG_ADD_HALO, cols, &layer->packing);
+  int cols = layer->aggregate_first ? layer->f_in : layer->f_out;
+  return hg_exchange_bytes(links, HG_FILL_HALO, cols, packing) + hg_exchange_bytes(links, HG_ADD_HALO, cols, packing);
+}
+
+// of the exchanges of active rows, which borrow buffers of those of all rows; these then send reals
+static size_t active_exchange_bytes(const hg_layer *layer, const hg_links *links)
+{
+  const hg_links *all = layer->graph->links;
+  const hg_exchange_packing reals = {.format = HG_PACK_REAL};
+  int cols = layer->aggregate_first ? layer->f_in : layer->f_out;
+  hg_exchange_packing packing = layer->packing;
+  for (int k = 0; k < 2; k++) packing.lent[k] = hg_matrix_view(NULL, all->send_offsets[all->n_peers_send], cols);
+  return exchange_bytes(layer, links, &packing) + exchange_bytes(layer, all, &reals) -
+         exchange_bytes(layer, all, &layer->packing);
 }
 
 hg_model_size hg_model_measure(const hg_model *model)
@@ -214,11 +238,22 @@ hg_model_size hg_model_measure(const hg_model *model)
     if (layer->norm == HG_LAYER_NORM_LAYER) numbers += layer->graph->n_owned;
     if (layer->norm == HG_LAYER_NORM_BATCH) numbers += 2 * (hg_off)layer->f_out;
     size.activations += layer->type->bytes(layer);
-    int exchanged = hg_model_exchanged(model, l);
-    if (exchanged) size.halo += exchange_bytes(layer, exchanged);
+    if (hg_model_exchanged(model, l) > 0) size.halo += exchange_bytes(layer, layer->graph->links, &layer->packing);
   }
   size.activations += (size_t)numbers * sizeof(hg_real) + pool_bytes(model);
   return size;
+}
+
+size_t hg_model_active_bytes(const hg_model *model, const hg_active *active, const hg_part *part)
+{
+  size_t bytes = 0;
+  for (int k = 0; k < active->n_levels && active->levels[k].pruned; k++) {
+    const hg_layer *layer = &model->layers[model->n_layers - 1 - k];
+    if (!hg_model_aggregates(layer)) continue;
+    bytes += hg_active_bytes(active, k, part);
+    if (layer->index > 0) bytes += active_exchange_bytes(layer, &active->levels[k].links);
+  }
+  return bytes;
 }
 
 hg_off hg_model_output_rows(const hg_model *model, int layer)

@@ -68,6 +68,7 @@ typedef struct {
     double label_smoothing;
     hg_class_weights class_weights;
     int checkpoint_every, keep_checkpoints; ///< checkpoint_every 0: only the best and the last
+    bool active_sets;                       ///< training passes leave out what cannot reach the loss
     hg_sync sync;
     int sync_every; ///< sync: local: average the weights every so many steps
   } train;

@@ -87,6 +87,17 @@ static void print_result(const hg_run_summary *s, FILE *to)
   fprintf(to, "%-21s %.6g after %d epochs\n", "training loss", last->train_loss, last->epochs);
 }
 
+// only where training leaves something out
+static void print_active(const hg_run_summary *s, FILE *to)
+{
+  bool all = true;
+  for (int l = 0; l < s->n_layers; l++) all = all && s->active_rows[l] >= 1;
+  if (all) return;
+  fprintf(to, "%-21s", "active rows");
+  for (int l = 0; l < s->n_layers; l++) fprintf(to, " %.3g", 100 * s->active_rows[l]);
+  fprintf(to, " %% of all, first to last layer, in training\n");
+}
+
 void hg_summary_print(const hg_run_summary *s, const char *folder, FILE *to)
 {
   const double mib = 1024.0 * 1024.0;
@@ -99,6 +110,7 @@ void hg_summary_print(const hg_run_summary *s, const char *folder, FILE *to)
   fprintf(to, "%-21s %.4g MiB an epoch in %lld messages%s%s (edge cut %lld, halo nodes %lld)\n", "halo exchange",
           (double)s->halo_bytes_per_epoch / mib, (long long)s->halo_messages_per_epoch, packed ? " of " : "",
           packed ? hg_pack_format_name(s->halo_precision) : "", (long long)s->edge_cut, (long long)s->halo_nodes);
+  print_active(s, to);
   fprintf(to,
           "%-21s %.4g MiB planned, %.4g used in arrays, %.4g resident at most, %.4g before loading (largest rank)\n",
           "memory", (double)s->planned_bytes / mib, (double)s->used_bytes / mib, (double)s->peak_rss_bytes / mib,

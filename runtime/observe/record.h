@@ -33,6 +33,8 @@ typedef struct {
   const hg_repeat_result *repeats; ///< [n_repeats] finished ones, borrowed
   double epoch_seconds_median;
   hg_pack_format halo_precision;
+  int n_layers;
+  const double *active_rows; ///< [n_layers] share of rows that a layer aggregates for in training; borrowed
   int64_t halo_bytes_per_epoch, halo_messages_per_epoch;
   int64_t edge_cut, halo_nodes;
   double partition_seconds, reorder_seconds, load_seconds, total_seconds, coordinator_seconds_per_epoch;

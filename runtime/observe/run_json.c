@@ -122,6 +122,13 @@ static void set_results(json_t *object, const hg_run_summary *s)
   json_object_set_new(object, key, real(deviation));
 }
 
+static json_t *reals_json(const double *numbers, int n)
+{
+  json_t *list = json_array();
+  for (int k = 0; k < n; k++) json_array_append_new(list, real(numbers[k]));
+  return list;
+}
+
 static json_t *summary_json(const hg_run_summary *s)
 {
   json_t *object = json_object();
@@ -136,6 +143,7 @@ static json_t *summary_json(const hg_run_summary *s)
   json_object_set_new(object, "epoch_seconds_median", real(s->epoch_seconds_median));
   json_object_set_new(object, "halo_bytes_per_epoch", json_integer(s->halo_bytes_per_epoch));
   json_object_set_new(object, "halo_precision", json_string(hg_pack_format_name(s->halo_precision)));
+  json_object_set_new(object, "active_rows", reals_json(s->active_rows, s->n_layers));
   json_object_set_new(object, "halo_messages_per_epoch", json_integer(s->halo_messages_per_epoch));
   json_object_set_new(object, "edge_cut", json_integer(s->edge_cut));
   json_object_set_new(object, "halo_nodes", json_integer(s->halo_nodes));

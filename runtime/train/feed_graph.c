@@ -22,6 +22,7 @@ static hg_status load(hg_trainer *t, const hg_trained *trained)
   hg_status rc = HG_OK;
   HG_TRY_ALL(t->world, "loading parts", HG_ALLOC(feed, 1, "data"));
   t->feed = feed;
+  feed->trains = !trained;
   t->scales = &feed->dataset.scales;
   HG_TRY_ALL(t->world, "planning the model", check_pooling(t->config));
   HG_TRY(hg_dataset_load(&feed->dataset, t->world, t->config, trained));
@@ -60,6 +61,18 @@ static hg_status place(hg_trainer *t)
   return rc;
 }
 
+// which rows reach the training loss, of what is trained
+static hg_status find_active(hg_trainer *t)
+{
+  hg_graph_feed *feed = t->feed;
+  const hg_labelled *l = &t->labelled;
+  const hg_dataset *d = &feed->dataset;
+  bool wanted = feed->trains && t->config->train.active_sets;
+  int n_levels = wanted ? hg_model_active_levels(&t->config->model) : 0;
+  return hg_active_create(&feed->active, t->world, &d->part, &d->links, l->rows[HG_SPLIT_TRAIN],
+                          l->n_rows[HG_SPLIT_TRAIN], n_levels);
+}
+
 static hg_status build(hg_trainer *t)
 {
   hg_graph_feed *feed = t->feed;
@@ -67,13 +80,15 @@ static hg_status build(hg_trainer *t)
   const hg_model_options *o = &t->config->model;
   hg_status rc = HG_OK;
   HG_TRY_ALL(t->world, "planning the model", hg_check_positions(t->config, &d->part.nodes));
-  HG_TRY_ALL(t->world, "planning memory", hg_memory_plan(&t->planned, t->config, d));
+  HG_TRY(find_active(t));
+  HG_TRY_ALL(t->world, "planning memory", hg_memory_plan(&t->planned, t->config, d, &feed->active));
   HG_TRY(hg_local_graph_create(&feed->stage.graph, t->world, &d->part, &d->links, o->normalization, o->self_loops));
   if (hg_needs_positions(t->config)) HG_TRY(place(t));
   HG_TRY_ALL(t->world, "keeping positions", hg_augment_prepare(&t->config->augment, &feed->stage.graph));
   HG_TRY(hg_input_create(&feed->input, &feed->stage.graph));
   hg_features_free(&d->part.nodes.features); // the input has them now
   HG_TRY(hg_model_create(&t->model, o, &feed->stage, 1, &feed->input, d->part.nodes.n_classes));
+  HG_TRY(hg_model_activate(&t->model, &feed->active));
   HG_TRY_ALL(t->world, "allocating outputs", make_means(t));
 done:
   return rc;
@@ -145,6 +160,7 @@ static void free_feed(hg_trainer *t)
   hg_matrix_free(&feed->mean.logits);
   hg_matrix_free(&feed->mean.embeddings);
   hg_input_free(&feed->input);
+  hg_active_free(&feed->active);
   hg_local_graph_free(&feed->stage.graph);
   hg_dataset_free(&feed->dataset);
   hg_free(&t->feed);

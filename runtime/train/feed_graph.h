@@ -9,6 +9,8 @@ typedef struct {
   hg_dataset dataset;
   hg_stage stage; ///< the one stage of a model on nodes: its graph
   hg_input input;
+  bool trains;                            ///< not where a trained model predicts alone
+  hg_active active;                       ///< what reaches the training loss; no levels where all is computed
   hg_real map[HG_GEO_DIMS * HG_GEO_DIMS]; ///< room for the turn of a pass
   hg_outputs mean;                        ///< of all passes of an evaluation, with augment.test_samples; or no data
 } hg_graph_feed;

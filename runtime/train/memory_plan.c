@@ -58,7 +58,7 @@ static void add_up(hg_memory *m)
   m->total = m->graph + m->features + m->activations + m->workspace + m->halo + m->parameters;
 }
 
-hg_status hg_memory_plan(hg_memory *memory, const hg_config *config, const hg_dataset *dataset)
+hg_status hg_memory_plan(hg_memory *memory, const hg_config *config, const hg_dataset *dataset, const hg_active *active)
 {
   const hg_part *p = &dataset->part;
   const hg_nodes *nodes = &p->nodes;
@@ -77,6 +77,7 @@ hg_status hg_memory_plan(hg_memory *memory, const hg_config *config, const hg_da
   m.graph = graph_bytes(dataset);
   if (model.layers[0].type->needs_positions)
     m.graph += (size_t)stage.graph.n_local * (size_t)stage.graph.n_dims * sizeof(hg_real);
+  m.graph += hg_model_active_bytes(&model, active, p) + (active->n_levels > 0 ? (size_t)p->n_owned : 0);
   m.graph += hg_augment_bytes(&config->augment, &stage.graph);
   m.features = model.layers[0].cached ? 0 : feature_bytes(dataset);
   if (config->augment.test_samples > 0)

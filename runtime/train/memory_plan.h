@@ -1,4 +1,5 @@
 #pragma once
+#include "models/active.h"
 #include "models/batch.h"
 #include "runtime/train/dataset.h"
 
@@ -14,8 +15,9 @@ typedef struct {
   size_t total;
 } hg_memory;
 
-/** From the config and this rank's part, which is loaded already. Not collective. */
-hg_status hg_memory_plan(hg_memory *memory, const hg_config *config, const hg_dataset *dataset);
+/** From the config, this rank's part, which is loaded already, and its active rows. Not collective. */
+hg_status hg_memory_plan(hg_memory *memory, const hg_config *config, const hg_dataset *dataset,
+                         const hg_active *active);
 
 /** The same for a run on a collection, which is loaded, with batches of that room. Not collective. */
 hg_status hg_memory_plan_batches(hg_memory *memory, const hg_config *config, const hg_batch_source *source,

@@ -171,6 +171,8 @@ static hg_run_summary summarize(hg_run *run, hg_status outcome, double load_seco
                       .halo_bytes_per_epoch = run->halo_bytes,
                       .halo_messages_per_epoch = run->halo_messages,
                       .halo_precision = run->config->model.halo.precision,
+                      .n_layers = t->model.n_layers,
+                      .active_rows = t->model.active_rows,
                       .edge_cut = t->facts.edge_cut,
                       .halo_nodes = t->facts.halo_nodes,
                       .partition_seconds = t->facts.partition_seconds,

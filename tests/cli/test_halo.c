@@ -15,7 +15,8 @@ static void set_up(void)
   write_text(path_in(folder, "c.yaml"), "name: small\n"
                                         "dataset: {path: g.hg}\n"
                                         "model: {hidden: 8, layers: 3, dropout: 0.2}\n"
-                                        "train: {epochs: 12, learning_rate: 0.05, checkpoint_every: 5}\n");
+                                        "train: {epochs: 12, learning_rate: 0.05, checkpoint_every: 5,\n"
+                                        "        active_sets: false}\n");
   run_result r =
       expect_status(folder, 0, 0, "generate csbm --nodes 200 --degree 6 --classes 3 --features 8 --seed 1 -o g.hg");
   run_free(&r);

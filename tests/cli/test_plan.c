@@ -54,7 +54,8 @@ Test(cli_plan, counts_what_runs_send)
   for (int ranks = 2; ranks <= 4; ranks++) {
     for (int p = 0; p < 4; p++) {
       char words[256];
-      snprintf(words, sizeof words, "train c.yaml --quiet --output r%d%d --set halo.precision=%s", ranks, p,
+      snprintf(words, sizeof words,
+               "train c.yaml --quiet --output r%d%d --set halo.precision=%s --set train.active_sets=false", ranks, p,
                precisions[p][0]);
       run_result r = expect_status(folder, ranks, 0, words);
       run_free(&r);

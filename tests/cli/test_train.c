@@ -94,6 +94,34 @@ Test(cli_train, the_summary_has_its_fixed_keys)
   json_decref(s);
 }
 
+static json_t *summary_of(const char *words, const char *file)
+{
+  runs(3, words);
+  return load_json(folder, file);
+}
+
+Test(cli_train, active_sets_send_less_and_change_nothing)
+{
+  run_result r =
+      expect_status(folder, 0, 0, "generate csbm --nodes 200 --degree 6 --classes 3 --features 8 --train 0.1 -o g.hg");
+  run_free(&r);
+  json_t *some = summary_of("train c.yaml --quiet --output some", "some/summary.json");
+  json_t *all = summary_of("train c.yaml --quiet --output all --set train.active_sets=false", "all/summary.json");
+  const json_t *rows = json_object_get(some, "active_rows"), *all_rows = json_object_get(all, "active_rows");
+  cr_expect_eq(json_array_size(rows), 2);
+  cr_expect(fabs(json_real_value(json_array_get(rows, 1)) - 0.1) < 0.01);
+  cr_expect_eq(json_real_value(json_array_get(all_rows, 1)), 1);
+  cr_expect_eq(number_of(some, "train_loss"), number_of(all, "train_loss"));
+  cr_expect_eq(number_of(some, "test_accuracy"), number_of(all, "test_accuracy"));
+  cr_expect_lt(number_of(some, "halo_bytes_per_epoch"), number_of(all, "halo_bytes_per_epoch"));
+  cr_expect_eq(number_of(some, "halo_nodes"), number_of(all, "halo_nodes"));
+  json_decref(some);
+  json_decref(all);
+  r = expect_status(folder, 0, 0, "train c.yaml --output one");
+  cr_expect_not_null(strstr(r.out, "active rows"), "%s", r.out);
+  run_free(&r);
+}
+
 Test(cli_train, three_ranks_follow_one)
 {
   runs(0, "train c.yaml --quiet --output one");

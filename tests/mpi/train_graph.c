@@ -100,6 +100,7 @@ static hg_status fill_nodes(const train_graph *g, hg_nodes *nodes)
   for (hg_off i = 0; i < g->n; i++) {
     bool known = !nodes->labels || nodes->labels[i] >= 0;
     nodes->split[i] = (uint8_t)(known ? HG_SPLIT_TRAIN + draw(g, i, 8, 3) : HG_SPLIT_NONE);
+    if (known && g->train_of) nodes->split[i] = draw(g, i, 8, (uint64_t)g->train_of) ? HG_SPLIT_VAL : HG_SPLIT_TRAIN;
     nodes->original_ids[i] = 1000 + 3 * i;
   }
 done:

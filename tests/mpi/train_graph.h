@@ -11,6 +11,7 @@ typedef struct {
   bool sparse_features, directed;
   int n_dims;        // of random positions, 0: none
   bool nan_position; // of the last node
+  int train_of;      // one of so many labelled nodes trains, the others validate; 0: a third trains
   uint64_t seed;
 } train_graph;
 

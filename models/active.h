@@ -1,0 +1,48 @@
+#pragma once
+#include "models/local_graph.h"
+
+/*
+ * Active sets: what a training pass need not compute. Its loss reads the last layer's rows of training nodes alone;
+ * these read the rows that they aggregate from, one layer below, and so on down. Level k is what the k-th layer from
+ * the last one (k = 0) computes of use: the rows from which a training node is reached in k steps along edges. A layer
+ * on a level aggregates along the edges into its rows and leaves out all others, forward and backward, and halo rows
+ * that no such edge begins at do not cross. What is left out are products with gradients that are exactly zero, so
+ * losses and gradients are the same. Source: ALGORITHMS A.5; message flow graphs of DGL.
+ */
+
+/** Edges into a level's rows, of all edges, from which on a level is not worth arrays of its own. */
+static const double HG_ACTIVE_WORTH = 0.9;
+
+/** One level on one rank. */
+typedef struct {
+  double row_share, edge_share; ///< of all ranks' rows, and of edges that end in them
+  bool pruned;                  ///< worth it: its links are made; all levels before it are as well
+  hg_off edges;                 ///< of this rank
+  hg_links links;               ///< of halo nodes from which such edges come
+  hg_csr a, transposed;         ///< those edges alone; hg_active_build
+  hg_local_graph graph;         ///< the graph with them; borrows the arrays of the whole one
+} hg_active_level;
+
+typedef struct {
+  int n_levels;
+  hg_active_level *levels; ///< [n_levels]
+  uint8_t *steps;          ///< [n_owned] from each node to the next training node; HG_ACTIVE_NEVER: not in n_levels - 1
+} hg_active;
+
+enum { HG_ACTIVE_NEVER = 255, HG_ACTIVE_LEVELS = 128 };
+
+/**
+ * Finds the levels. Collective.
+ * @param rows       [n] owned nodes whose outputs the loss reads; may be none
+ * @param n_levels   0..HG_ACTIVE_LEVELS, the same on all ranks
+ * @param links      of `part`; borrowed, as `part`, during the call
+ */
+hg_status hg_active_create(hg_active *active, hg_world *world, const hg_part *part, const hg_links *links,
+                           const hg_lid *rows, hg_off n, int n_levels);
+void hg_active_free(hg_active *active);
+
+/** Makes the graph of pruned level k from the whole one, which is borrowed. Not collective. */
+hg_status hg_active_build(hg_active *active, int k, const hg_local_graph *whole);
+
+/** Bytes that hg_active_build allocates for level k. */
+size_t hg_active_bytes(const hg_active *active, int k, const hg_part *part);
