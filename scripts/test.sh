@@ -9,6 +9,7 @@
 #         scripts   the scripts say what is wrong
 #         build     gcc and clang, warnings are errors
 #         unit      Criterion, one program a folder        mpi    cases under mpirun        cli    the program on files
+#         hosts     training over TCP on several hosts made of network namespaces; skipped, with the reason, without root
 #         budget    instructions of each kernel, by callgrind, against those stored (scripts/instruction_budget.sh)
 #         float64   unit and MPI tests in double precision
 #         asan      unit and MPI tests (up to ASAN_RANKS, 2) under AddressSanitizer and UBSan
@@ -22,7 +23,7 @@
 . "$(dirname "$0")/common.sh"
 cd "$ROOT"
 
-stages=(deps format style scripts build unit mpi cli budget float64 asan tidy fuzz parity install docs readme)
+stages=(deps format style scripts build unit mpi cli hosts budget float64 asan tidy fuzz parity install docs readme)
 jobs=${JOBS:-$(cores)}
 logs=$ROOT/build/test-logs
 stage_limit=1200 # seconds; a stage that takes longer hangs
@@ -79,6 +80,10 @@ stage_mpi() {
 stage_cli() {
   build release release
   run_ctest release '^cli$'
+}
+stage_hosts() {
+  build release release
+  tests/scripts/test_hosts.sh
 }
 stage_budget() {
   build release release

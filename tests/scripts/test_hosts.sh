@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# Training on 2 and 4 hosts, which tests/support/hosts.sh makes: losses follow the run on one rank, the coordinator is reached by tcp, and
+# when a rank or a host dies the job ends at once. HALOGNN is the program (build/release/halognn).
+. "$(dirname "$0")/../../scripts/common.sh"
+. "$(dirname "$0")/expect.sh"
+cd "$ROOT"
+halognn=${HALOGNN:-$ROOT/build/release/halognn}
+on_hosts=tests/support/hosts.sh
+
+expect 0 'Runs mpirun over several hosts' "$on_hosts" --help
+expect 1 "--hosts two: expected a number from 1 to 99" "$on_hosts" --hosts two true
+expect 1 "--rate needs a value" "$on_hosts" --rate
+expect 1 'nothing to run' "$on_hosts" --hosts 2
+mkdir "$work/bin"
+for tool in bash dirname basename; do ln -s "$(command -v "$tool")" "$work/bin/$tool"; done
+expect 1 'ip is missing' env PATH="$work/bin" "$on_hosts" --check
+if ! "$on_hosts" --check; then
+  say 'SKIPPED: training on several hosts, for the reason above'
+  summary
+  exit
+fi
+export OMP_NUM_THREADS=1
+
+spaces() { ip netns list | sort; }
+before=$(spaces)
+expect 1 "--rate fast: tc does not take it" "$on_hosts" --rate fast -n 2 true
+expect 0 host2 "$on_hosts" --hosts 2 --rate 1gbit -n 4 sh -c 'test "$(hostname)" = host$((OMPI_COMM_WORLD_RANK / 2 + 1)) && hostname'
+expect 7 '' "$on_hosts" --hosts 2 -n 2 sh -c 'exit 7'
+
+# A graph of the size of Cora. No batch norm: it lets one ReLU that rounding switches be seen in every row (3e-4 of the loss after 100 epochs).
+"$halognn" generate csbm -o "$work/graph.hg" --nodes 2708 --degree 4 --classes 7 --features 64 --seed 1 >/dev/null
+cat >"$work/gcn.yaml" <<END
+name: hosts
+seed: 1
+dataset: {path: $work/graph.hg}
+model: {type: gcn, layers: 3, hidden: 16, dropout: 0.5}
+train: {epochs: 100, learning_rate: 0.01, evaluate_every: 10}
+END
+
+same_losses() { # same_losses RUN...: each follows the first, to a relative 1e-4
+  "$PYTHON" - "$@" <<'END'
+import json, sys
+curves = [[json.loads(line)["train_loss"] for line in open(run + "/metrics.jsonl")] for run in sys.argv[1:]]
+for run, curve in zip(sys.argv[2:], curves[1:]):
+    assert len(curve) == len(curves[0]) == 100, f"{run}: {len(curve)} epochs"
+    worst = max(abs(a - b) / abs(a) for a, b in zip(curves[0], curve))
+    assert worst <= 1e-4, f"{run}: a loss differs by {worst:.1e}"
+    print(f"{run}: losses differ by at most {worst:.1e}")
+END
+}
+expect 0 '' "$halognn" train "$work/gcn.yaml" --quiet --output "$work/one"
+for hosts in 2 4; do
+  expect 0 'finished' "$on_hosts" --hosts "$hosts" --rate 1gbit -n "$hosts" "$halognn" train "$work/gcn.yaml" --quiet --output "$work/on_$hosts"
+  expect 0 '"host2"' cat "$work/on_$hosts/environment.json"
+done
+expect 0 'losses differ by at most' same_losses "$work/one" "$work/on_2" "$work/on_4"
+expect 2 'found ipc with ranks on several hosts' "$on_hosts" --hosts 2 -n 2 "$halognn" train "$work/gcn.yaml" --output "$work/ipc" \
+  --set coordinator.transport=ipc
+
+wait_for() { # wait_for SECONDS COMMAND...: until the command succeeds
+  local tenths=$(($1 * 10))
+  shift
+  while ! "$@" >/dev/null 2>&1; do
+    [ $((tenths -= 1)) -gt 0 ] || return 1
+    sleep 0.1
+  done
+}
+ended() { ! kill -0 "$1"; }
+
+# ends_after NAME WHAT: an endless run on two hosts, of which WHAT then takes something away, has ended within 10 s with a message
+ends_after() {
+  local run=$work/$1 job status=0
+  "$on_hosts" --hosts 2 -n 2 sh -c "echo \$\$ >$run.pid\$OMPI_COMM_WORLD_RANK; exec $halognn train $work/gcn.yaml --quiet --output $run \
+    --set train.epochs=1000000 --set train.evaluate_every=1000" >"$run.output" 2>&1 &
+  job=$!
+  wait_for 20 grep -q '"epoch":20,' "$run/metrics.jsonl" || { cat "$run.output" && return 1; }
+  cat "$run/coordinator.json" || true
+  "$2" "$run" "$job"
+  wait_for 10 ended "$job" || { echo 'still there after 10 s' && kill -TERM "$job" && wait "$job"; return 1; }
+  wait "$job" || status=$?
+  printf 'status %s\n' "$status" >>"$run.output"
+  cat "$run.output"
+}
+kill_rank() { kill -KILL "$(cat "$1.pid1")"; }
+kill_daemon() { kill -KILL "$(awk '$1 == "PPid:" { print $2 }' "/proc/$(cat "$1.pid1")/status")"; } # mpirun's on host2
+interrupt() { kill -TERM "$2"; }
+expect 0 'tcp://10.77.0.1:' ends_after rank kill_rank
+expect 0 'exited on signal 9 (Killed)' cat "$work/rank.output"
+expect 0 'status 137' cat "$work/rank.output"
+expect 0 'host2' ends_after host kill_daemon
+expect 0 'signal TERM: taking the hosts down' ends_after interrupted interrupt
+expect 0 '' test "$(spaces)" = "$before"
+summary
