@@ -9,6 +9,7 @@
 #include "comm/world_mpi.h"
 #include "core/base/alloc.h"
 #include "core/base/threads.h"
+#include "core/base/timer.h"
 
 enum { PARALLEL_NUMBERS = 1 << 15 }; // fewer are moved by one thread: waking the others costs as much
 
@@ -27,8 +28,9 @@ struct hg_exchange {
   int n_sends, n_receives;
   message *sends, *receives; // [n_sends], [n_receives] in the order in which they are started
   MPI_Request *requests;     // [n_receives + n_sends] receives first
-  bool under_way;
-  int64_t bytes; // of the messages of one exchange
+  bool under_way, arrived;   // arrived: its last message was seen to be through
+  double began_at;           // when hg_exchange_begin ended
+  int64_t bytes;             // of the messages of one exchange
   hg_traffic total;
 
   // of exchanges that can pack: the same messages once more, in bytes
@@ -412,6 +414,8 @@ void hg_exchange_begin(hg_exchange *exchange)
   if (e->kind == HG_FILL_HALO) poison_halo(e);
 #endif
   e->under_way = true;
+  e->arrived = false;
+  double start = hg_now_s();
   if (e->n_receives > 0) MPI_Startall(e->n_receives, receives);
   for (int k = 0; k < e->n_sends; k++) {
     if (e->packs) {
@@ -423,12 +427,22 @@ void hg_exchange_begin(hg_exchange *exchange)
   }
   if (!e->packs) e->total.bytes_sent += e->bytes;
   e->total.messages_sent += e->n_sends;
+  e->began_at = hg_now_s();
+  e->total.packed_s += e->began_at - start;
+}
+
+static void note_arrival(hg_exchange *e, double now)
+{
+  e->arrived = true;
+  e->total.under_way_s += now - e->began_at;
 }
 
 void hg_exchange_progress(hg_exchange *exchange)
 {
   int done;
+  if (!exchange->under_way || exchange->arrived) return;
   MPI_Testall(exchange->n_receives + exchange->n_sends, requests_of(exchange), &done, MPI_STATUSES_IGNORE);
+  if (done) note_arrival(exchange, hg_now_s());
 }
 
 // Peer after peer, so that each number is summed in the same order in every repetition; the rows of one peer are all
@@ -468,12 +482,28 @@ void hg_exchange_end(hg_exchange *exchange)
 {
   hg_exchange *e = exchange;
   if (!e->under_way) return;
-  MPI_Waitall(e->n_receives + e->n_sends, requests_of(e), MPI_STATUSES_IGNORE);
+  double start = hg_now_s(), end = start;
+  if (!e->arrived) {
+    MPI_Waitall(e->n_receives + e->n_sends, requests_of(e), MPI_STATUSES_IGNORE);
+    end = hg_now_s();
+    e->total.waited_s += end - start;
+    note_arrival(e, end);
+  }
   if (e->kind == HG_ADD_HALO)
     add_arrivals(e);
   else
     fill_halo(e);
+  e->total.packed_s += hg_now_s() - end;
   e->under_way = false;
+}
+
+void hg_traffic_add(hg_traffic *sum, const hg_traffic *more)
+{
+  sum->bytes_sent += more->bytes_sent;
+  sum->messages_sent += more->messages_sent;
+  sum->under_way_s += more->under_way_s;
+  sum->waited_s += more->waited_s;
+  sum->packed_s += more->packed_s;
 }
 
 hg_traffic hg_exchange_traffic(const hg_exchange *exchange) { return exchange->total; }

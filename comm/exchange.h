@@ -34,7 +34,13 @@ void hg_links_free(hg_links *links);
 /** What exchanges of this rank have sent since they were created. */
 typedef struct {
   int64_t bytes_sent, messages_sent;
+  double under_way_s; ///< from the end of a begin until its last message was seen to have arrived and left
+  double waited_s;    ///< the part of it inside hg_exchange_end: nothing was computed meanwhile
+  double packed_s;    ///< packing rows and unpacking or adding those that arrived
 } hg_traffic;
+
+/** sum += more */
+void hg_traffic_add(hg_traffic *sum, const hg_traffic *more);
 
 typedef enum {
   HG_FILL_HALO, ///< halo rows become copies of their owners' rows
@@ -107,7 +113,7 @@ void hg_exchange_free(hg_exchange **exchange);
  * were packed and may be written. ADD: owned rows may be written; what arrives is added to them at the end.
  */
 void hg_exchange_begin(hg_exchange *exchange);
-/** Lets MPI make progress; call it between chunks of work. */
+/** Lets MPI make progress; call it between chunks of work: what is not asked for does not move. */
 void hg_exchange_progress(hg_exchange *exchange);
 /**
  * Waits for what was begun. FILL: the halo rows hold their owners' rows. ADD: owned rows are summed, halo rows

@@ -201,8 +201,7 @@ hg_traffic hg_model_traffic(const hg_model *model)
     for (int k = 0; k < 4; k++) {
       if (!exchanges[k]) continue;
       hg_traffic t = hg_exchange_traffic(exchanges[k]);
-      total.bytes_sent += t.bytes_sent;
-      total.messages_sent += t.messages_sent;
+      hg_traffic_add(&total, &t);
     }
   }
   return total;

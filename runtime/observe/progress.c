@@ -111,6 +111,10 @@ void hg_summary_print(const hg_run_summary *s, const char *folder, FILE *to)
           (double)s->halo_bytes_per_epoch / mib, (long long)s->halo_messages_per_epoch, packed ? " of " : "",
           packed ? hg_pack_format_name(s->halo_precision) : "", (long long)s->edge_cut, (long long)s->halo_nodes);
   print_active(s, to);
+  double overlap = hg_overlap_efficiency(&s->exchange);
+  if (!isnan(overlap))
+    fprintf(to, "%-21s %.4g s an epoch, of which %.4g s waited for (%.0f %% hidden); packing %.4g s\n", "communication",
+            s->exchange.total, s->exchange.exposed, 100 * overlap, s->exchange.packing);
   fprintf(to,
           "%-21s %.4g MiB planned, %.4g used in arrays, %.4g resident at most, %.4g before loading (largest rank)\n",
           "memory", (double)s->planned_bytes / mib, (double)s->used_bytes / mib, (double)s->peak_rss_bytes / mib,

@@ -2,6 +2,16 @@
 #include "core/base/phases.h"
 #include "runtime/observe/scores.h"
 
+/** Seconds of the exchanges of an epoch, each the largest of all ranks. */
+typedef struct {
+  double total;   ///< messages were under way
+  double exposed; ///< of that, a rank waited for them: nothing was computed meanwhile
+  double packing; ///< packing, unpacking and adding rows
+} hg_exchange_seconds;
+
+/** The part of `total` in which something was computed: 1 - exposed / total; NaN when nothing was exchanged. */
+double hg_overlap_efficiency(const hg_exchange_seconds *seconds);
+
 /** What is told of one epoch: a line of metrics.jsonl. Sums and maxima are over ranks. */
 typedef struct {
   int repeat; ///< from 0
@@ -12,7 +22,8 @@ typedef struct {
   hg_scores scores[HG_SPLIT_COUNT];  ///< when evaluated: of the splits train (not of graphs), val and test
   double seconds;                    ///< training, without evaluation and checkpoints; max over ranks
   int64_t halo_bytes, halo_messages; ///< sent, all ranks
-  double phases[HG_PHASE_COUNT];     ///< seconds, max over ranks
+  hg_exchange_seconds exchange;
+  double phases[HG_PHASE_COUNT]; ///< seconds, max over ranks
 } hg_epoch_record;
 
 /** What is told of one finished repeat. */
@@ -36,6 +47,7 @@ typedef struct {
   int n_layers;
   const double *active_rows; ///< [n_layers] share of rows that a layer aggregates for in training; borrowed
   int64_t halo_bytes_per_epoch, halo_messages_per_epoch;
+  hg_exchange_seconds exchange; ///< mean of an epoch of this process
   int64_t edge_cut, halo_nodes;
   double partition_seconds, reorder_seconds, load_seconds, total_seconds, coordinator_seconds_per_epoch;
   int64_t peak_rss_bytes, planned_bytes, used_bytes; ///< max over ranks

@@ -43,6 +43,19 @@ static json_t *phases_json(const double *seconds)
   return object;
 }
 
+double hg_overlap_efficiency(const hg_exchange_seconds *seconds)
+{
+  return seconds->total > 0 ? 1 - seconds->exposed / seconds->total : NAN;
+}
+
+static void set_exchange(json_t *object, const hg_exchange_seconds *seconds)
+{
+  json_object_set_new(object, "communication_seconds", real(seconds->total));
+  json_object_set_new(object, "exposed_seconds", real(seconds->exposed));
+  json_object_set_new(object, "packing_seconds", real(seconds->packing));
+  json_object_set_new(object, "overlap_efficiency", real(hg_overlap_efficiency(seconds)));
+}
+
 static json_t *epoch_json(const hg_epoch_record *r)
 {
   json_t *line = json_object();
@@ -60,6 +73,7 @@ static json_t *epoch_json(const hg_epoch_record *r)
   json_object_set_new(line, "seconds", real(r->seconds));
   json_object_set_new(line, "halo_bytes", json_integer(r->halo_bytes));
   json_object_set_new(line, "halo_messages", json_integer(r->halo_messages));
+  set_exchange(line, &r->exchange);
   json_object_set_new(line, "phases", phases_json(r->phases));
   return line;
 }
@@ -145,6 +159,7 @@ static json_t *summary_json(const hg_run_summary *s)
   json_object_set_new(object, "halo_precision", json_string(hg_pack_format_name(s->halo_precision)));
   json_object_set_new(object, "active_rows", reals_json(s->active_rows, s->n_layers));
   json_object_set_new(object, "halo_messages_per_epoch", json_integer(s->halo_messages_per_epoch));
+  set_exchange(object, &s->exchange);
   json_object_set_new(object, "edge_cut", json_integer(s->edge_cut));
   json_object_set_new(object, "halo_nodes", json_integer(s->halo_nodes));
   json_object_set_new(object, "partition_seconds", real(s->partition_seconds));

@@ -135,11 +135,17 @@ static void measure_epoch(hg_run *run, const hg_phases *phases, hg_traffic befor
   hg_traffic now = hg_model_traffic(&run->trainer.model);
   int64_t traffic[] = {now.bytes_sent - before.bytes_sent, now.messages_sent - before.messages_sent};
   hg_sum_int64(run->world, traffic, 2);
-  double maxima[HG_PHASE_COUNT + 1] = {record->seconds};
-  memcpy(maxima + 1, phases->seconds, sizeof phases->seconds);
-  hg_max_doubles(run->world, maxima, HG_PHASE_COUNT + 1);
+  enum { OTHERS = 4 };
+  double maxima[OTHERS + HG_PHASE_COUNT] = {record->seconds, now.under_way_s - before.under_way_s,
+                                            now.waited_s - before.waited_s, now.packed_s - before.packed_s};
+  memcpy(maxima + OTHERS, phases->seconds, sizeof phases->seconds);
+  hg_max_doubles(run->world, maxima, OTHERS + HG_PHASE_COUNT);
   record->seconds = maxima[0];
-  memcpy(record->phases, maxima + 1, sizeof record->phases);
+  record->exchange = (hg_exchange_seconds){.total = maxima[1], .exposed = maxima[2], .packing = maxima[3]};
+  memcpy(record->phases, maxima + OTHERS, sizeof record->phases);
+  run->exchange.total += maxima[1];
+  run->exchange.exposed += maxima[2];
+  run->exchange.packing += maxima[3];
   for (int k = 0; k < HG_PHASE_COUNT; k++) run->phases[k] += record->phases[k];
   run->halo_bytes = record->halo_bytes = traffic[0];
   run->halo_messages = record->halo_messages = traffic[1];

@@ -147,6 +147,13 @@ static double median_epoch(hg_run *run)
   return n % 2 ? times[n / 2] : (times[n / 2 - 1] + times[n / 2]) / 2;
 }
 
+static hg_exchange_seconds mean_exchange(const hg_run *run)
+{
+  double n = run->n_epochs > 0 ? (double)run->n_epochs : 1;
+  return (hg_exchange_seconds){
+      .total = run->exchange.total / n, .exposed = run->exchange.exposed / n, .packing = run->exchange.packing / n};
+}
+
 // collective: memory, the coordinator's cost and the late phases are maxima over ranks
 static const char *precision_name(const hg_config *config)
 {
@@ -173,6 +180,7 @@ static hg_run_summary summarize(hg_run *run, hg_status outcome, double load_seco
                       .halo_precision = run->config->model.halo.precision,
                       .n_layers = t->model.n_layers,
                       .active_rows = t->model.active_rows,
+                      .exchange = mean_exchange(run),
                       .edge_cut = t->facts.edge_cut,
                       .halo_nodes = t->facts.halo_nodes,
                       .partition_seconds = t->facts.partition_seconds,

@@ -89,6 +89,9 @@ Test(cli_train, the_summary_has_its_fixed_keys)
   cr_expect_eq(number_of(s, "epochs"), 15);
   cr_expect_gt(number_of(s, "halo_bytes_per_epoch"), 0);
   cr_expect_gt(number_of(s, "halo_nodes"), 0);
+  cr_expect_gt(number_of(s, "communication_seconds"), 0);
+  cr_expect_geq(number_of(s, "overlap_efficiency"), 0);
+  cr_expect_leq(number_of(s, "exposed_seconds"), number_of(s, "communication_seconds"));
   cr_expect_gt(number_of(json_object_get(s, "phases"), "evaluate"), 0);
   cr_expect_gt(number_of(json_object_get(s, "phases"), "checkpoint"), 0);
   json_decref(s);

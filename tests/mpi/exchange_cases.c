@@ -288,15 +288,22 @@ static void traffic_of(hg_world *world, fixture *f)
     check_ok(hg_exchange_create(&fill, world, links, HG_FILL_HALO, &x, 0));
     check_ok(hg_exchange_create(&add, world, links, HG_ADD_HALO, &x, 0));
     check(hg_exchange_traffic(fill).bytes_sent == 0, "bytes before anything was sent");
+    hg_exchange_progress(fill); // nothing is under way
+    check(hg_exchange_traffic(fill).under_way_s <= 0, "seconds before anything was sent");
     for (int k = 0; k < 3; k++) {
       hg_exchange_begin(fill);
       hg_exchange_end(fill);
       hg_exchange_begin(add);
+      hg_exchange_progress(add);
       hg_exchange_end(add);
     }
     hg_traffic filled = hg_exchange_traffic(fill), added = hg_exchange_traffic(add);
     check(filled.bytes_sent == 3 * row * links->send_offsets[links->n_peers_send], "%" PRId64 " bytes",
           filled.bytes_sent);
+    check(filled.waited_s > 0 && filled.waited_s <= filled.under_way_s && filled.packed_s > 0, "%g of %g s, %g s",
+          filled.waited_s, filled.under_way_s, filled.packed_s);
+    check(added.under_way_s > 0 && added.waited_s <= added.under_way_s && added.packed_s > 0, "%g of %g s, %g s",
+          added.waited_s, added.under_way_s, added.packed_s);
     check(filled.messages_sent == 3 * messages * links->n_peers_send, "%" PRId64 " messages", filled.messages_sent);
     check(added.bytes_sent == 3 * row * f->part.n_halo, "%" PRId64 " bytes added", added.bytes_sent);
     check(added.messages_sent == 3 * messages * links->n_peers_recv, "%" PRId64 " messages added", added.messages_sent);

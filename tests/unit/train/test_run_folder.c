@@ -45,7 +45,8 @@ static hg_epoch_record record(int repeat, int epoch)
                        .train_loss = 1.23456789123,
                        .seconds = 0.5,
                        .halo_bytes = (int64_t)1 << 40,
-                       .halo_messages = 4};
+                       .halo_messages = 4,
+                       .exchange = {.total = 0.25, .exposed = 0.0625, .packing = 0.5}};
   for (int s = 0; s < HG_SPLIT_COUNT; s++) r.scores[s] = hg_scores_none();
   return r;
 }
@@ -107,6 +108,10 @@ Test(run_folder, an_epoch_is_a_line_of_json)
   cr_expect_eq(number(first, "epoch"), 1);
   cr_expect_eq(number(first, "seconds"), 0.5);
   cr_expect_eq(json_integer_value(json_object_get(first, "halo_bytes")), (json_int_t)1 << 40);
+  cr_expect_eq(number(first, "communication_seconds"), 0.25);
+  cr_expect_eq(number(first, "exposed_seconds"), 0.0625);
+  cr_expect_eq(number(first, "packing_seconds"), 0.5);
+  cr_expect_eq(number(first, "overlap_efficiency"), 0.75);
   cr_expect_null(json_object_get(first, "val_loss"), "not evaluated");
   cr_assert_not_null(fgets(line, sizeof line, file));
   json_t *second = json_loads(line, 0, NULL);
@@ -229,6 +234,8 @@ static json_t *write_summary(hg_metric metric, hg_scores val, hg_scores test)
   cr_expect_eq(number(found, "train_loss"), 0.25);
   cr_expect_eq(json_integer_value(json_object_get(found, "peak_rss_bytes")), (json_int_t)5 << 32);
   cr_expect_eq(json_integer_value(json_object_get(found, "start_rss_bytes")), 7);
+  cr_expect_eq(number(found, "exposed_seconds"), 0);
+  cr_expect(json_is_null(json_object_get(found, "overlap_efficiency")), "nothing was exchanged");
   cr_expect_eq(json_object_size(json_object_get(found, "phases")), HG_PHASE_COUNT);
   cr_expect_eq(json_array_size(json_object_get(found, "repeat_results")), 2);
   return found;
