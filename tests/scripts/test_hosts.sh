@@ -57,6 +57,8 @@ expect 0 'losses differ by at most' same_losses "$work/one" "$work/on_2" "$work/
 expect 2 'found ipc with ranks on several hosts' "$on_hosts" --hosts 2 -n 2 "$halognn" train "$work/gcn.yaml" --output "$work/ipc" \
   --set coordinator.transport=ipc
 
+expect 0 '| 100mbit | 2 |' env HALOGNN="$halognn" scripts/bench_network.sh --hosts 2 --rates 100mbit --repeat 1 --epochs 5 "$work/gcn.yaml"
+
 wait_for() { # wait_for SECONDS COMMAND...: until the command succeeds
   local tenths=$(($1 * 10))
   shift

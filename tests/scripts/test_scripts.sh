@@ -61,4 +61,8 @@ expect 1 'sudo does not let this user in' env PATH="$tools" scripts/install_deps
 expect 1 "no graph 'x'; there are: arxiv_like" scripts/bench_all.sh x
 expect 1 "--repeat needs a value" scripts/bench_all.sh --repeat
 expect 0 "Whole epochs beside" scripts/bench_all.sh --help
+expect 1 'usage: bench_network.sh' scripts/bench_network.sh
+expect 1 "no-such.yaml: no such file" scripts/bench_network.sh no-such.yaml
+expect 1 "unknown option '--fast'" scripts/bench_network.sh --fast
+expect 1 "--epochs 2: expected at least 3" scripts/bench_network.sh --epochs 2 configs/cora_gcn.yaml
 summary
