@@ -6,8 +6,9 @@
 #   scripts/bench_network.sh configs/arxiv_like_gcn.yaml
 #   scripts/bench_network.sh --rates 100mbit configs/arxiv_like_gcn.yaml --set halo.precision=int8
 #
-# One rank of one thread a host. The settings are run in turn, --repeat times; each column is the median of the epochs of all of them but each run's
-# first two. exposed: a rank waited for halo rows; sums: it waited for sums of weight gradients; both are the largest of all ranks.
+# One rank of one thread a host. The settings are run in turn, --repeat times; each column is the median of the epochs of all of them but
+# each run's first two. exposed: a rank waited for halo rows; sums: it waited for sums of weight gradients; both are the largest of all ranks.
+# Other programs of the machine lengthen what is computed, and so hide more: therefore the fastest epoch is shown beside the medians.
 # The rate "none" leaves links as fast as memory. HALOGNN is the program (build/release/halognn). Needs root (tests/support/hosts.sh --check).
 . "$(dirname "$0")/common.sh"
 
@@ -57,8 +58,8 @@ done
 "$PYTHON" - "$work" "$hosts" "$rates" "$repeat" <<'END'
 import json, statistics, sys
 work, hosts, rates, repeat = sys.argv[1:]
-print("| rate | hosts | epoch, s (least) | under way, s | exposed, s | exposed / epoch | hidden | packing, s | sums, s | MB an epoch |")
-print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+print("| rate | hosts | epoch, s | under way, s | exposed, s | exposed / epoch | packing, s | sums, s | MB an epoch | fastest epoch, s | of it exposed |")
+print("|" + " --- |" * 11)
 for rate in rates.split():
     for n in hosts.split():
         lines = []
@@ -67,8 +68,10 @@ for rate in rates.split():
         def median(of):
             return statistics.median(map(of, lines))
         share = median(lambda e: e["exposed_seconds"] / e["seconds"])
-        print(f"| {rate} | {n} | {median(lambda e: e['seconds']):.2f} ({min(e['seconds'] for e in lines):.2f})"
+        fastest = min(lines, key=lambda e: e["seconds"])
+        print(f"| {rate} | {n} | {median(lambda e: e['seconds']):.2f}"
               f" | {median(lambda e: e['communication_seconds']):.2f} | {median(lambda e: e['exposed_seconds']):.2f} | {100 * share:.0f} %"
-              f" | {100 * median(lambda e: e['overlap_efficiency'] or 0):.0f} % | {median(lambda e: e['packing_seconds']):.2f}"
-              f" | {median(lambda e: e['phases']['gradient_sum']):.2f} | {lines[-1]['halo_bytes'] / 1e6:.1f} |")
+              f" | {median(lambda e: e['packing_seconds']):.2f} | {median(lambda e: e['phases']['gradient_sum']):.2f}"
+              f" | {lines[-1]['halo_bytes'] / 1e6:.1f} | {fastest['seconds']:.2f}"
+              f" | {100 * fastest['exposed_seconds'] / fastest['seconds']:.0f} % |")
 END

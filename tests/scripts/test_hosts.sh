@@ -21,8 +21,11 @@ if ! "$on_hosts" --check; then
 fi
 export OMP_NUM_THREADS=1
 
-spaces() { ip netns list | sort; }
-before=$(spaces)
+# abandoned: namespaces whose script is gone
+abandoned() {
+  local id
+  for id in $(ip netns list | sed -nE 's/^halo([0-9]+)-.*/\1/p' | sort -u); do [ -d "/proc/$id" ] || printf 'halo%s\n' "$id"; done
+}
 expect 1 "--rate fast: tc does not take it" "$on_hosts" --rate fast -n 2 true
 expect 0 host2 "$on_hosts" --hosts 2 --rate 1gbit -n 4 sh -c 'test "$(hostname)" = host$((OMPI_COMM_WORLD_RANK / 2 + 1)) && hostname'
 expect 7 '' "$on_hosts" --hosts 2 -n 2 sh -c 'exit 7'
@@ -85,11 +88,16 @@ ends_after() {
 }
 kill_rank() { kill -KILL "$(cat "$1.pid1")"; }
 kill_daemon() { kill -KILL "$(awk '$1 == "PPid:" { print $2 }' "/proc/$(cat "$1.pid1")/status")"; } # mpirun's on host2
+kill_script() { kill -KILL "$2"; }
 interrupt() { kill -TERM "$2"; }
 expect 0 'tcp://10.77.0.1:' ends_after rank kill_rank
 expect 0 'exited on signal 9 (Killed)' cat "$work/rank.output"
 expect 0 'status 137' cat "$work/rank.output"
 expect 0 'host2' ends_after host kill_daemon
 expect 0 'signal TERM: taking the hosts down' ends_after interrupted interrupt
-expect 0 '' test "$(spaces)" = "$before"
+expect 0 '' test -z "$(abandoned)"
+expect 0 'status 137' ends_after script kill_script
+expect 0 '' test -n "$(abandoned)"
+expect 0 '' "$on_hosts" --hosts 2 -n 1 true # the next one finds what it left
+expect 0 '' test -z "$(abandoned)"
 summary
