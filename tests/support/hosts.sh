@@ -37,7 +37,7 @@ hosts_possible() {
   return "$status"
 }
 
-# remove NAME: ends what runs in the namespaces of NAME, and removes them; their links go with them
+# remove NAME: ends what runs in the namespaces of NAME, and removes them and its files; their links go with them
 remove() {
   local space pids
   for space in $(ip netns list | awk -v name="$1-" 'index($1, name) == 1 { print $1 }'); do
@@ -45,6 +45,7 @@ remove() {
     [ "${#pids[@]}" -eq 0 ] || kill -KILL "${pids[@]}" 2>/dev/null || true
     ip netns del "$space" || true
   done
+  rm -rf "/tmp/halognn-$1-"*
 }
 
 # remove_stale: what a killed run of this script has left behind
@@ -104,7 +105,6 @@ clean_up() {
   trap - EXIT
   [ -n "$work" ] || return 0
   remove "$name"
-  rm -rf "$work"
 }
 
 # ranks_of MPIRUN_ARGUMENTS...: what follows -n
@@ -157,7 +157,7 @@ case "$hosts" in [1-9] | [1-9][0-9]) ;; *) die "--hosts $hosts: expected a numbe
 [ "$#" -gt 0 ] || die 'nothing to run; usage: hosts.sh [--hosts 2] [--rate RATE] [--delay TIME] MPIRUN_ARGUMENTS...'
 hosts_possible || exit 1
 remove_stale
-work=$(mktemp -d /tmp/halognn-hosts-XXXXXX)
+work=$(mktemp -d "/tmp/halognn-$name-XXXXXX")
 mpirun=''
 trap clean_up EXIT
 for signal in INT TERM HUP; do
