@@ -24,9 +24,13 @@ static void add_gemm(counter *c, double in, double out)
   add(c, 2 * c->n * in * out, real * (c->n * (in + out) + in * out));
 }
 
-static void add_spmm(counter *c, double width)
+// along the edges that training passes need: this rank's share of them stands for all ranks'
+static void add_spmm(counter *c, const hg_layer *l, double width)
 {
-  add(c, 2 * c->edges * width, 2 * real * c->n * width + sizeof(hg_lid) * c->edges + sizeof(hg_off) * c->n);
+  const hg_csr *all = l->graph->forward.a, *needed = hg_layer_training_reach(l)->graph->forward.a;
+  double share = hg_csr_entries(all) ? (double)hg_csr_entries(needed) / (double)hg_csr_entries(all) : 1;
+  double edges = share * c->edges;
+  add(c, 2 * edges * width, 2 * real * c->n * width + sizeof(hg_lid) * edges + sizeof(hg_off) * c->n);
 }
 
 // x W and its weight gradient, with the input's gradient but in the first layer
@@ -48,8 +52,8 @@ static void add_aggregation(counter *c, const hg_layer *l)
 {
   if (l->type->local || l->cached) return;
   double width = l->aggregate_first ? l->f_in : l->f_out;
-  add_spmm(c, width);
-  if (l->index || !l->aggregate_first) add_spmm(c, width);
+  add_spmm(c, l, width);
+  if (l->index || !l->aggregate_first) add_spmm(c, l, width);
 }
 
 // gates, masks and sums of core/tensor/geo.h, forward and backward
