@@ -25,6 +25,30 @@ static part_counts count_part(const hg_graph *graph, hg_gid first, hg_gid end)
   return c;
 }
 
+// Nodes are numbered part by part.
+static hg_status count_rows(const hg_graph *graph, const hg_parts_index *index, hg_quality *q)
+{
+  hg_status rc = HG_OK;
+  hg_halo_rows rows = {0};
+  int32_t *part_of = NULL;
+  HG_TRY(HG_ALLOC(part_of, graph->nodes.n, "parts of the nodes"));
+  for (int p = 0; p < index->n_parts; p++)
+    for (hg_gid i = index->offsets[p]; i < index->offsets[p + 1]; i++) part_of[i] = p;
+  HG_TRY(hg_halo_rows_count(&rows, graph, index->n_parts, part_of));
+  for (int mode = 0; mode < HG_SEND_MODES; mode++) {
+    q->rows[mode] = rows.total[mode];
+    q->rows_max[mode] = rows.largest[mode];
+  }
+  q->messages = rows.pairs;
+  q->messages_max = rows.most_messages;
+  q->cover_seconds = rows.seconds;
+  q->rows_known = true;
+done:
+  hg_halo_rows_free(&rows);
+  hg_free(&part_of);
+  return rc;
+}
+
 hg_status hg_quality_measure(const hg_graph *graph, const hg_parts_index *index, hg_quality *quality)
 {
   int k = index->n_parts;
@@ -51,7 +75,37 @@ hg_status hg_quality_measure(const hg_graph *graph, const hg_parts_index *index,
   q.edge_imbalance = ratio(edges_max, edges, k);
   q.label_imbalance = ratio(labels_max, labels, k);
   *quality = q;
-  return HG_OK;
+  return count_rows(graph, index, quality);
+}
+
+// The row counts of one mode in a JSON object: keys of the sum and of the largest part. The sum of sources is "volume".
+static const char *const row_keys[HG_SEND_MODES][2] = {
+    {NULL, "source_rows_max"}, {"partial_rows", "partial_rows_max"}, {"cover_rows", "cover_rows_max"}};
+
+static void put_rows(json_t *object, const hg_quality *q)
+{
+  if (!q->rows_known) return;
+  for (int mode = 0; mode < HG_SEND_MODES; mode++) {
+    if (row_keys[mode][0]) json_object_set_new(object, row_keys[mode][0], json_integer(q->rows[mode]));
+    json_object_set_new(object, row_keys[mode][1], json_integer(q->rows_max[mode]));
+  }
+  json_object_set_new(object, "messages", json_integer(q->messages));
+  json_object_set_new(object, "messages_max", json_integer(q->messages_max));
+  json_object_set_new(object, "cover_seconds", json_real(q->cover_seconds));
+}
+
+static void get_rows(const json_t *object, hg_quality *q)
+{
+  q->rows_known = json_is_integer(json_object_get(object, "cover_rows"));
+  if (!q->rows_known) return;
+  for (int mode = 0; mode < HG_SEND_MODES; mode++) {
+    const char *key = row_keys[mode][0] ? row_keys[mode][0] : "volume";
+    q->rows[mode] = json_integer_value(json_object_get(object, key));
+    q->rows_max[mode] = json_integer_value(json_object_get(object, row_keys[mode][1]));
+  }
+  q->messages = json_integer_value(json_object_get(object, "messages"));
+  q->messages_max = json_integer_value(json_object_get(object, "messages_max"));
+  q->cover_seconds = json_real_value(json_object_get(object, "cover_seconds"));
 }
 
 hg_status hg_quality_json(const hg_quality *q, char **json)
@@ -64,6 +118,7 @@ hg_status hg_quality_json(const hg_quality *q, char **json)
       "edge_imbalance", q->edge_imbalance, "label_imbalance", q->label_imbalance, "seconds", q->seconds, "peak_bytes",
       (json_int_t)q->peak_bytes, "order", q->order, "reorder_seconds", q->reorder_seconds, "fetches_before",
       (json_int_t)q->fetches_before, "fetches_after", (json_int_t)q->fetches_after);
+  if (object) put_rows(object, q);
   char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
   json_decref(object);
   if (!text) return hg_fail(HG_ERR_INTERNAL, "the figures of the partition are not finite");
@@ -88,6 +143,7 @@ hg_status hg_quality_parse(const char *json, hg_quality *quality)
       &q.edge_imbalance, "label_imbalance", &q.label_imbalance, "seconds", &q.seconds, "peak_bytes", &peak, "order",
       &order, "reorder_seconds", &q.reorder_seconds, "fetches_before", &before, "fetches_after", &after);
   snprintf(q.order, sizeof q.order, "%s", failed ? "" : order);
+  if (!failed) get_rows(object, &q);
   json_decref(object);
   if (failed) return hg_fail(HG_ERR_INPUT, "figures of the partition: %s", error.text);
   q.edge_cut = cut;

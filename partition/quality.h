@@ -1,5 +1,6 @@
 #pragma once
 #include "core/graph/store.h"
+#include "partition/halo_rows.h"
 #include "partition/partitioner.h"
 
 /** Figures of a partition, counted by us. `volume` = halo nodes of all parts: each is received once an exchange. */
@@ -15,17 +16,25 @@ typedef struct {
   char order[16];                       ///< of the nodes in a part: a name of hg_orders, by the caller as what follows
   double reorder_seconds;               ///< not in `seconds`
   hg_off fetches_before, fetches_after; ///< hg_reordered
+  hg_off rows[HG_SEND_MODES];           ///< sent in one exchange by all parts (hg_halo_rows); of sources: `volume`
+  hg_off rows_max[HG_SEND_MODES];       ///< by the part that sends most
+  hg_off messages, messages_max;        ///< of an exchange, and of the part that sends most of them
+  double cover_seconds;                 ///< taken to count rows, covers and all; not in `seconds`
+  bool rows_known;                      ///< false when parsed from a file written before they were counted
 } hg_quality;
 
-/** Counts them from the permuted graph and its index; label_imbalance of the training nodes, as hg_balance_weight. */
+/**
+ * Counts them from the permuted graph and its index; label_imbalance of the training nodes, as hg_balance_weight. Rows
+ * over threads; memory as hg_halo_rows_count and 4 bytes a node.
+ */
 hg_status hg_quality_measure(const hg_graph *graph, const hg_parts_index *index, hg_quality *quality);
 
 /** As a JSON object, for hg_parts_index.quality_json; hg_alloc, the caller frees. */
 hg_status hg_quality_json(const hg_quality *quality, char **json);
 
 /**
- * Reads what hg_quality_json wrote; what is said of the order may be missing. HG_ERR_INPUT for a text that is no such
- * object, naming the key.
+ * Reads what hg_quality_json wrote; what is said of the order and of rows may be missing. HG_ERR_INPUT for a text that
+ * is no such object, naming the key.
  */
 hg_status hg_quality_parse(const char *json, hg_quality *quality);
 

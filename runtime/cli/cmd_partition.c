@@ -170,6 +170,17 @@ done:
 
 static double percent(double part, double whole) { return whole > 0 ? 100 * part / whole : 0; }
 
+static void print_rows(const hg_quality *q)
+{
+  static const char *const names[HG_SEND_MODES] = {"of sources", "of partial sums", "of least covers"};
+  if (!q->rows_known) return;
+  for (int mode = 0; mode < HG_SEND_MODES; mode++)
+    printf("    %-20s %" PRId64 " rows, %.1f %%; %" PRId64 " by the part that sends most\n", names[mode], q->rows[mode],
+           percent((double)q->rows[mode], (double)q->volume), q->rows_max[mode]);
+  printf("    messages             %" PRId64 ", most of a part %" PRId64 "; covers took %.3f s\n", q->messages,
+         q->messages_max, q->cover_seconds);
+}
+
 static void print_figures(const arguments *a, const hg_store_header *header, const hg_quality *q)
 {
   double n = (double)header->n_nodes, m = (double)header->n_edges, k = q->n_parts;
@@ -177,6 +188,7 @@ static void print_figures(const arguments *a, const hg_store_header *header, con
          q->n_parts == 1 ? "" : "s", header->n_nodes, header->n_edges, a->partition.method);
   printf("  edge cut               %" PRId64 " edges, %.1f %%\n", q->edge_cut, percent((double)q->edge_cut, m));
   printf("  communication volume   %" PRId64 " rows an exchange\n", q->volume);
+  print_rows(q);
   printf("  halo nodes a part      %" PRId64 " least, %.1f mean, %" PRId64 " most\n", q->halo_min,
          (double)q->volume / k, q->halo_max);
   printf("  interior nodes         %.1f %% of %.0f\n", 100 * q->interior_fraction, n);

@@ -39,6 +39,8 @@ Test(cli_partition, prints_the_figures_and_writes_the_parts)
     expect_contains(&r, "p.hg: 4 parts of 100 nodes and 360 edges");
     expect_contains(&r, "edge cut");
     expect_contains(&r, "communication volume");
+    expect_contains(&r, "of least covers");
+    expect_contains(&r, "; covers took ");
     expect_contains(&r, "halo nodes a part");
     expect_contains(&r, "interior nodes");
     expect_contains(&r, "largest / mean part");

@@ -26,6 +26,21 @@ static hg_quality measure(const hg_graph *graph, int k, const int32_t *part_of)
   return quality;
 }
 
+// the numbering of the parts file changes no count
+static void expect_rows(const hg_quality *q, const hg_graph *graph, int k, const int32_t *part_of)
+{
+  hg_halo_rows rows;
+  cr_assert_eq(hg_halo_rows_count(&rows, graph, k, part_of), HG_OK, "%s", hg_error_text());
+  cr_expect(q->rows_known);
+  cr_expect_eq(q->rows[HG_SEND_SOURCES], q->volume);
+  for (int mode = 0; mode < HG_SEND_MODES; mode++) {
+    cr_expect_eq(q->rows[mode], rows.total[mode]);
+    cr_expect_eq(q->rows_max[mode], rows.largest[mode]);
+  }
+  cr_expect(q->messages == rows.pairs && q->messages_max == rows.most_messages);
+  hg_halo_rows_free(&rows);
+}
+
 Test(quality, equals_counting_over_all_pairs_of_nodes)
 {
   const int counts[] = {1, 2, 3, 7, 40};
@@ -45,6 +60,7 @@ Test(quality, equals_counting_over_all_pairs_of_nodes)
       cr_expect_eq(q.edge_cut, naive_cut(&graph, part_of), "%s, seed %" PRIu64, name, seed);
       cr_expect_eq(q.volume, naive_volume(&graph, k, part_of), "%s, seed %" PRIu64, name, seed);
       cr_expect(q.halo_min * k <= q.volume && q.volume <= q.halo_max * k, "%s, seed %" PRIu64, name, seed);
+      expect_rows(&q, &graph, k, part_of);
       hg_graph_free(&graph);
     }
 }
@@ -87,7 +103,9 @@ Test(quality, of_one_part_and_of_no_edges)
 
 Test(quality, comes_back_from_its_json)
 {
-  hg_quality q = {4, (hg_off)1 << 40, 17, 9, 1, 0.25, 1.01, 1.5, 0, 3.25, (size_t)5 << 30, "rcm", 0.5, 9, 8}, back;
+  hg_quality q = {4, (hg_off)1 << 40, 17,        9,  1, 0.25,  1.01, 1.5, 0, 3.25, (size_t)5 << 30, "rcm", 0.5, 9,
+                  8, {17, 19, 11},    {7, 8, 5}, 12, 3, 0.125, true},
+             back;
   char *json;
   cr_assert_eq(hg_quality_json(&q, &json), HG_OK, "%s", hg_error_text());
   cr_expect_not_null(strstr(json, "\"edge_cut\":1099511627776"), "%s", json);
@@ -96,6 +114,20 @@ Test(quality, comes_back_from_its_json)
             back.halo_min == 1 && back.peak_bytes == q.peak_bytes);
   cr_expect(back.interior_fraction == q.interior_fraction && back.node_imbalance == q.node_imbalance &&
             back.edge_imbalance == q.edge_imbalance && back.label_imbalance == 0 && back.seconds == q.seconds);
+  cr_expect(back.rows_known && back.messages == 12 && back.messages_max == 3 && back.cover_seconds == 0.125);
+  cr_expect_arr_eq(back.rows, q.rows, sizeof q.rows);
+  cr_expect_arr_eq(back.rows_max, q.rows_max, sizeof q.rows_max);
+  hg_free(&json);
+}
+
+Test(quality, of_a_file_without_rows_says_so)
+{
+  hg_quality q = {.n_parts = 2, .volume = 17}, back;
+  char *json;
+  cr_assert_eq(hg_quality_json(&q, &json), HG_OK, "%s", hg_error_text());
+  cr_expect_null(strstr(json, "cover_rows"), "%s", json);
+  cr_assert_eq(hg_quality_parse(json, &back), HG_OK, "%s", hg_error_text());
+  cr_expect(back.volume == 17 && !back.rows_known);
   hg_free(&json);
 }
 
