@@ -91,11 +91,14 @@ done:
 
 void hg_model_free(hg_model *model)
 {
-  for (int l = 0; l < model->n_layers; l++) hg_layer_free(&model->layers[l]);
+  for (int l = 0; l < model->n_layers; l++)
+    hg_layer_free(&model->layers[l]); // their exchanges are on the samples' links
   for (int s = 0; model->pools && s < model->n_stages - 1; s++) hg_matrix_free(&model->pools[s].rows);
   hg_free(&model->pools);
   hg_free(&model->layers);
   hg_free(&model->active_rows);
+  for (int l = 0; model->sampled && l < model->n_layers; l++) hg_sampled_free(&model->sampled[l]);
+  hg_free(&model->sampled);
   hg_free(&model->parameters);
   hg_free(&model->gradients);
   hg_free(&model->state);
@@ -110,16 +113,36 @@ void hg_model_free(hg_model *model)
   model->n_layers = 0;
 }
 
+// the edges that a training pass of a layer goes along, without what cannot reach the loss
+static hg_status prune(hg_model *model, hg_active *active, hg_layer *layer, const hg_local_graph **graph)
+{
+  int k = model->n_layers - 1 - layer->index;
+  if (k >= active->n_levels || !active->levels[k].pruned) return HG_OK;
+  hg_status rc = hg_active_build(active, k, layer->whole.graph);
+  *graph = &active->levels[k].graph;
+  model->active_rows[layer->index] = active->levels[k].row_share;
+  return rc;
+}
+
+static hg_status sample(hg_model *model, const hg_layer *layer, const hg_local_graph **graph)
+{
+  hg_sampled *sampled = &model->sampled[layer->index];
+  if (model->options.halo.sample >= 1 || hg_model_exchanged(model, layer->index) == 0) return HG_OK;
+  hg_status rc = hg_sampled_create(sampled, *graph, model->options.halo.sample);
+  *graph = &sampled->graph;
+  return rc;
+}
+
 hg_status hg_model_activate(hg_model *model, hg_active *active)
 {
   hg_world *world = model->stages[0].graph.world;
   hg_status rc = HG_OK;
-  for (int k = 0; k < active->n_levels && active->levels[k].pruned; k++) {
-    hg_layer *layer = &model->layers[model->n_layers - 1 - k];
+  for (hg_layer *layer = model->layers + model->n_layers - 1; layer >= model->layers; layer--) {
+    const hg_local_graph *graph = layer->whole.graph;
     if (!hg_model_aggregates(layer)) continue;
-    HG_TRY_ALL(world, "keeping active edges", hg_active_build(active, k, layer->whole.graph));
-    HG_TRY(hg_layer_activate(layer, &active->levels[k].graph));
-    model->active_rows[layer->index] = active->levels[k].row_share;
+    HG_TRY_ALL(world, "keeping active edges", prune(model, active, layer, &graph));
+    HG_TRY_ALL(world, "drawing halo rows", sample(model, layer, &graph));
+    if (graph != layer->whole.graph) HG_TRY(hg_layer_activate(layer, graph));
   }
 done:
   return rc;
@@ -160,6 +183,8 @@ hg_matrix hg_model_forward(hg_model *model, const hg_pass *pass)
   for (hg_layer *l = model->layers; l < model->layers + model->n_layers; l++) {
     if (is_pooled(l)) hg_pools_forward(model->pools, l - 1, l, pass);
     hg_layer_choose_reach(l, pass);
+    if (pass->training && l->graph == &model->sampled[l->index].graph)
+      hg_sampled_draw(&model->sampled[l->index], pass->seed, pass->epoch);
     hg_layer_pack_exchanges(l, pass);
     l->type->forward(l, pass);
   }

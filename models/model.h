@@ -3,6 +3,7 @@
 #include "models/active.h"
 #include "models/batch.h"
 #include "models/pool.h"
+#include "models/sampled.h"
 
 /** Numbers in each of the buffers that layers share. */
 typedef struct {
@@ -31,6 +32,7 @@ typedef struct {
   hg_off n_parameters;
   hg_real *parameters; ///< [n_parameters] layer after layer
   hg_real *gradients;  ///< [n_parameters]
+  hg_sampled *sampled; ///< [n_layers] whose halo rows are drawn each epoch; without links where all cross
   hg_off n_state;
   hg_real *state; ///< [n_state] what is remembered but not learned: batch norm's running moments
   hg_workspace_size work_size;
@@ -87,7 +89,8 @@ size_t hg_model_active_bytes(const hg_model *model, const hg_active *active, con
 
 /**
  * From now on training passes leave out what cannot reach the loss: outputs of other rows than those that `active` was
- * made for mean nothing, and their gradients must be zero. Other passes compute everything. Collective.
+ * made for mean nothing, and their gradients must be zero. With options.halo.sample below 1 they also leave out halo
+ * rows, others each epoch. Other passes compute everything. Collective.
  * @param active   of the one stage's part; borrowed: must outlive the model's passes
  */
 hg_status hg_model_activate(hg_model *model, hg_active *active);

@@ -147,6 +147,7 @@ static hg_status allocate_layers(hg_model *model)
   HG_TRY(HG_ALLOC(model->layers, n_layers, "layers"));
   HG_TRY(HG_ALLOC(model->active_rows, n_layers, "shares of active rows"));
   for (int l = 0; l < n_layers; l++) model->active_rows[l] = 1;
+  HG_TRY(HG_ALLOC(model->sampled, n_layers, "samples of halo rows"));
   model->n_layers = n_layers;
 done:
   return rc;
@@ -247,11 +248,15 @@ hg_model_size hg_model_measure(const hg_model *model)
 size_t hg_model_active_bytes(const hg_model *model, const hg_active *active, const hg_part *part)
 {
   size_t bytes = 0;
-  for (int k = 0; k < active->n_levels && active->levels[k].pruned; k++) {
+  double rate = model->options.halo.sample;
+  for (int k = 0; k < model->n_layers; k++) {
     const hg_layer *layer = &model->layers[model->n_layers - 1 - k];
+    bool pruned = k < active->n_levels && active->levels[k].pruned, crosses = layer->index > 0 && layer->graph->links;
     if (!hg_model_aggregates(layer)) continue;
-    bytes += hg_active_bytes(active, k, part);
-    if (layer->index > 0) bytes += active_exchange_bytes(layer, &active->levels[k].links);
+    const hg_links *links = pruned ? &active->levels[k].links : layer->graph->links;
+    if (pruned) bytes += hg_active_bytes(active, k, part);
+    if (crosses && rate < 1) bytes += hg_sampled_bytes(links, rate);
+    if (crosses && (pruned || rate < 1)) bytes += active_exchange_bytes(layer, links);
   }
   return bytes;
 }

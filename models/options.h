@@ -32,6 +32,7 @@ typedef struct {
   int warmup_epochs;        ///< the first epochs, which send reals
   bool error_feedback;
   double bytes_fraction; ///< of ADAPTIVE
+  double sample;         ///< share of each peer's rows that cross, drawn anew each epoch (models/sampled.h); 1: all
 } hg_halo_options;
 
 /** What a model is made of; the config's `model:` group. */

@@ -99,6 +99,15 @@ static hg_status check_augment(const hg_config *c, const hg_layer_type *type)
 static hg_status check_halo(const hg_config *c)
 {
   const hg_halo_options *halo = &c->model.halo;
+  if (halo->sample < 1 && halo->error_feedback)
+    return hg_fail(HG_ERR_INPUT,
+                   "halo.error_feedback: found true with halo.sample %g, expected false: other rows "
+                   "cross in each epoch",
+                   halo->sample);
+  if (halo->sample < 1 && halo->precision == HG_PACK_ADAPTIVE)
+    return hg_fail(HG_ERR_INPUT,
+                   "halo.precision: found adaptive with halo.sample %g, expected the same bits for all rows",
+                   halo->sample);
   if (halo->precision == HG_PACK_ADAPTIVE && halo->error_feedback)
     return hg_fail(HG_ERR_INPUT,
                    "halo.error_feedback: found true with halo.precision adaptive, expected false, or bits that stay");

@@ -136,6 +136,8 @@ const hg_key hg_keys[] = {
      NULL, "first epochs, which send float32"},
     {"halo.error_feedback", HG_KEY_BOOL, offsetof(hg_config, model.halo.error_feedback), "false", NULL, NULL,
      "what rounding took from a number is added to the next one sent in its place; keeps all that is sent once more"},
+    {"halo.sample", HG_KEY_REAL, offsetof(hg_config, model.halo.sample), "1", &factors, NULL,
+     "share of each peer's rows that cross, drawn anew each epoch, so that sums stay right in the mean; 1: all"},
     {"augment", HG_KEY_SECTION, 0, NULL, NULL, NULL,
      "how the nodes' positions vary while it learns, for model types that use positions"},
     {"augment.rotate", HG_KEY_REAL, offsetof(hg_config, augment.rotate), "0", &angles, NULL,
