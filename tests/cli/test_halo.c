@@ -92,6 +92,22 @@ Test(cli_halo, one_rank_rounds_nothing)
   json_decref(b);
 }
 
+// Two ranks are two pairs: of each max(1, floor(rate n)) rows cross, with one rank's rows half of them or one fewer
+Test(cli_halo, a_sample_of_the_rows_crosses)
+{
+  runs(2, "train c.yaml --quiet --output all");
+  runs(2, "train c.yaml --quiet --output half --set halo.sample=0.5");
+  json_t *all = load_json(folder, "all/summary.json"), *half = load_json(folder, "half/summary.json");
+  double row = number_of(all, "halo_bytes_per_epoch") / number_of(all, "halo_nodes");
+  double rows = number_of(half, "halo_bytes_per_epoch") / row;
+  cr_expect_eq(number_of(half, "halo_sample"), 0.5);
+  cr_expect_eq(number_of(all, "halo_sample"), 1);
+  cr_expect(rows <= number_of(all, "halo_nodes") / 2 && rows >= number_of(all, "halo_nodes") / 2 - 1, "%g rows", rows);
+  cr_expect_neq(number_of(half, "train_loss"), number_of(all, "train_loss"));
+  json_decref(all);
+  json_decref(half);
+}
+
 Test(cli_halo, the_output_names_what_crossed)
 {
   run_result r = expect_status(folder, 2, 0, "train c.yaml --quiet --set halo.precision=int4");
@@ -128,6 +144,13 @@ Test(cli_halo, bad_values_are_refused)
 {
   expect_refusal(folder, 2, 2, "train c.yaml --set halo.precision=int3",
                  "--set halo.precision: found 'int3', expected one of float32, bfloat16, int8, int4, int2, adaptive");
+  expect_refusal(folder, 2, 2, "train c.yaml --set halo.sample=0",
+                 "halo.sample: found '0', expected a number in (0, 1]");
+  expect_refusal(folder, 2, 2, "train c.yaml --set halo.sample=0.5 --set halo.precision=adaptive",
+                 "halo.precision: found adaptive with halo.sample 0.5");
+  expect_refusal(folder, 2, 2,
+                 "train c.yaml --set halo.sample=0.5 --set halo.precision=int8 --set halo.error_feedback=true",
+                 "halo.error_feedback: found true with halo.sample 0.5");
   expect_refusal(folder, 2, 2, "train c.yaml --set halo.presicion=int8", "did you mean halo.precision?");
   expect_refusal(folder, 2, 2, "train c.yaml --set halo.warmup_epochs=-1",
                  "halo.warmup_epochs: found '-1', expected an integer of at least 0");
