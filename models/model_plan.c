@@ -245,6 +245,14 @@ hg_model_size hg_model_measure(const hg_model *model)
   return size;
 }
 
+// the same of drawn rows, which never lie in their places: links that know no more than how many they are
+static size_t sampled_exchange_bytes(const hg_layer *layer, const hg_links *links, double rate)
+{
+  hg_lid sent = hg_sampled_sent(links, rate), received = hg_sampled_received(links, rate);
+  const hg_links drawn = {.send_offsets = &sent, .recv_offsets = &received, .recv_rows = &received};
+  return active_exchange_bytes(layer, &drawn);
+}
+
 size_t hg_model_active_bytes(const hg_model *model, const hg_active *active, const hg_part *part)
 {
   size_t bytes = 0;
@@ -255,8 +263,8 @@ size_t hg_model_active_bytes(const hg_model *model, const hg_active *active, con
     if (!hg_model_aggregates(layer)) continue;
     const hg_links *links = pruned ? &active->levels[k].links : layer->graph->links;
     if (pruned) bytes += hg_active_bytes(active, k, part);
-    if (crosses && rate < 1) bytes += hg_sampled_bytes(links, rate);
-    if (crosses && (pruned || rate < 1)) bytes += active_exchange_bytes(layer, links);
+    if (crosses && rate < 1) bytes += hg_sampled_bytes(links, rate) + sampled_exchange_bytes(layer, links, rate);
+    if (crosses && pruned && rate >= 1) bytes += active_exchange_bytes(layer, links);
   }
   return bytes;
 }

@@ -141,9 +141,18 @@ void hg_sampled_draw(hg_sampled *sampled, uint64_t seed, int epoch)
   draw_received(sampled, rank, seed, epoch);
 }
 
+hg_lid hg_sampled_sent(const hg_links *links, double rate)
+{
+  return count(links->send_offsets, links->n_peers_send, rate, NULL);
+}
+
+hg_lid hg_sampled_received(const hg_links *links, double rate)
+{
+  return count(links->recv_offsets, links->n_peers_recv, rate, NULL);
+}
+
 size_t hg_sampled_bytes(const hg_links *links, double rate)
 {
-  hg_off rows = count(links->send_offsets, links->n_peers_send, rate, NULL) +
-                count(links->recv_offsets, links->n_peers_recv, rate, NULL);
+  hg_off rows = (hg_off)hg_sampled_sent(links, rate) + hg_sampled_received(links, rate);
   return (size_t)rows * sizeof(hg_lid) + (size_t)((hg_off)links->n_owned + links->n_halo) * sizeof(hg_real);
 }

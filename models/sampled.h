@@ -26,5 +26,9 @@ void hg_sampled_free(hg_sampled *sampled);
 /** Draws the rows of an epoch: a function of seed, epoch and the two ranks of each pair. Not collective. */
 void hg_sampled_draw(hg_sampled *sampled, uint64_t seed, int epoch);
 
+/** Rows that such a graph's exchanges send and receive, of all peers. */
+hg_lid hg_sampled_sent(const hg_links *links, double rate);
+hg_lid hg_sampled_received(const hg_links *links, double rate);
+
 /** Bytes that hg_sampled_create allocates for a graph with these links. */
 size_t hg_sampled_bytes(const hg_links *links, double rate);

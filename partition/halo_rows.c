@@ -149,14 +149,19 @@ static hg_status count_part(entering *e, const members *m, hg_halo_rows *out, in
     for (int mode = 0; mode < HG_SEND_MODES; mode++) {
 #pragma omp atomic
       out->sent[mode][q] += rows[mode];
+      out->received[mode][e->part] += rows[mode]; // this part's alone
     }
 #pragma omp atomic
     messages[q]++;
+    messages[e->k + e->part]++; // received, by this part alone
   }
 done:
   free_entering(e);
   return rc;
 }
+
+// a thread for a part, and 4 bytes a node for a thread
+static int team(int k) { return k < hg_threads() ? k : hg_threads(); }
 
 static hg_status count_parts(hg_halo_rows *out, const hg_graph *graph, const int32_t *part_of, const members *m,
                              int64_t *messages, hg_lid *left_of)
@@ -165,7 +170,7 @@ static hg_status count_parts(hg_halo_rows *out, const hg_graph *graph, const int
   hg_off n = graph->nodes.n;
   int k = out->n_parts;
 #pragma omp parallel for schedule(dynamic) default(none) shared(out, graph, part_of, m, messages, left_of, rc, n, k) \
-    num_threads(hg_threads())
+    num_threads(team(k))
   for (int p = 0; p < k; p++) {
     entering e = {.graph = graph, .part_of = part_of, .k = k, .part = p, .left_of = left_of + omp_get_thread_num() * n};
     hg_status failed = count_part(&e, m, out, messages);
@@ -180,10 +185,14 @@ static void sum_up(hg_halo_rows *rows, const int64_t *messages)
   for (int p = 0; p < rows->n_parts; p++) {
     for (int mode = 0; mode < HG_SEND_MODES; mode++) {
       rows->total[mode] += rows->sent[mode][p];
+      int64_t both = rows->sent[mode][p] + rows->received[mode][p];
       if (rows->sent[mode][p] > rows->largest[mode]) rows->largest[mode] = rows->sent[mode][p];
+      if (both > rows->both_ways[mode]) rows->both_ways[mode] = both;
     }
     rows->pairs += messages[p];
+    int64_t both = messages[p] + messages[rows->n_parts + p];
     if (messages[p] > rows->most_messages) rows->most_messages = messages[p];
+    if (both > rows->messages_both_ways) rows->messages_both_ways = both;
   }
 }
 
@@ -194,10 +203,13 @@ hg_status hg_halo_rows_count(hg_halo_rows *rows, const hg_graph *graph, int k, c
   hg_lid *left_of = NULL;
   hg_status rc = HG_OK;
   double started = hg_now_s();
-  hg_off room = graph->nodes.n * hg_threads();
+  hg_off room = graph->nodes.n * team(k);
   *rows = (hg_halo_rows){.n_parts = k};
-  for (int mode = 0; mode < HG_SEND_MODES; mode++) HG_TRY(HG_ALLOC(rows->sent[mode], k, "rows sent"));
-  HG_TRY(HG_ALLOC(messages, k, "messages sent"));
+  for (int mode = 0; mode < HG_SEND_MODES; mode++) {
+    HG_TRY(HG_ALLOC(rows->sent[mode], k, "rows sent"));
+    HG_TRY(HG_ALLOC(rows->received[mode], k, "rows received"));
+  }
+  HG_TRY(HG_ALLOC(messages, 2 * (hg_off)k, "messages sent and received"));
   HG_TRY(HG_ALLOC(left_of, room, "nodes of parts"));
   for (hg_off i = 0; i < room; i++) left_of[i] = -1;
   HG_TRY(list_members(&m, graph->nodes.n, k, part_of));
@@ -215,6 +227,9 @@ done:
 
 void hg_halo_rows_free(hg_halo_rows *rows)
 {
-  for (int mode = 0; mode < HG_SEND_MODES; mode++) hg_free(&rows->sent[mode]);
+  for (int mode = 0; mode < HG_SEND_MODES; mode++) {
+    hg_free(&rows->sent[mode]);
+    hg_free(&rows->received[mode]);
+  }
   memset(rows, 0, sizeof *rows);
 }

@@ -12,12 +12,15 @@ typedef enum {
 /** Rows that parts send in one exchange; owned, free with hg_halo_rows_free. */
 typedef struct {
   int n_parts;
-  int64_t *sent[HG_SEND_MODES];   ///< [n_parts] rows that a part sends
-  int64_t total[HG_SEND_MODES];   ///< of all parts
-  int64_t largest[HG_SEND_MODES]; ///< of the part that sends most
-  int64_t pairs;                  ///< ordered pairs of parts with an edge between them: messages of an exchange
-  int64_t most_messages;          ///< that one part sends
-  double seconds;                 ///< that counting took, covers and all
+  int64_t *sent[HG_SEND_MODES];     ///< [n_parts] rows that a part sends
+  int64_t *received[HG_SEND_MODES]; ///< [n_parts] and receives
+  int64_t total[HG_SEND_MODES];     ///< of all parts
+  int64_t largest[HG_SEND_MODES];   ///< of the part that sends most
+  int64_t both_ways[HG_SEND_MODES]; ///< that a part sends and receives, at most: with the gradients it sends as many
+  int64_t pairs;                    ///< ordered pairs of parts with an edge between them: messages of an exchange
+  int64_t most_messages;            ///< that one part sends
+  int64_t messages_both_ways;       ///< that one part sends and receives, at most
+  double seconds;                   ///< that counting took, covers and all
 } hg_halo_rows;
 
 /**

@@ -96,7 +96,9 @@ static const struct argp argp = {
     "Partitions an experiment's graph for each number of ranks and prints what a training epoch would send, each way "
     "of "
     "exchanging: in all, by the rank that sends most, in how many of its messages, and in what time a network of that "
-    "bandwidth and latency carries them. Lines marked with * are what `halognn train` can do.",
+    "bandwidth and latency carries them. Lines marked with * are what `halognn train` can do; active sets and "
+    "halo.sample, which "
+    "send less, are not counted.",
     NULL,
     NULL,
     NULL};

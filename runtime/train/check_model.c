@@ -30,3 +30,11 @@ hg_status hg_check_positions(const hg_config *config, const hg_nodes *nodes)
                    o->filters, (long long)width, MOST_GATES);
   return HG_OK;
 }
+
+hg_status hg_check_pooling(const hg_config *config)
+{
+  if (config->model.pooling == HG_POOLING_NONE) return HG_OK;
+  return hg_fail(HG_ERR_INPUT,
+                 "model.pooling: found cluster, which pools the nodes of many small graphs, and one graph in %s",
+                 config->dataset.path);
+}

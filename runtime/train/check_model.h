@@ -10,3 +10,6 @@ bool hg_needs_positions(const hg_config *config);
  * HG_ERR_INPUT names the key of the config and the file.
  */
 hg_status hg_check_positions(const hg_config *config, const hg_nodes *nodes);
+
+/** Of an experiment on one graph: HG_ERR_INPUT where its model pools nodes, which only collections of graphs have. */
+hg_status hg_check_pooling(const hg_config *config);

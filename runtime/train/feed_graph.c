@@ -8,14 +8,6 @@
 #include "runtime/train/check_model.h"
 
 // known before a large graph is partitioned
-static hg_status check_pooling(const hg_config *config)
-{
-  if (config->model.pooling == HG_POOLING_NONE) return HG_OK;
-  return hg_fail(HG_ERR_INPUT,
-                 "model.pooling: found cluster, which pools the nodes of many small graphs, and one graph in %s",
-                 config->dataset.path);
-}
-
 static hg_status load(hg_trainer *t, const hg_trained *trained)
 {
   hg_graph_feed *feed = NULL;
@@ -24,7 +16,7 @@ static hg_status load(hg_trainer *t, const hg_trained *trained)
   t->feed = feed;
   feed->trains = !trained;
   t->scales = &feed->dataset.scales;
-  HG_TRY_ALL(t->world, "planning the model", check_pooling(t->config));
+  HG_TRY_ALL(t->world, "planning the model", hg_check_pooling(t->config));
   HG_TRY(hg_dataset_load(&feed->dataset, t->world, t->config, trained));
   const hg_dataset *d = &feed->dataset;
   t->labelled = d->labelled;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "models/model.h"
+#include "runtime/train/check_model.h"
 
 enum { DIRECTIONS = 2, WIDTHS_MOST = 1000, WORD = 4 };
 
@@ -26,6 +27,7 @@ static hg_status read_model(exchanged *x, const hg_config *config, const hg_grap
   hg_input input = {.width = nodes->features.width, .is_dense = !nodes->features.indptr};
   hg_model model = {0};
   hg_status rc = HG_OK;
+  HG_TRY(hg_check_pooling(config));
   HG_TRY(hg_model_plan(&model, &config->model, &stage, 1, &input, nodes->n_classes));
   *x = (exchanged){.first_input = input.width};
   for (int l = 0; l < model.n_layers; l++) {
@@ -73,8 +75,8 @@ static void add_halo(hg_traffic_plan *plan, const char *name, const char *how, b
 {
   hg_scheme *s = add(plan, name, how, runs);
   s->total = row * (double)rows->total[mode];
-  s->largest = row * (double)rows->largest[mode];
-  s->messages = (double)rows->most_messages * exchanges;
+  s->largest = row / DIRECTIONS * (double)rows->both_ways[mode];
+  s->messages = (double)rows->messages_both_ways * exchanges / DIRECTIONS;
 }
 
 // Rows by ranks, columns by ranks, and back: two all-to-alls around each aggregation (ALGORITHMS A.12).
@@ -92,13 +94,13 @@ static hg_scheme grid(const exchanged *x, double nodes, int ranks, const hg_halo
 {
   double a = rows->n_parts, b = ranks / a, columns = columns_of(x) * WORD * DIRECTIONS;
   double turning = 2 * nodes / ranks * columns * (b - 1) / b;
-  double most = (double)rows->largest[HG_SEND_SOURCES] / b, all = (double)rows->total[HG_SEND_SOURCES];
+  double most = (double)rows->both_ways[HG_SEND_SOURCES] / DIRECTIONS / b, all = (double)rows->total[HG_SEND_SOURCES];
   return (hg_scheme){.name = "2D",
                      .how = "parts of the graph, and in each columns by ranks",
                      .part_groups = rows->n_parts,
                      .largest = most * columns + turning,
                      .total = all * columns + turning * ranks,
-                     .messages = ((double)rows->most_messages + 2 * (b - 1)) * DIRECTIONS * x->n};
+                     .messages = ((double)rows->messages_both_ways / DIRECTIONS + 2 * (b - 1)) * DIRECTIONS * x->n};
 }
 
 static void add_grid(hg_traffic_plan *plan, const exchanged *x, double nodes, const hg_halo_rows *rows, int n_rows)

@@ -113,6 +113,7 @@ Test(cli_plan, refuses_what_it_cannot_plan)
       {"plan c.yaml -k 2 --set dataset.path=none.hg", "dataset.path: found no file none.hg"},
       {"plan c.yaml -k 400", "parts"},
       {"plan c.yaml -k 2 --set model.type=gnc", "model.type: found 'gnc'"},
+      {"plan c.yaml -k 2 --set model.pooling=cluster", "model.pooling: found cluster, which pools the nodes of many"},
   };
   for (size_t k = 0; k < sizeof refusals / sizeof *refusals; k++)
     expect_refusal(folder, 0, 2, refusals[k][0], refusals[k][1]);

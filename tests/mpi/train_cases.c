@@ -243,6 +243,7 @@ static void memory_is_as_planned(hg_world *world)
   check_memory(world, &g, OPTIONS("model.hidden=48", "model.norm=layer", "model.layers=3", "partition.method=block"));
   check_memory(world, &g,
                OPTIONS("model.precision=bfloat16", "model.hidden=48", "model.layers=3", "partition.method=block"));
+  check_memory(world, &g, OPTIONS("halo.sample=0.3", "model.hidden=48", "model.layers=3", "partition.method=block"));
   check_memory(world, &g, OPTIONS("model.input_dropout=0.5", "model.hidden=48", "partition.method=block"));
   check_memory(world, &g, OPTIONS("model.type=geogcn", "model.hidden=16", "model.layers=3", "partition.method=block"));
   check_memory(world, &g,

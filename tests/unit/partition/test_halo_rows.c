@@ -68,6 +68,9 @@ Test(halo_rows, of_a_star_cross_as_one)
   cr_expect_eq(rows.total[HG_SEND_SOURCES], 1 + NODES - 1);
   cr_expect_eq(rows.total[HG_SEND_HYBRID], 2);
   cr_expect_eq(rows.largest[HG_SEND_SOURCES], NODES - 1);
+  cr_expect_eq(rows.both_ways[HG_SEND_SOURCES], NODES, "each part sends one and receives the others, or the reverse");
+  cr_expect_eq(rows.most_messages, 1);
+  cr_expect_eq(rows.messages_both_ways, 2);
   cr_expect_eq(rows.pairs, 2);
   hg_halo_rows_free(&rows);
   hg_graph_free(&graph);
