@@ -131,6 +131,10 @@ void hg_blocks_backward(const hg_backward_blocks *b, hg_off first, hg_off n)
   hg_phases_share(b->phases, seconds, HG_PHASE_TRANSFORM);
 }
 
+void hg_blocks_forward_rows(void *context, hg_off first, hg_off n) { hg_blocks_forward(context, first, n); }
+
+void hg_blocks_backward_rows(void *context, hg_off first, hg_off n) { hg_blocks_backward(context, first, n); }
+
 void hg_partials_clear(hg_real *partials, int parts, hg_off size)
 {
 #pragma omp parallel for schedule(static) default(none) shared(partials, parts, size) \

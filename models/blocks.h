@@ -64,5 +64,9 @@ typedef struct {
 /** The rows [first, first + n). Calls that together cover all rows once give d_W's parts. */
 void hg_blocks_backward(const hg_backward_blocks *b, hg_off first, hg_off n);
 
+/** The same as hg_aggregate_rows (models/local_graph.h): `context` is what the passes above take. */
+void hg_blocks_forward_rows(void *context, hg_off first, hg_off n);
+void hg_blocks_backward_rows(void *context, hg_off first, hg_off n);
+
 /** Zeroes the parts of d_W, before the first hg_blocks_backward; hg_gemm_at_add after the last adds them up. */
 void hg_partials_clear(hg_real *partials, int parts, hg_off size);

@@ -173,11 +173,6 @@ static void weight_gradient(hg_layer *layer, const hg_matrix *d_t)
   hg_layer_gemm_at(layer, &x, &d, &d_w);
 }
 
-// d_t = A' d_z, written
-static void sum_rows(void *context, hg_off first, hg_off n) { hg_blocks_forward(context, first, n); }
-
-static void backward_rows(void *context, hg_off first, hg_off n) { hg_blocks_backward(context, first, n); }
-
 static void backward_narrow(hg_layer *layer, const hg_pass *pass, hg_backward_blocks *blocks)
 {
   const hg_local_graph *g = layer->graph;
@@ -188,7 +183,7 @@ static void backward_narrow(hg_layer *layer, const hg_pass *pass, hg_backward_bl
                             .rounded = hg_layer_round(layer, &blocks->d),
                             .y = d_t,
                             .phases = pass->phases};
-  hg_aggregate_gradient_with(g, layer->add, sum_rows, &sums, pass->phases);
+  hg_aggregate_gradient_with(g, layer->add, hg_blocks_forward_rows, &sums, pass->phases);
   blocks->d = d_t;
   blocks->op = NULL;
   if (layer->index > 0)
@@ -212,7 +207,7 @@ static void backward_wide(hg_layer *layer, const hg_pass *pass, hg_backward_bloc
   hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
   blocks->d = d_s;
   blocks->rounded = hg_layer_round(layer, &d_s);
-  hg_aggregate_gradient_with(g, layer->add, backward_rows, blocks, pass->phases);
+  hg_aggregate_gradient_with(g, layer->add, hg_blocks_backward_rows, blocks, pass->phases);
 }
 
 static void backward(hg_layer *layer, const hg_pass *pass, hg_matrix *d_h, hg_matrix *d_x)

@@ -328,8 +328,6 @@ void hg_layer_pass_rows(void *context, hg_off first, hg_off n, hg_matrix *d)
   if (d_x.data != d->data) memcpy(d_x.data, d->data, (size_t)(n * d->cols) * sizeof *d->data);
 }
 
-static void backward_rows(void *context, hg_off first, hg_off n) { hg_blocks_backward(context, first, n); }
-
 void hg_layer_products_gradient(hg_layer *layer, hg_backward_blocks *blocks, const hg_pass *pass)
 {
   const hg_local_graph *g = layer->graph;
@@ -341,7 +339,7 @@ void hg_layer_products_gradient(hg_layer *layer, hg_backward_blocks *blocks, con
   blocks->wt = &side;
   hg_partials_clear(blocks->partials, parts, w.rows * w.cols);
   if (blocks->op)
-    hg_aggregate_gradient_with(g, layer->add, backward_rows, blocks, pass->phases);
+    hg_aggregate_gradient_with(g, layer->add, hg_blocks_backward_rows, blocks, pass->phases);
   else
     hg_blocks_backward(blocks, 0, g->n_owned);
   hg_gemm_at_add(blocks->partials, parts, 0, &d_w);

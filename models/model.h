@@ -64,6 +64,9 @@ hg_model_size hg_model_measure(const hg_model *model);
 /** Columns that cross between ranks before a layer aggregates, and back: 0 where it exchanges nothing. */
 int hg_model_exchanged(const hg_model *model, int layer);
 
+/** What a layer's rows are packed in where `halo.precision` is that: the last layer's keep 8 bits. */
+hg_pack_format hg_model_pack_format(hg_pack_format precision, bool last);
+
 /** Rows of a layer's output: with those of the halo where the next layer exchanges it. */
 hg_off hg_model_output_rows(const hg_model *model, int layer);
 

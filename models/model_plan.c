@@ -31,6 +31,11 @@ static bool is_pooled(const hg_model *model, int l)
   return l > 0 && model->layers[l].stage > model->layers[l - 1].stage;
 }
 
+hg_pack_format hg_model_pack_format(hg_pack_format precision, bool last)
+{
+  return last && precision > HG_PACK_INT8 ? HG_PACK_INT8 : precision;
+}
+
 // the widths and options of one layer, from which its type plans parameters
 static void describe(hg_model *model, int index, int f_in, int n_outputs)
 {
@@ -52,8 +57,7 @@ static void describe(hg_model *model, int index, int f_in, int n_outputs)
   // errors, which Adam blows up to whole steps, other ones on every number of ranks.
   layer->bias = o->bias && layer->norm != HG_LAYER_NORM_BATCH;
   layer->type->plan(layer);
-  hg_pack_format precision = o->halo.precision;
-  layer->packing = (hg_exchange_packing){.format = last && precision > HG_PACK_INT8 ? HG_PACK_INT8 : precision,
+  layer->packing = (hg_exchange_packing){.format = hg_model_pack_format(o->halo.precision, last),
                                          .layer = index,
                                          .fraction = o->halo.bytes_fraction,
                                          .error_feedback = o->halo.error_feedback};

@@ -59,9 +59,8 @@ static const struct argp argp = {options,
 static hg_status resolved(const arguments *a, char **text)
 {
   hg_status rc = HG_OK;
-  hg_config config = hg_config_default();
-  HG_TRY(hg_config_load(&config, a->path));
-  for (int i = 0; i < a->n_overrides; i++) HG_TRY(hg_config_override(&config, a->overrides[i]));
+  hg_config config;
+  HG_TRY(hg_config_read(&config, a->path, a->overrides, a->n_overrides));
   HG_TRY(hg_context(hg_config_resolve(&config), "%s", a->path));
   HG_TRY(hg_config_print(&config, text));
 done:

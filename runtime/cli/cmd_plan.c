@@ -106,9 +106,7 @@ static const struct argp argp = {
 static hg_status read_config(const arguments *a, hg_config *config)
 {
   hg_status rc = HG_OK;
-  *config = hg_config_default();
-  HG_TRY(hg_config_load(config, a->path));
-  for (int k = 0; k < a->n_overrides; k++) HG_TRY(hg_config_override(config, a->overrides[k]));
+  HG_TRY(hg_config_read(config, a->path, a->overrides, a->n_overrides));
   HG_TRY(hg_context(hg_config_resolve(config), "%s", a->path));
   HG_TRY(hg_config_find_dataset(config, a->path));
 done:

@@ -64,9 +64,7 @@ static hg_status load(const void *parsed, hg_config *config)
 {
   const arguments *a = parsed;
   hg_status rc = HG_OK;
-  *config = hg_config_default();
-  HG_TRY(hg_config_load(config, a->config));
-  for (int k = 0; k < a->n_overrides; k++) HG_TRY(hg_config_override(config, a->overrides[k]));
+  HG_TRY(hg_config_read(config, a->config, a->overrides, a->n_overrides));
   if (a->output && snprintf(config->output, sizeof config->output, "%s", a->output) >= (int)sizeof config->output)
     HG_TRY(hg_fail(HG_ERR_INPUT, "--output: the path is too long"));
   HG_TRY(hg_config_resolve(config));

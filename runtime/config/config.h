@@ -98,6 +98,9 @@ hg_status hg_config_parse(hg_config *config, const char *text, size_t length, co
  */
 hg_status hg_config_override(hg_config *config, const char *assignment);
 
+/** The defaults, then the file, then each "key=value" of `overrides`: what commands take. Errors as of both. */
+hg_status hg_config_read(hg_config *config, const char *path, const char *const *overrides, int n_overrides);
+
 /** Checks what concerns several keys, and fills input_dropout, output, name. Call it after the overrides. */
 hg_status hg_config_resolve(hg_config *config);
 

@@ -47,3 +47,11 @@ hg_status hg_config_override(hg_config *config, const char *assignment)
   hg_value_style style = key->type == HG_KEY_TEXT ? HG_VALUE_QUOTED : HG_VALUE_PLAIN;
   return hg_value_set(config, key, equals + 1, style, where);
 }
+
+hg_status hg_config_read(hg_config *config, const char *path, const char *const *overrides, int n_overrides)
+{
+  *config = hg_config_default();
+  hg_status rc = hg_config_load(config, path);
+  for (int k = 0; rc == HG_OK && k < n_overrides; k++) rc = hg_config_override(config, overrides[k]);
+  return rc;
+}

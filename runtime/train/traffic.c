@@ -44,7 +44,7 @@ done:
 
 static double row_bytes(hg_pack_format format, bool last, int columns)
 {
-  if (last && format > HG_PACK_INT8) format = HG_PACK_INT8; // as hg_model_plan
+  format = hg_model_pack_format(format, last);
   return format == HG_PACK_REAL ? (double)columns * WORD : (double)hg_pack_row_bytes(format, columns);
 }
 

@@ -174,11 +174,12 @@ static void add_expected(const fixture *f, hg_pack_format format, int epoch, hg_
   }
 }
 
-static void add_of(hg_world *world, const fixture *f, hg_pack_format format, int width)
+// Sums of each epoch's shares, as `exchange` packs them, against those of one process.
+static void add_epochs(hg_world *world, const fixture *f, hg_pack_format format, hg_exchange *exchange, hg_matrix *x)
 {
-  hg_matrix x = make(f->n_local, width), expected = make(f->n_owned, width);
-  hg_matrix halo = hg_matrix_rows(&x, f->n_owned, f->part.n_halo), owned = hg_matrix_rows(&x, 0, f->n_owned);
-  hg_exchange *exchange = create(world, f, HG_ADD_HALO, &x, format, false);
+  int width = x->cols;
+  hg_matrix expected = make(f->n_owned, width);
+  hg_matrix halo = hg_matrix_rows(x, f->n_owned, f->part.n_halo), owned = hg_matrix_rows(x, 0, f->n_owned);
   for (int epoch = 0; epoch < EPOCHS; epoch++) {
     set_rows(&owned, f->ids, epoch);
     set_rows(&expected, f->ids, epoch);
@@ -186,14 +187,22 @@ static void add_of(hg_world *world, const fixture *f, hg_pack_format format, int
     hg_exchange_pack(exchange, true, SEED, epoch);
     run_exchange(exchange);
     add_expected(f, format, epoch, &expected);
-    check(same_bits(x.data, expected.data, expected.rows * width), "%s, %s, width %d, epoch %d: other sums",
+    check(same_bits(x->data, expected.data, expected.rows * width), "%s, %s, width %d, epoch %d: other sums",
           parts_kind_names[f->kind], hg_pack_format_name(format), width, epoch);
   }
+  hg_matrix_free(&expected);
+}
+
+static void add_of(hg_world *world, const fixture *f, hg_pack_format format, int width)
+{
+  hg_matrix x = make(f->n_local, width);
+  hg_exchange *exchange = create(world, f, HG_ADD_HALO, &x, format, false);
+  add_epochs(world, f, format, exchange, &x);
   int64_t bytes = EPOCHS * (int64_t)hg_pack_row_bytes(format, width) * f->part.n_halo * (width > 0);
   check(hg_exchange_traffic(exchange).bytes_sent == bytes, "%s, width %d: other bytes than %" PRId64,
         hg_pack_format_name(format), width, bytes);
   hg_exchange_free(&exchange);
-  hg_matrix_free(&x), hg_matrix_free(&expected);
+  hg_matrix_free(&x);
 }
 static void add_sums_what_one_process_rounds(hg_world *world) { on_all(world, add_of); }
 
@@ -302,21 +311,11 @@ static void adaptive_fill_gives_what_one_process_rounds(hg_world *world) { on_al
 static void adaptive_add_of(hg_world *world, const fixture *f, hg_pack_format format, int width)
 {
   if (format != HG_PACK_INT8 || width == 0) return;
-  hg_matrix x = make(f->n_local, width), expected = make(f->n_owned, width);
-  hg_matrix halo = hg_matrix_rows(&x, f->n_owned, f->part.n_halo), owned = hg_matrix_rows(&x, 0, f->n_owned);
+  hg_matrix x = make(f->n_local, width);
   hg_exchange *exchange = create_adaptive(world, f, HG_ADD_HALO, &x, NULL);
-  for (int epoch = 0; epoch < EPOCHS; epoch++) {
-    set_rows(&owned, f->ids, epoch);
-    set_rows(&expected, f->ids, epoch);
-    set_rows(&halo, f->ids + f->n_owned, epoch + 10 * hg_world_rank(world) + 1);
-    hg_exchange_pack(exchange, true, SEED, epoch);
-    run_exchange(exchange);
-    add_expected(f, HG_PACK_ADAPTIVE, epoch, &expected);
-    check(same_bits(x.data, expected.data, expected.rows * width), "%s, width %d, epoch %d: other sums",
-          parts_kind_names[f->kind], width, epoch);
-  }
+  add_epochs(world, f, HG_PACK_ADAPTIVE, exchange, &x);
   hg_exchange_free(&exchange);
-  hg_matrix_free(&x), hg_matrix_free(&expected);
+  hg_matrix_free(&x);
 }
 static void adaptive_add_sums_what_one_process_rounds(hg_world *world) { on_all(world, adaptive_add_of); }
 
