@@ -18,8 +18,9 @@ struct hg_world {
   bool one_host;
   int sharing; // ranks of this host with the same processors
   int fair_threads;
-  bool failed;    // the ranks have agreed on a failure; the same on every rank
-  char phase[96]; // what this rank does, for messages
+  bool failed;     // the ranks have agreed on a failure; the same on every rank
+  hg_world *whole; // that this one is some ranks of (hg_world_split), or NULL
+  char phase[96];  // what this rank does, for messages
 };
 
 // One a process, because MPI starts once a process, and because MPI hands its error handler no context.
@@ -100,7 +101,11 @@ int hg_world_size(const hg_world *world) { return world->size; }
 bool hg_world_one_host(const hg_world *world) { return world->one_host; }
 MPI_Comm hg_world_comm(const hg_world *world) { return world->comm; }
 
-void hg_world_phase(hg_world *world, const char *phase) { snprintf(world->phase, sizeof world->phase, "%s", phase); }
+void hg_world_phase(hg_world *world, const char *phase)
+{
+  hg_world *w = world->whole ? world->whole : world;
+  snprintf(w->phase, sizeof w->phase, "%s", phase);
+}
 
 // From best to worst; what the ranks compare is the place in this list.
 static const hg_status by_severity[] = {HG_OK,         HG_STOPPED,     HG_ERR_INPUT,   HG_ERR_IO,
@@ -147,6 +152,7 @@ static int64_t hash_of(const char *text)
 
 hg_status hg_agree(hg_world *world, hg_status rc, const char *phase)
 {
+  if (world->whole) return hg_agree(world->whole, rc, phase);
   if (world->failed) return rc;
   hg_world_phase(world, phase);
 #ifndef NDEBUG
@@ -164,16 +170,20 @@ hg_status hg_agree(hg_world *world, hg_status rc, const char *phase)
 
 hg_status hg_world_same(hg_world *world, int64_t value, const char *what)
 {
-  if (world->failed) return HG_OK;
+  hg_status rc = HG_OK;
+  if (world->whole ? world->whole->failed : world->failed) return HG_OK;
   int64_t ends[2] = {value, ~value}; // ~x falls as x grows, and unlike -x it exists for every x
   MPI_Allreduce(MPI_IN_PLACE, ends, 2, MPI_INT64_T, MPI_MAX, world->comm);
-  if (ends[0] == ~ends[1]) return HG_OK;
-  world->failed = true;
-  return hg_fail(HG_ERR_INTERNAL, "%s differs between ranks: from %" PRId64 " to %" PRId64, what, ~ends[1], ends[0]);
+  if (ends[0] != ~ends[1]) {
+    world->failed = !world->whole;
+    rc = hg_fail(HG_ERR_INTERNAL, "%s differs between ranks: from %" PRId64 " to %" PRId64, what, ~ends[1], ends[0]);
+  }
+  return world->whole ? hg_agree(world->whole, rc, "comparing ranks") : rc; // else only some ranks knew
 }
 
 _Noreturn void hg_world_abort(hg_world *world, hg_status rc)
 {
+  if (world->whole) world = world->whole;
   hg_log(HG_LOG_ERROR, "rank %d, %s: %s", world->rank, world->phase, hg_error_text());
   end_job(hg_exit_status(rc));
   _Exit(hg_exit_status(rc));
@@ -206,15 +216,20 @@ const char *hg_world_mpi_version(void)
   return text;
 }
 
+static void share_error_handler(const hg_world *of, MPI_Comm with)
+{
+  MPI_Errhandler handler;
+  MPI_Comm_get_errhandler(of->comm, &handler);
+  MPI_Comm_set_errhandler(with, handler);
+  MPI_Errhandler_free(&handler);
+}
+
 hg_status hg_world_self_create(hg_world **self, const hg_world *world)
 {
   hg_status rc = HG_ALLOC(*self, 1, "a world of one rank");
   if (rc != HG_OK) return rc;
   MPI_Comm_dup(MPI_COMM_SELF, &(*self)->comm);
-  MPI_Errhandler handler;
-  MPI_Comm_get_errhandler(world->comm, &handler);
-  MPI_Comm_set_errhandler((*self)->comm, handler);
-  MPI_Errhandler_free(&handler);
+  share_error_handler(world, (*self)->comm);
   (*self)->size = 1;
   (*self)->one_host = true;
   (*self)->sharing = world->sharing;
@@ -228,6 +243,26 @@ void hg_world_self_free(hg_world **self)
   if (*self) MPI_Comm_free(&(*self)->comm);
   hg_free(self);
 }
+
+hg_status hg_world_split(hg_world **some, hg_world *world, int group, int place)
+{
+  hg_status rc = HG_OK;
+  HG_TRY_ALL(world, "splitting the ranks", HG_ALLOC(*some, 1, "a world of some ranks"));
+  hg_world *w = *some;
+  MPI_Comm_split(world->comm, group, place, &w->comm);
+  share_error_handler(world, w->comm);
+  MPI_Comm_rank(w->comm, &w->rank);
+  MPI_Comm_size(w->comm, &w->size);
+  w->one_host = world->one_host;
+  w->sharing = world->sharing;
+  w->fair_threads = world->fair_threads;
+  w->whole = world;
+done:
+  if (rc != HG_OK) hg_free(some);
+  return rc;
+}
+
+void hg_world_split_free(hg_world **some) { hg_world_self_free(some); }
 
 // Said once, by rank 0, of the ranks that ask for most. One thread a rank is what more ranks than processors come to.
 static void warn_of_crowd(const hg_world *world)

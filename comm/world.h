@@ -63,6 +63,16 @@ _Noreturn void hg_world_abort(hg_world *world, hg_status rc);
 hg_status hg_world_self_create(hg_world **self, const hg_world *world);
 void hg_world_self_free(hg_world **self);
 
+/**
+ * Splits the ranks into worlds of those that give the same `group`, ordered by `place` in it; both from 0. What is sent
+ * in one concerns the others not at all, but they agree together: hg_agree and hg_world_same of such a world end in an
+ * agreement of all ranks of `world`, in its numbering. So all worlds of a split go through the same collective calls in
+ * the same order, and none is left behind when a rank of another one fails. Collective. `world` is borrowed.
+ */
+hg_status hg_world_split(hg_world **some, hg_world *world, int group, int place);
+/** Collective among its ranks. */
+void hg_world_split_free(hg_world **some);
+
 /** The first line of what the MPI library calls itself. Static text. */
 const char *hg_world_mpi_version(void);
 

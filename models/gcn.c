@@ -8,6 +8,8 @@
  * In the first layer the halo's features are here already, so it exchanges nothing, in neither direction: weight
  * gradients are sums over ranks anyway, so each rank keeps its share of its halo's rows. Bytes exchanged in a later
  * layer: halo nodes x min(f_in, f_out) reals, forward and backward.
+ * Where the graph has slabs (models/slabs.h), every product with A is made by columns instead, the first layer's too;
+ * all layers then store what came of it, and no layer knows a halo.
  * A layer that rounds keeps a copy in bfloat16 of what it aggregates: x, or x W, and on the way back what A' meets. The
  * exchange is of reals, and the halo's rows are rounded when they are here.
  */
@@ -25,9 +27,13 @@ static bool keeps_sums(const hg_layer *layer) { return layer->aggregate_first &&
 
 static void plan(hg_layer *layer)
 {
+  bool turns = layer->graph->slabs;
   layer->cached = layer->input && !layer->input->varies && !is_sparse(layer) && layer->dropout <= 0;
   layer->aggregate_first = layer->cached || is_even(layer) || (!is_sparse(layer) && layer->f_out > layer->f_in);
-  layer->product_width = !layer->aggregate_first ? layer->f_out : layer->index && !is_even(layer) ? layer->f_in : 0;
+  layer->product_width = !layer->aggregate_first                      ? layer->f_out
+                         : layer->index && (turns || !is_even(layer)) ? layer->f_in
+                                                                      : 0;
+  if (turns && !layer->cached) layer->turned_width = layer->aggregate_first ? layer->f_in : layer->f_out;
   layer->weight_rows = is_sparse(layer) ? 0 : layer->f_in;
   if (layer->rounds && !layer->cached) layer->rounded_width = layer->aggregate_first ? layer->f_in : layer->f_out;
   hg_layer_plan_parameter(layer, "weight", layer->f_in, layer->f_out, hg_init_glorot(layer->f_in, layer->f_out));
@@ -63,15 +69,24 @@ done:
   return rc;
 }
 
+// s = A x of features that never change
+static hg_status aggregate_features(hg_layer *layer)
+{
+  const hg_local_graph *g = layer->graph;
+  hg_phases unused;
+  hg_phases_start(&unused);
+  if (g->slabs) return hg_slabs_aggregate_once(g->slabs, &layer->input->dense, &layer->s);
+  hg_aggregate(g, NULL, &layer->input->dense, &layer->s, &unused);
+  return HG_OK;
+}
+
 static hg_status create(hg_layer *layer)
 {
   const hg_local_graph *g = layer->graph;
   hg_status rc = HG_OK;
   HG_TRY_ALL(g->world, "allocating a layer", create_alone(layer));
   if (layer->cached) {
-    hg_phases unused;
-    hg_phases_start(&unused);
-    hg_aggregate(g, NULL, &layer->input->dense, &layer->s, &unused);
+    HG_TRY(aggregate_features(layer));
     hg_matrix_free(&layer->input->dense); // only its aggregate is ever needed
   }
   if (layer->aggregate_first)
@@ -130,6 +145,19 @@ static void round_aggregated(forward_task *task)
   task->halo_missing = f->rounded.data && layer->fill;
 }
 
+// A x or A (x W) by columns: where it is needed, or in the shared buffer
+static hg_matrix aggregate_turned(hg_layer *layer, const hg_pass *pass)
+{
+  hg_off n = layer->graph->n_owned;
+  hg_matrix x = layer->aggregate_first ? hg_layer_input(layer) : product(layer), y = layer->s;
+  if (!layer->aggregate_first)
+    y = *hg_layer_z(layer);
+  else if (!keeps_sums(layer))
+    y = hg_matrix_view(layer->work->product, n, layer->f_in);
+  hg_turned_aggregate(layer->turned, &x, &y, pass->phases);
+  return y;
+}
+
 static void forward(hg_layer *layer, const hg_pass *pass)
 {
   const hg_local_graph *g = layer->graph;
@@ -144,8 +172,9 @@ static void forward(hg_layer *layer, const hg_pass *pass)
   const hg_right_side side = layer->aggregate_first ? hg_layer_right_side(layer, &w, false) : (hg_right_side){0};
   forward_task task = {.layer = layer,
                        .blocks = {.blocks = work->blocks,
-                                  .op = layer->cached ? NULL : &g->forward,
-                                  .x = layer->cached            ? layer->s
+                                  .op = layer->cached || layer->turned ? NULL : &g->forward,
+                                  .x = layer->turned            ? aggregate_turned(layer, pass)
+                                       : layer->cached          ? layer->s
                                        : layer->aggregate_first ? hg_layer_input(layer)
                                                                 : t,
                                   .w = layer->aggregate_first ? &side : NULL,
@@ -153,7 +182,7 @@ static void forward(hg_layer *layer, const hg_pass *pass)
                                   .finish = hg_layer_finish_rows,
                                   .context = &finish,
                                   .phases = pass->phases}};
-  if (keeps_sums(layer) && !layer->cached) task.blocks.s = layer->s;
+  if (keeps_sums(layer) && task.blocks.op) task.blocks.s = layer->s;
   round_aggregated(&task);
   hg_phases_lap(pass->phases, HG_PHASE_ELEMENTWISE);
   hg_aggregate_with(g, layer->fill, forward_rows, &task, pass->phases);
@@ -183,7 +212,10 @@ static void backward_narrow(hg_layer *layer, const hg_pass *pass, hg_backward_bl
                             .rounded = hg_layer_round(layer, &blocks->d),
                             .y = d_t,
                             .phases = pass->phases};
-  hg_aggregate_gradient_with(g, layer->add, hg_blocks_forward_rows, &sums, pass->phases);
+  if (layer->turned)
+    hg_turned_aggregate_gradient(layer->turned, &blocks->d, &d_t, pass->phases);
+  else
+    hg_aggregate_gradient_with(g, layer->add, hg_blocks_forward_rows, &sums, pass->phases);
   blocks->d = d_t;
   blocks->op = NULL;
   if (layer->index > 0)
@@ -206,6 +238,12 @@ static void backward_wide(hg_layer *layer, const hg_pass *pass, hg_backward_bloc
   hg_gemm_right(&blocks->d, &side, 0, &d_s);
   hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
   blocks->d = d_s;
+  if (layer->turned) {
+    hg_turned_aggregate_gradient(layer->turned, &d_s, &d_s, pass->phases);
+    blocks->op = NULL;
+    hg_blocks_backward(blocks, 0, g->n_owned);
+    return;
+  }
   blocks->rounded = hg_layer_round(layer, &d_s);
   hg_aggregate_gradient_with(g, layer->add, hg_blocks_backward_rows, blocks, pass->phases);
 }
@@ -221,7 +259,9 @@ static void backward(hg_layer *layer, const hg_pass *pass, hg_matrix *d_h, hg_ma
                                .pass = hg_layer_pass_rows,
                                .context = &down,
                                .phases = pass->phases};
-  if (is_even(layer)) {
+  if (is_even(layer) && layer->turned) {
+    backward_narrow(layer, pass, &blocks); // A' d_z is here, as where it was stored
+  } else if (is_even(layer)) {
     blocks.rounded = hg_layer_round(layer, d_h);
     hg_layer_products_gradient(layer, &blocks, pass);
   } else if (layer->aggregate_first) {
@@ -235,6 +275,7 @@ const hg_layer_type hg_layer_gcn = {.name = "gcn",
                                     .help = "graph convolution (Kipf and Welling 2017)",
                                     .in_place = true,
                                     .can_round = true,
+                                    .can_turn = true,
                                     .plan = plan,
                                     .bytes = bytes,
                                     .create = create,

@@ -18,6 +18,7 @@ static hg_status create_dense(hg_input *input, const hg_local_graph *graph)
   hg_exchange *exchange = NULL;
   hg_status rc = HG_OK;
   HG_TRY_ALL(graph->world, "loading features", copy_dense(input, graph));
+  if (!graph->links) goto done; // aggregated by columns: no halo here
   HG_TRY(hg_exchange_create(&exchange, graph->world, graph->links, HG_FILL_HALO, &input->dense, 0));
   hg_exchange_begin(exchange);
   hg_exchange_end(exchange);
@@ -57,7 +58,7 @@ static hg_status create_sparse(hg_input *input, const hg_local_graph *graph)
 {
   hg_status rc = HG_OK;
   HG_TRY_ALL(graph->world, "loading features", copy_sparse(input, graph));
-  HG_TRY(hg_exchange_csr_rows(graph->world, graph->links, &input->all));
+  if (graph->links) HG_TRY(hg_exchange_csr_rows(graph->world, graph->links, &input->all));
   HG_TRY_ALL(graph->world, "loading features", prepare_dropout(input));
   hg_input_drop(input, graph, (hg_dropout){0});
 done:

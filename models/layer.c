@@ -39,6 +39,7 @@ void hg_layer_free(hg_layer *layer)
   hg_exchange_free(&layer->active.add);
   hg_exchange_free(&layer->whole.fill);
   hg_exchange_free(&layer->whole.add);
+  hg_turned_free(&layer->turned);
   if (layer->own && layer->type->free_own) layer->type->free_own(layer);
 }
 

@@ -2,6 +2,7 @@
 #include "models/blocks.h"
 #include "models/init.h"
 #include "models/input.h"
+#include "models/slabs.h"
 
 /** What one forward or backward pass is about. */
 typedef struct {
@@ -16,15 +17,16 @@ typedef struct {
 
 /** Buffers that the layers share, one after the other. */
 typedef struct {
-  hg_real *product;      ///< [n_local x widest] A layer's product with its weights, and that product's gradient
-  hg_real *gradients[2]; ///< a layer takes its output's from one and writes its input's to the other, where it is not
-                         ///< written over h
-  hg_real *scratch;      ///< parts of a weight gradient: for hg_gemm_at and hg_blocks_backward
-  hg_real *packed;       ///< for hg_layer_right_side
-  hg_bf16 *rounded[2];   ///< [n_local x widest aggregated] what a layer aggregates in bfloat16; those of odd and even
-                         ///< index take turns, since a layer makes the next one's while it reads its own
-  hg_blocks blocks;      ///< the threads' blocks of rows
-  double *sums;          ///< [2 x widest] of batch norm
+  hg_real *product;       ///< [n_local x widest] A layer's product with its weights, and that product's gradient
+  hg_real *gradients[2];  ///< a layer takes its output's from one and writes its input's to the other, where it is not
+                          ///< written over h
+  hg_real *scratch;       ///< parts of a weight gradient: for hg_gemm_at and hg_blocks_backward
+  hg_real *packed;        ///< for hg_layer_right_side
+  hg_bf16 *rounded[2];    ///< [n_local x widest aggregated] what a layer aggregates in bfloat16; those of odd and even
+                          ///< index take turns, since a layer makes the next one's while it reads its own
+  hg_blocks blocks;       ///< the threads' blocks of rows
+  hg_slabs_buffers slabs; ///< of aggregation by columns
+  double *sums;           ///< [2 x widest] of batch norm
 } hg_workspace;
 
 /** A view into the flat parameter array. */
@@ -71,6 +73,7 @@ typedef struct {
 
   int product_width; ///< columns of work->product that it needs
   int weight_rows;   ///< rows of the weight gradient that it makes in parts, 0: none
+  int turned_width;  ///< columns that its passes aggregate by columns (graph->slabs), 0: none
 
   const hg_local_graph *graph; ///< borrowed
   hg_input *input;             ///< the first layer's features; NULL in the others; borrowed
@@ -95,6 +98,7 @@ typedef struct {
   hg_layer_reach whole;    ///< of passes over all rows
   hg_layer_reach active;   ///< of training passes over active rows alone (hg_model_activate); or no graph
   hg_matrix crossing[2];   ///< what `fill` and `add` work on
+  hg_turned *turned;       ///< aggregates turned_width columns; NULL without
   void *own;               ///< what this kind alone keeps, or NULL
 } hg_layer;
 
@@ -105,6 +109,7 @@ struct hg_layer_type {
   bool local;           ///< works row by row: aggregates and exchanges nothing
   bool in_place;        ///< backward may write over the input: see hg_layer
   bool can_round;       ///< knows hg_layer's `rounds`
+  bool can_turn;        ///< aggregates by columns where its graph has slabs
   /** Parameters and what the model allocates for it (aggregate_first, product_width, ...), by widths and options. */
   void (*plan)(hg_layer *layer);
   /** Bytes of arrays that `create` will allocate, exchanges apart; of a planned layer, for the memory plan. */

@@ -4,6 +4,8 @@
 #include "core/tensor/spmm.h"
 #include "models/options.h"
 
+typedef struct hg_slabs hg_slabs;
+
 /**
  * One rank's share of the normalised adjacency, and what is needed to aggregate with it: a part of one large graph, or
  * a stage of a mini-batch (models/batch.h), which has neither part nor links nor halo.
@@ -24,6 +26,7 @@ typedef struct {
   hg_real *positions;                  ///< [n_local x n_dims] or NULL
   double position_scale;               ///< what the part's positions were multiplied with
   hg_real *base_positions;             ///< [n_local x n_dims] before jitter (hg_augment_prepare), or NULL: no jitter
+  hg_slabs *slabs;                     ///< what aggregates in its stead, by columns (models/slabs.h), borrowed; or NULL
 } hg_local_graph;
 
 /**

@@ -17,6 +17,7 @@ static hg_status allocate_workspace(hg_model *model)
   HG_TRY(HG_ALLOC(w->blocks.space, s.blocks, "blocks of rows"));
   HG_TRY(HG_ALLOC(w->scratch, s.scratch, "weight gradient blocks"));
   HG_TRY(HG_ALLOC(w->sums, s.sums, "batch norm sums"));
+  HG_TRY(hg_slabs_buffers_create(&w->slabs, &s.slabs));
 done:
   return rc;
 }
@@ -74,6 +75,14 @@ done:
   return rc;
 }
 
+static hg_status create_turned(hg_model *model)
+{
+  hg_status rc = HG_OK;
+  for (hg_layer *l = model->layers; l < model->layers + model->n_layers && rc == HG_OK; l++)
+    if (l->turned_width > 0) rc = hg_turned_create(&l->turned, l->graph->slabs, l->turned_width, &l->work->slabs);
+  return rc;
+}
+
 hg_status hg_model_create(hg_model *model, const hg_model_options *options, const hg_stage *stages, int n_stages,
                           hg_input *input, int n_outputs)
 {
@@ -83,6 +92,7 @@ hg_status hg_model_create(hg_model *model, const hg_model_options *options, cons
   HG_TRY(model->layers[0].type->create(&model->layers[0])); // first: it may free the features
   HG_TRY_ALL(world, "allocating the model", allocate_alone(model));
   for (int l = 1; l < model->n_layers; l++) HG_TRY(model->layers[l].type->create(&model->layers[l]));
+  HG_TRY(create_turned(model));
   hg_model_init(model, 0);
 done:
   if (rc != HG_OK) hg_model_free(model);
@@ -110,6 +120,7 @@ void hg_model_free(hg_model *model)
   for (int b = 0; b < 2; b++) hg_free(&model->work.rounded[b]);
   hg_free(&model->work.blocks.space);
   hg_free(&model->work.sums);
+  hg_slabs_buffers_free(&model->work.slabs);
   model->n_layers = 0;
 }
 
@@ -228,6 +239,8 @@ hg_traffic hg_model_traffic(const hg_model *model)
       hg_traffic t = hg_exchange_traffic(exchanges[k]);
       hg_traffic_add(&total, &t);
     }
+    hg_traffic turned = l->turned ? hg_turned_traffic(l->turned) : (hg_traffic){0};
+    hg_traffic_add(&total, &turned);
   }
   return total;
 }

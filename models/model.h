@@ -10,6 +10,7 @@ typedef struct {
   hg_off product, gradient[2], scratch, sums, packed, blocks;
   hg_off rounded[2];         ///< of bfloat16
   int threads, widest_block; ///< what `blocks` are for
+  hg_slabs_room slabs;
 } hg_workspace_size;
 
 /**

@@ -133,6 +133,10 @@ static void size_workspace(hg_model *model)
     if (l->weight_rows) s->scratch = max_off(s->scratch, hg_gemm_at_scratch(n, l->weight_rows, l->f_out));
     if (l->type->in_place) s->packed = max_off(s->packed, packed_space(l));
     if (l->type->in_place) widest_block = max_int(widest_block, widest);
+    if (l->turned_width > 0) {
+      const hg_slabs_room room = hg_slabs_room_for(l->graph->slabs, l->turned_width);
+      hg_slabs_room_widen(&s->slabs, &room);
+    }
   }
   s->threads = hg_threads();
   s->widest_block = widest_block;
@@ -157,8 +161,13 @@ done:
   return rc;
 }
 
-static hg_status check_precision(const hg_model_options *o, const hg_layer_type *type)
+static hg_status check_type(const hg_model_options *o, const hg_layer_type *type, const hg_stage *stage)
 {
+  if (stage->graph.slabs && (!type->can_turn || o->precision != HG_PRECISION_FLOAT32))
+    return hg_fail(HG_ERR_INPUT,
+                   "parallel.mode: found features or grid with model.type %s, model.precision %s, "
+                   "expected parts, or gcn in float32",
+                   type->name, o->precision == HG_PRECISION_FLOAT32 ? "float32" : "bfloat16");
   if (o->precision == HG_PRECISION_FLOAT32 || type->can_round) return HG_OK;
   return hg_fail(HG_ERR_INPUT,
                  "model.precision: found bfloat16 with model.type %s, expected float32, or type gcn or mlp",
@@ -175,7 +184,7 @@ hg_status hg_model_plan(hg_model *model, const hg_model_options *options, const 
   model->stages = stages;
   model->n_stages = n_stages;
   HG_TRY(hg_layer_type_find(&type, options->type));
-  HG_TRY(check_precision(options, type));
+  HG_TRY(check_type(options, type, &stages[0]));
   HG_TRY(allocate_layers(model));
   model->layers[0].input = input;
   for (int l = 0, f_in = input->width; l < model->n_layers; f_in = model->layers[l++].f_out) {
@@ -234,7 +243,8 @@ hg_model_size hg_model_measure(const hg_model *model)
   const hg_workspace_size s = model->work_size;
   hg_off numbers = 0;
   hg_off shared = s.product + s.gradient[0] + s.gradient[1] + s.scratch + s.packed + s.blocks;
-  hg_model_size size = {.workspace = (size_t)shared * sizeof(hg_real) + (size_t)s.sums * sizeof(double) +
+  hg_model_size size = {.halo = hg_slabs_room_bytes(&s.slabs),
+                        .workspace = (size_t)shared * sizeof(hg_real) + (size_t)s.sums * sizeof(double) +
                                      (size_t)(s.rounded[0] + s.rounded[1]) * sizeof(hg_bf16)};
   for (int l = 0; l < model->n_layers; l++) {
     const hg_layer *layer = &model->layers[l];

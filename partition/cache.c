@@ -8,6 +8,7 @@
 #include "core/base/files.h"
 #include "core/base/timer.h"
 #include "core/graph/store.h"
+#include "partition/cut_slabs.h"
 #include "partition/parts.h"
 #include "partition/quality.h"
 #include "partition/reorder.h"
@@ -16,7 +17,7 @@ enum { RECIPE_MAX = sizeof((hg_parts_index *)0)->recipe };
 
 // All that decides the parts of a graph, as "k4-metis-volume-nodes-1.05-seed1-auto"; both the name of a cached file
 // and its key.
-static void write_recipe(int k, const hg_partition_options *o, char recipe[RECIPE_MAX])
+static void write_plain_recipe(int k, const hg_partition_options *o, char recipe[RECIPE_MAX])
 {
   const char *order = hg_orders[o->order].name;
   if (strcmp(o->method, "block") == 0) {
@@ -32,6 +33,14 @@ static void write_recipe(int k, const hg_partition_options *o, char recipe[RECIP
   snprintf(recipe, RECIPE_MAX, "k%d-%.64s-%s%s%s%s-%g-seed%" PRIu64 "-%s", k, o->method, objective,
            balance & HG_BALANCE_NODES ? "-nodes" : "", balance & HG_BALANCE_EDGES ? "-edges" : "",
            balance & HG_BALANCE_LABELS ? "-labels" : "", o->imbalance, o->seed, order);
+}
+
+// with balance, which also says where parts are cut, for each method
+static void write_recipe(int k, const hg_partition_options *o, char recipe[RECIPE_MAX])
+{
+  write_plain_recipe(k, o, recipe);
+  size_t used = strlen(recipe);
+  if (o->slabs > 1) snprintf(recipe + used, RECIPE_MAX - used, "-slabs%d-%d", o->slabs, o->balance);
 }
 
 hg_status hg_parts_cache_path(const char *graph_path, int k, const hg_partition_options *options, char *path,
@@ -96,13 +105,16 @@ static hg_status make_parts(hg_graph *graph, int k, const hg_partition_options *
   hg_graph permuted = {0};
   hg_quality quality;
   double start = hg_now_s();
+  int slabs = options->slabs > 1 ? options->slabs : 1, parts = k / slabs;
+  HG_TRY(hg_slabs_check(graph, k, slabs));
   HG_TRY(HG_ALLOC(part_of, graph->nodes.n, "parts of the nodes"));
   HG_TRY(HG_ALLOC(order, graph->nodes.n, "order of the nodes"));
   HG_TRY(HG_ALLOC(sequence, graph->nodes.n, "order of the nodes"));
-  HG_TRY(hg_partition_graph(graph, k, options, part_of));
+  HG_TRY(hg_partition_graph(graph, parts, options, part_of));
   double reorder_start = hg_now_s();
-  HG_TRY(hg_reorder(graph, k, part_of, options->order, sequence, &reordered));
+  HG_TRY(hg_reorder(graph, parts, part_of, options->order, sequence, &reordered));
   double reorder_seconds = hg_now_s() - reorder_start;
+  if (slabs > 1) HG_TRY(hg_slabs_cut(graph, parts, slabs, options->balance, part_of, sequence));
   HG_TRY(hg_parts_build_ordered(graph, k, part_of, sequence, order, index));
   HG_TRY(hg_graph_permute(&permuted, graph, order));
   hg_graph_free(graph);

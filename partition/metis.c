@@ -237,7 +237,7 @@ done:
 
 hg_status hg_metis_bisect(const hg_graph *graph, int k, int32_t *block_of)
 {
-  static const hg_partition_options even = {"metis", HG_OBJECTIVE_CUT, HG_BALANCE_NODES, 1.05, 1, HG_ORDER_NONE};
+  static const hg_partition_options even = {"metis", HG_OBJECTIVE_CUT, HG_BALANCE_NODES, 1.05, 1, HG_ORDER_NONE, 1};
   hg_status rc = HG_OK;
   metis_graph g = {.n = (idx_t)graph->nodes.n};
   idx_t *block = NULL;

@@ -26,7 +26,7 @@ const hg_partitioner hg_partitioners[] = {
 
 hg_partition_options hg_partition_options_default(void)
 {
-  return (hg_partition_options){"metis", HG_OBJECTIVE_VOLUME, HG_BALANCE_NODES, 1.05, 1, HG_ORDER_AUTO};
+  return (hg_partition_options){"metis", HG_OBJECTIVE_VOLUME, HG_BALANCE_NODES, 1.05, 1, HG_ORDER_AUTO, 1};
 }
 
 hg_status hg_partitioner_find(const char *name, const hg_partitioner **found)

@@ -24,9 +24,10 @@ typedef struct {
   double imbalance; ///< allowed largest / mean, 1.05: five per cent
   uint64_t seed;
   hg_order_kind order; ///< does not change which part owns a node
+  int slabs;           ///< k / slabs parts are made, and each cut into so many (partition/cut_slabs.h); 1: k parts
 } hg_partition_options;
 
-/** metis, volume, nodes, 1.05, seed 1, order auto. */
+/** metis, volume, nodes, 1.05, seed 1, order auto, slabs 1. */
 hg_partition_options hg_partition_options_default(void);
 
 /** A way to choose each node's part. */

@@ -26,6 +26,12 @@ typedef enum { HG_SYNC_ALLREDUCE, HG_SYNC_LOCAL, HG_SYNC_COORDINATOR } hg_sync;
 typedef enum { HG_TRANSPORT_AUTO, HG_TRANSPORT_IPC, HG_TRANSPORT_TCP } hg_transport;
 typedef enum { HG_CLASS_WEIGHTS_NONE, HG_CLASS_WEIGHTS_BALANCED } hg_class_weights;
 
+typedef enum {
+  HG_PARALLEL_PARTS,    ///< each rank has a part of the graph
+  HG_PARALLEL_FEATURES, ///< each rank aggregates some columns of the whole graph
+  HG_PARALLEL_GRID      ///< some columns of a part
+} hg_parallel_mode;
+
 enum { HG_PATH_MAX = 4096, HG_NAME_MAX = 128 };
 
 /** An experiment: every key of the YAML file, resolved. Field `a.b` is key `a: {b: }`; strings are kept in place. */
@@ -50,6 +56,10 @@ typedef struct {
     uint64_t seed;
     hg_order_kind order;
   } partition;
+  struct {
+    hg_parallel_mode mode;
+    int columns; ///< of a grid: ranks that share a part; hg_config_columns
+  } parallel;
   hg_model_options
       model; ///< with the keys of halo: in `halo`; input_dropout < 0 before hg_config_resolve: same as dropout
   hg_augment_options augment;
@@ -103,6 +113,12 @@ hg_status hg_config_read(hg_config *config, const char *path, const char *const 
 
 /** Checks what concerns several keys, and fills input_dropout, output, name. Call it after the overrides. */
 hg_status hg_config_resolve(hg_config *config);
+
+/**
+ * How many ranks share a part, each aggregating some of the columns: 1 with parts, all with features.
+ * HG_ERR_INPUT where they do not divide the number of ranks.
+ */
+hg_status hg_config_columns(const hg_config *config, int ranks, int *columns);
 
 /** The `partition:` keys; its method is text of `config`. */
 hg_partition_options hg_config_partition(const hg_config *config);

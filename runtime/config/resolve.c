@@ -122,6 +122,37 @@ static hg_status check_halo(const hg_config *c)
   return HG_OK;
 }
 
+// what aggregates by columns
+static hg_status check_parallel(const hg_config *c, const hg_layer_type *type)
+{
+  const char *mode = c->parallel.mode == HG_PARALLEL_GRID ? "grid" : "features";
+  if (c->parallel.mode != HG_PARALLEL_GRID && c->parallel.columns != 1)
+    return hg_fail(HG_ERR_INPUT, "parallel.columns: found %d with parallel.mode %s, expected 1, or mode grid",
+                   c->parallel.columns, choice(c, "parallel.mode"));
+  if (c->parallel.mode == HG_PARALLEL_PARTS) return HG_OK;
+  if (!type->can_turn)
+    return hg_fail(HG_ERR_INPUT, "parallel.mode: found %s with model.type %s, expected parts, or type gcn", mode,
+                   c->model.type);
+  if (c->model.precision != HG_PRECISION_FLOAT32)
+    return hg_fail(HG_ERR_INPUT, "parallel.mode: found %s with model.precision bfloat16, expected parts, or float32",
+                   mode);
+  if (c->model.halo.precision != HG_PACK_REAL)
+    return hg_fail(HG_ERR_INPUT, "parallel.mode: found %s with halo.precision %s, expected parts, or float32", mode,
+                   choice(c, "halo.precision"));
+  if (c->model.halo.sample < 1)
+    return hg_fail(HG_ERR_INPUT, "parallel.mode: found %s with halo.sample %g, expected parts, or a sample of 1", mode,
+                   c->model.halo.sample);
+  return HG_OK;
+}
+
+hg_status hg_config_columns(const hg_config *config, int ranks, int *columns)
+{
+  static const char *const key = "parallel.columns";
+  *columns = config->parallel.mode == HG_PARALLEL_FEATURES ? ranks : config->parallel.columns;
+  if (ranks % *columns == 0) return HG_OK;
+  return hg_fail(HG_ERR_INPUT, "%s: found %d with %d ranks, expected a number that divides them", key, *columns, ranks);
+}
+
 hg_status hg_config_resolve(hg_config *config)
 {
   hg_status rc = HG_OK;
@@ -136,6 +167,7 @@ hg_status hg_config_resolve(hg_config *config)
   HG_TRY(check_loss(&c));
   HG_TRY(check_augment(&c, type));
   HG_TRY(check_halo(&c));
+  HG_TRY(check_parallel(&c, type));
   if (c.model.input_dropout < 0) c.model.input_dropout = c.model.dropout;
   if (c.output[0] == '\0') snprintf(c.output, sizeof c.output, "runs/%s", c.name);
   *config = c;

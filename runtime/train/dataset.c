@@ -41,9 +41,10 @@ done:
 }
 
 // a folder that cannot be written is no reason to fail: the run's own folder can
-static hg_status make_parts(const char *graph, int ranks, const hg_config *config, char *path)
+static hg_status make_parts(const char *graph, int ranks, int slabs, const hg_config *config, char *path)
 {
   hg_partition_options options = hg_config_partition(config);
+  options.slabs = slabs;
   hg_status rc = hg_parts_cache_path(graph, ranks, &options, path, HG_PATH_MAX);
   if (rc != HG_OK) return rc;
   if (hg_parts_cache_valid(path, graph, ranks, &options)) return HG_OK;
@@ -73,7 +74,7 @@ static hg_status check_contents(const hg_store_header *header, const char *path,
   return HG_OK;
 }
 
-static hg_status find_parts(const hg_config *config, int ranks, bool training, char *path)
+static hg_status find_parts(const hg_config *config, int ranks, int slabs, bool training, char *path)
 {
   const char *graph = config->dataset.path;
   hg_store_kind kind;
@@ -94,7 +95,7 @@ static hg_status find_parts(const hg_config *config, int ranks, bool training, c
                    graph);
   HG_TRY(hg_store_read_header(graph, &header));
   HG_TRY(check_contents(&header, graph, config, training));
-  rc = make_parts(graph, ranks, config, path);
+  rc = make_parts(graph, ranks, slabs, config, path);
 done:
   return rc;
 }
@@ -169,10 +170,16 @@ done:
 
 hg_status hg_dataset_load(hg_dataset *dataset, hg_world *world, const hg_config *config, const hg_trained *trained)
 {
+  return hg_dataset_load_slabs(dataset, world, config, trained, 1);
+}
+
+hg_status hg_dataset_load_slabs(hg_dataset *dataset, hg_world *world, const hg_config *config,
+                                const hg_trained *trained, int slabs)
+{
   memset(dataset, 0, sizeof *dataset);
   int rank = hg_world_rank(world), ranks = hg_world_size(world);
   hg_status rc = HG_OK;
-  hg_status found = rank == 0 ? find_parts(config, ranks, !trained, dataset->parts_path) : HG_OK;
+  hg_status found = rank == 0 ? find_parts(config, ranks, slabs, !trained, dataset->parts_path) : HG_OK;
   hg_alloc_trim(); // what partitioning needed must not stand beside what training needs
   HG_TRY_ALL(world, "partitioning", found);
   hg_broadcast(world, dataset->parts_path, sizeof dataset->parts_path, 0);

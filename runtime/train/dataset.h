@@ -27,4 +27,8 @@ typedef struct {
  * Collective.
  */
 hg_status hg_dataset_load(hg_dataset *dataset, hg_world *world, const hg_config *config, const hg_trained *trained);
+
+/** The same, where each of ranks / slabs parts is cut into `slabs` (partition/cut_slabs.h): a rank has one of these. */
+hg_status hg_dataset_load_slabs(hg_dataset *dataset, hg_world *world, const hg_config *config,
+                                const hg_trained *trained, int slabs);
 void hg_dataset_free(hg_dataset *dataset);

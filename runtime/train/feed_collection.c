@@ -92,6 +92,9 @@ static hg_status check_model(const hg_config *config, const hg_nodes *nodes)
   if (config->partition.path[0])
     return hg_fail(HG_ERR_INPUT, "partition.path: found %s, but the graphs of %s are given to the ranks as a whole",
                    config->partition.path, config->dataset.path);
+  if (config->parallel.mode != HG_PARALLEL_PARTS)
+    return hg_fail(HG_ERR_INPUT, "parallel.mode: found %s, but the graphs of %s are given to the ranks as a whole",
+                   config->parallel.mode == HG_PARALLEL_GRID ? "grid" : "features", config->dataset.path);
   if (config->model.pooling == HG_POOLING_CLUSTER && nodes->n_dims == 0)
     return hg_fail(HG_ERR_INPUT, "model.pooling: cluster needs positions of the nodes, found none in %s",
                    config->dataset.path);

@@ -17,7 +17,10 @@ static hg_status load(hg_trainer *t, const hg_trained *trained)
   feed->trains = !trained;
   t->scales = &feed->dataset.scales;
   HG_TRY_ALL(t->world, "planning the model", hg_check_pooling(t->config));
-  HG_TRY(hg_dataset_load(&feed->dataset, t->world, t->config, trained));
+  feed->columns = 1; // a trained model computes two passes: not worth edges of other parts
+  if (!trained)
+    HG_TRY_ALL(t->world, "planning the model", hg_config_columns(t->config, hg_world_size(t->world), &feed->columns));
+  HG_TRY(hg_dataset_load_slabs(&feed->dataset, t->world, t->config, trained, feed->columns));
   const hg_dataset *d = &feed->dataset;
   t->labelled = d->labelled;
   t->facts = (hg_data_facts){.fingerprint = d->header.fingerprint,
@@ -59,10 +62,26 @@ static hg_status find_active(hg_trainer *t)
   hg_graph_feed *feed = t->feed;
   const hg_labelled *l = &t->labelled;
   const hg_dataset *d = &feed->dataset;
-  bool wanted = feed->trains && t->config->train.active_sets;
+  bool wanted = feed->trains && t->config->train.active_sets && feed->columns == 1;
   int n_levels = wanted ? hg_model_active_levels(&t->config->model) : 0;
   return hg_active_create(&feed->active, t->world, &d->part, &d->links, l->rows[HG_SPLIT_TRAIN],
                           l->n_rows[HG_SPLIT_TRAIN], n_levels);
+}
+
+// the graph of the model: this rank's part, or its rows with the edges of a part that ranks share
+static hg_status make_graph(hg_trainer *t)
+{
+  hg_graph_feed *feed = t->feed;
+  const hg_dataset *d = &feed->dataset;
+  const hg_model_options *o = &t->config->model;
+  hg_local_graph *g = &feed->stage.graph;
+  hg_status rc = HG_OK;
+  if (feed->columns == 1)
+    return hg_local_graph_create(g, t->world, &d->part, &d->links, o->normalization, o->self_loops);
+  HG_TRY(hg_slabs_build(&feed->slabs, t->world, &d->part, o->normalization, o->self_loops));
+  HG_TRY_ALL(t->world, "joining parts", hg_slabs_rows(g, t->world, &d->part, &feed->slabs));
+done:
+  return rc;
 }
 
 static hg_status build(hg_trainer *t)
@@ -73,8 +92,10 @@ static hg_status build(hg_trainer *t)
   hg_status rc = HG_OK;
   HG_TRY_ALL(t->world, "planning the model", hg_check_positions(t->config, &d->part.nodes));
   HG_TRY(find_active(t));
-  HG_TRY_ALL(t->world, "planning memory", hg_memory_plan(&t->planned, t->config, d, &feed->active));
-  HG_TRY(hg_local_graph_create(&feed->stage.graph, t->world, &d->part, &d->links, o->normalization, o->self_loops));
+  hg_slabs *slabs = feed->columns > 1 ? &feed->slabs : NULL;
+  if (slabs) HG_TRY(hg_slabs_create(slabs, t->world, &d->part, feed->columns));
+  HG_TRY_ALL(t->world, "planning memory", hg_memory_plan(&t->planned, t->config, d, &feed->active, slabs));
+  HG_TRY(make_graph(t));
   if (hg_needs_positions(t->config)) HG_TRY(place(t));
   HG_TRY_ALL(t->world, "keeping positions", hg_augment_prepare(&t->config->augment, &feed->stage.graph));
   HG_TRY(hg_input_create(&feed->input, &feed->stage.graph));
@@ -153,6 +174,7 @@ static void free_feed(hg_trainer *t)
   hg_matrix_free(&feed->mean.embeddings);
   hg_input_free(&feed->input);
   hg_active_free(&feed->active);
+  hg_slabs_free(&feed->slabs);
   hg_local_graph_free(&feed->stage.graph);
   hg_dataset_free(&feed->dataset);
   hg_free(&t->feed);

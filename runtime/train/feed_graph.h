@@ -8,6 +8,8 @@
 typedef struct {
   hg_dataset dataset;
   hg_stage stage; ///< the one stage of a model on nodes: its graph
+  int columns;    ///< ranks that share a part and aggregate by columns: then `slabs` do
+  hg_slabs slabs;
   hg_input input;
   bool trains;                            ///< not where a trained model predicts alone
   hg_active active;                       ///< what reaches the training loss; no levels where all is computed

@@ -19,12 +19,21 @@ static size_t graph_bytes(const hg_dataset *d)
   return bytes + (size_t)p->n_owned * (size_t)p->nodes.n_dims * sizeof(float);
 }
 
+// with slabs a rank holds its part as it was read, and the edges of a group's part
+static size_t slabs_graph_bytes(const hg_dataset *d, const hg_slabs *slabs)
+{
+  const hg_part *p = &d->part;
+  size_t bytes = csr_bytes(p->n_owned, p->a.indptr[p->n_owned], 0) + (size_t)p->n_halo * sizeof(hg_gid);
+  bytes += (size_t)p->n_owned * (HG_SPLIT_COUNT * sizeof(hg_lid) + sizeof(int32_t) + 2 * sizeof(int64_t) + 1);
+  return bytes + hg_slabs_bytes(slabs);
+}
+
 // halo rows are assumed to be as full as owned ones: their entries are not known yet
-static size_t feature_bytes(const hg_dataset *d)
+static size_t feature_bytes(const hg_dataset *d, const hg_slabs *slabs)
 {
   const hg_part *p = &d->part;
   const hg_features *f = &p->nodes.features;
-  hg_off n_local = (hg_off)p->n_owned + p->n_halo;
+  hg_off n_local = (hg_off)p->n_owned + (slabs ? 0 : p->n_halo);
   if (f->dense) return (size_t)n_local * (size_t)f->width * sizeof(hg_real);
   hg_off owned = f->indptr ? f->indptr[p->n_owned] : 0;
   hg_off entries = p->n_owned ? (hg_off)((double)owned * (double)n_local / (double)p->n_owned) : 0;
@@ -58,31 +67,45 @@ static void add_up(hg_memory *m)
   m->total = m->graph + m->features + m->activations + m->workspace + m->halo + m->parameters;
 }
 
-hg_status hg_memory_plan(hg_memory *memory, const hg_config *config, const hg_dataset *dataset, const hg_active *active)
+// A first layer that keeps its aggregate made it by columns before the rest was there: what that needed more.
+static size_t aggregating_bytes(const hg_memory *m, const hg_dataset *d, const hg_slabs *slabs)
+{
+  const hg_slabs_room room = hg_slabs_room_for(slabs, d->part.nodes.features.width);
+  size_t then = feature_bytes(d, slabs) + hg_slabs_room_bytes(&room);
+  size_t later = m->activations + m->workspace + m->halo + m->parameters;
+  return then > later ? then - later : 0;
+}
+
+hg_status hg_memory_plan(hg_memory *memory, const hg_config *config, const hg_dataset *dataset, const hg_active *active,
+                         hg_slabs *slabs)
 {
   const hg_part *p = &dataset->part;
   const hg_nodes *nodes = &p->nodes;
   hg_off sent = dataset->links.send_offsets[dataset->links.n_peers_send];
   const hg_stage stage = {.graph = {.part = p,
-                                    .links = &dataset->links,
+                                    .links = slabs ? NULL : &dataset->links,
                                     .n_global = p->n_global,
                                     .n_owned = p->n_owned,
-                                    .n_local = p->n_owned + p->n_halo,
-                                    .n_dims = nodes->n_dims}};
+                                    .n_local = p->n_owned + (slabs ? 0 : p->n_halo),
+                                    .n_dims = nodes->n_dims,
+                                    .slabs = slabs}};
   hg_input input = {.width = nodes->features.width, .is_dense = !nodes->features.indptr};
   hg_model model = {0};
   hg_memory m = {0};
   hg_status rc = HG_OK;
   HG_TRY(plan_model(&m, config, &stage, 1, &input, nodes->n_classes, &model));
-  m.graph = graph_bytes(dataset);
+  m.graph = slabs ? slabs_graph_bytes(dataset, slabs) : graph_bytes(dataset);
   if (model.layers[0].type->needs_positions)
     m.graph += (size_t)stage.graph.n_local * (size_t)stage.graph.n_dims * sizeof(hg_real);
   m.graph += hg_model_active_bytes(&model, active, p) + (active->n_levels > 0 ? (size_t)p->n_owned : 0);
   m.graph += hg_augment_bytes(&config->augment, &stage.graph);
-  m.features = model.layers[0].cached ? 0 : feature_bytes(dataset);
   if (config->augment.test_samples > 0)
     m.workspace += (size_t)p->n_owned * (size_t)(nodes->n_classes + embedding_width(&model)) * sizeof(hg_real);
   m.halo = (size_t)sent * sizeof(hg_lid) + hg_model_measure(&model).halo;
+  if (!model.layers[0].cached)
+    m.features = feature_bytes(dataset, slabs);
+  else if (slabs)
+    m.features = aggregating_bytes(&m, dataset, slabs);
   add_up(&m);
   *memory = m;
 done:
