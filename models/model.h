@@ -65,6 +65,12 @@ hg_model_size hg_model_measure(const hg_model *model);
 /** Columns that cross between ranks before a layer aggregates, and back: 0 where it exchanges nothing. */
 int hg_model_exchanged(const hg_model *model, int layer);
 
+/**
+ * Columns that a layer's training pass aggregates where a graph is shared by columns (models/slabs.h), forward or
+ * backward: 0 where it needs no aggregation. Of any planned model.
+ */
+int hg_model_turned(const hg_model *model, int layer, bool backward);
+
 /** What a layer's rows are packed in where `halo.precision` is that: the last layer's keep 8 bits. */
 hg_pack_format hg_model_pack_format(hg_pack_format precision, bool last);
 

@@ -220,6 +220,14 @@ int hg_model_exchanged(const hg_model *model, int layer)
   return l->aggregate_first ? l->f_in : l->f_out;
 }
 
+int hg_model_turned(const hg_model *model, int layer, bool backward)
+{
+  const hg_layer *l = &model->layers[layer];
+  if (!hg_model_aggregates(l)) return 0;
+  if (backward && layer == 0 && l->aggregate_first) return 0; // its input needs no gradient
+  return l->aggregate_first ? l->f_in : l->f_out;
+}
+
 static size_t exchange_bytes(const hg_layer *layer, const hg_links *links, const hg_exchange_packing *packing)
 {
   int cols = layer->aggregate_first ? layer->f_in : layer->f_out;

@@ -35,12 +35,16 @@ static void write_plain_recipe(int k, const hg_partition_options *o, char recipe
            balance & HG_BALANCE_LABELS ? "-labels" : "", o->imbalance, o->seed, order);
 }
 
-// with balance, which also says where parts are cut, for each method
+// Where parts are cut depends on the balance for each method.
 static void write_recipe(int k, const hg_partition_options *o, char recipe[RECIPE_MAX])
 {
   write_plain_recipe(k, o, recipe);
   size_t used = strlen(recipe);
-  if (o->slabs > 1) snprintf(recipe + used, RECIPE_MAX - used, "-slabs%d-%d", o->slabs, o->balance);
+  if (o->slabs <= 1) return;
+  snprintf(recipe + used, RECIPE_MAX - used, "-slabs%d", o->slabs);
+  used = strlen(recipe);
+  if (strcmp(o->method, "metis") != 0 && o->balance > HG_BALANCE_NODES)
+    snprintf(recipe + used, RECIPE_MAX - used, "-balance%d", o->balance);
 }
 
 hg_status hg_parts_cache_path(const char *graph_path, int k, const hg_partition_options *options, char *path,

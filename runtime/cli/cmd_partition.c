@@ -13,7 +13,7 @@
 #include "partition/reorder.h"
 #include "runtime/cli/command.h"
 
-enum { PATH_SIZE = 4096, KEY_OBJECTIVE = 256, KEY_BALANCE, KEY_IMBALANCE, KEY_SEED, KEY_ORDER, KEY_DRY_RUN };
+enum { PATH_SIZE = 4096, KEY_OBJECTIVE = 256, KEY_BALANCE, KEY_IMBALANCE, KEY_SEED, KEY_ORDER, KEY_SLABS, KEY_DRY_RUN };
 
 typedef struct {
   const char *graph, *output;
@@ -33,6 +33,7 @@ static const struct argp_option options[] = {
     {"seed", KEY_SEED, "N", 0, "of metis and random (1)", 0},
     {"order", KEY_ORDER, "NAME", 0,
      "of the nodes in a part, for the cache: auto (the default), cluster, metis, rcm, degree or none", 0},
+    {"slabs", KEY_SLABS, "B", 0, "for parallel.columns: K / B parts, each cut into B slabs of rows (1)", 0},
     {"dry-run", KEY_DRY_RUN, NULL, 0, "predict memory and time, do nothing", 0},
     {0},
 };
@@ -99,6 +100,9 @@ static int on_end(const arguments *a)
 {
   if (!a->graph) return hg_command_error("expected GRAPH.hg");
   if (!a->k) return hg_command_error("expected -k K, the number of parts");
+  if (a->k % a->partition.slabs != 0)
+    return hg_command_error("--slabs: found %d with -k %d, expected a number that divides it", a->partition.slabs,
+                            a->k);
   return 0;
 }
 
@@ -133,6 +137,10 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
     return error;
   case KEY_ORDER:
     return read_order(arg, &a->partition.order);
+  case KEY_SLABS:
+    error = read_number("--slabs", arg, 1, INT32_MAX / 2, &number);
+    a->partition.slabs = (int)number;
+    return error;
   case KEY_DRY_RUN:
     a->dry_run = true;
     return 0;

@@ -45,6 +45,7 @@ typedef struct {
   double epoch_seconds_median;
   hg_pack_format halo_precision;
   double halo_sample; ///< share of the halo's rows that crossed; 1: all
+  int columns;        ///< ranks that shared a part of the graph, by columns; 1: each had its own
   int n_layers;
   const double *active_rows; ///< [n_layers] share of rows that a layer aggregates for in training; borrowed
   int64_t halo_bytes_per_epoch, halo_messages_per_epoch;

@@ -157,6 +157,7 @@ static hg_status load_alone(hg_trainer *t, const hg_trained *trained)
   hg_status rc = HG_OK;
   HG_TRY(hg_store_read_collection(path, c));
   t->facts = (hg_data_facts){.fingerprint = hg_collection_fingerprint(c),
+                             .columns = 1,
                              .n_items = c->n_graphs,
                              .n_nodes = c->united.nodes.n,
                              .n_edges = hg_csr_entries(&c->united.adjacency)};

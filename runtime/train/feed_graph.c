@@ -30,7 +30,8 @@ static hg_status load(hg_trainer *t, const hg_trained *trained)
                              .edge_cut = d->edge_cut,
                              .halo_nodes = d->halo_nodes,
                              .partition_seconds = d->partition_seconds,
-                             .reorder_seconds = d->reorder_seconds};
+                             .reorder_seconds = d->reorder_seconds,
+                             .columns = feed->columns};
 done:
   return rc;
 }

@@ -16,6 +16,7 @@ typedef struct {
   hg_off n_items, n_nodes, n_edges; ///< of all ranks
   int64_t edge_cut, halo_nodes;
   double partition_seconds, reorder_seconds;
+  int columns; ///< ranks that share a part of a graph and aggregate by columns; 1: none
 } hg_data_facts;
 
 /** One rank's model, data and optimiser: everything between the config and the epochs. */

@@ -28,15 +28,21 @@ Test(cache, path_tells_all_that_decides_the_parts)
   } cases[] = {
       {"cora.hg",
        4,
-       {"metis", HG_OBJECTIVE_VOLUME, 1, 1.05, 1, HG_ORDER_AUTO},
+       {"metis", HG_OBJECTIVE_VOLUME, 1, 1.05, 1, HG_ORDER_AUTO, 1},
        "cora.parts/k4-metis-volume-nodes-1.05-seed1-auto.hg"},
       {"/a/b.c",
        2,
-       {"metis", HG_OBJECTIVE_CUT, 7, 1.1, 9, HG_ORDER_METIS},
+       {"metis", HG_OBJECTIVE_CUT, 7, 1.1, 9, HG_ORDER_METIS, 1},
        "/a/b.c.parts/k2-metis-cut-nodes-edges-labels-1.1-seed9-metis.hg"},
-      {"x.hg", 2, {"metis", HG_OBJECTIVE_CUT, 0, 1, 0, HG_ORDER_NONE}, "x.parts/k2-metis-cut-nodes-1-seed0-none.hg"},
-      {"x.hg", 3, {"random", HG_OBJECTIVE_CUT, 7, 1.1, 9, HG_ORDER_RCM}, "x.parts/k3-random-seed9-rcm.hg"},
-      {"x.hg", 3, {"block", HG_OBJECTIVE_CUT, 7, 1.1, 9, HG_ORDER_CLUSTER}, "x.parts/k3-block-cluster.hg"},
+      {"x.hg", 2, {"metis", HG_OBJECTIVE_CUT, 0, 1, 0, HG_ORDER_NONE, 1}, "x.parts/k2-metis-cut-nodes-1-seed0-none.hg"},
+      {"x.hg", 3, {"random", HG_OBJECTIVE_CUT, 7, 1.1, 9, HG_ORDER_RCM, 1}, "x.parts/k3-random-seed9-rcm.hg"},
+      {"x.hg", 3, {"block", HG_OBJECTIVE_CUT, 7, 1.1, 9, HG_ORDER_CLUSTER, 1}, "x.parts/k3-block-cluster.hg"},
+      {"x.hg",
+       6,
+       {"metis", HG_OBJECTIVE_VOLUME, 1, 1.05, 1, HG_ORDER_AUTO, 3},
+       "x.parts/k6-metis-volume-nodes-1.05-seed1-auto-slabs3.hg"},
+      {"x.hg", 4, {"random", HG_OBJECTIVE_CUT, 1, 1, 9, HG_ORDER_RCM, 4}, "x.parts/k4-random-seed9-rcm-slabs4.hg"},
+      {"x.hg", 4, {"block", HG_OBJECTIVE_CUT, 3, 1, 9, HG_ORDER_RCM, 2}, "x.parts/k4-block-rcm-slabs2-balance3.hg"},
   };
   char path[128];
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
