@@ -4,6 +4,7 @@
 
 #include "models/model.h"
 #include "runtime/train/check_model.h"
+#include "runtime/train/grid_traffic.h"
 
 enum { DIRECTIONS = 2, WIDTHS_MOST = 1000, WORD = 4 };
 
@@ -12,7 +13,9 @@ typedef struct {
   int n;
   int widths[WIDTHS_MOST], inputs[WIDTHS_MOST]; // of the layers that exchange: what they aggregate, and their inputs
   bool last[WIDTHS_MOST];
-  int first_input; // columns of the features
+  int first_input;     // columns of the features
+  hg_grid_work turned; // products with the adjacency, where ranks aggregate by columns
+  bool can_turn;       // `halognn train` does that
 } exchanged;
 
 static hg_status read_model(exchanged *x, const hg_config *config, const hg_graph *graph)
@@ -29,7 +32,7 @@ static hg_status read_model(exchanged *x, const hg_config *config, const hg_grap
   hg_status rc = HG_OK;
   HG_TRY(hg_check_pooling(config));
   HG_TRY(hg_model_plan(&model, &config->model, &stage, 1, &input, nodes->n_classes));
-  *x = (exchanged){.first_input = input.width};
+  x->first_input = input.width;
   for (int l = 0; l < model.n_layers; l++) {
     int columns = hg_model_exchanged(&model, l);
     if (columns == 0) continue;
@@ -37,6 +40,8 @@ static hg_status read_model(exchanged *x, const hg_config *config, const hg_grap
     x->inputs[x->n] = model.layers[l].f_in;
     x->widths[x->n++] = columns;
   }
+  x->can_turn = model.layers[0].type->can_turn;
+  HG_TRY(hg_grid_work_create(&x->turned, &model));
 done:
   hg_model_free(&model);
   return rc;
@@ -56,13 +61,6 @@ static double bytes_of_rows(const exchanged *x, hg_pack_format format)
   return bytes;
 }
 
-static double columns_of(const exchanged *x)
-{
-  double columns = 0;
-  for (int k = 0; k < x->n; k++) columns += x->widths[k];
-  return columns;
-}
-
 static hg_scheme *add(hg_traffic_plan *plan, const char *name, const char *how, bool runs)
 {
   hg_scheme *s = &plan->schemes[plan->n_schemes++];
@@ -79,39 +77,40 @@ static void add_halo(hg_traffic_plan *plan, const char *name, const char *how, b
   s->messages = (double)rows->messages_both_ways * exchanges / DIRECTIONS;
 }
 
-// Rows by ranks, columns by ranks, and back: two all-to-alls around each aggregation (ALGORITHMS A.12).
-static void add_features(hg_traffic_plan *plan, const exchanged *x, double nodes)
+// Parts of the graph, each of which some ranks share by rows and by columns (parallel.mode); all slabs being equal.
+static hg_status grid(hg_scheme *s, const exchanged *x, hg_gid nodes, int ranks, int groups, const hg_halo_rows *rows)
 {
-  double p = plan->ranks, each = DIRECTIONS * 2 * nodes / p * columns_of(x) * WORD * (p - 1) / p;
+  hg_grid_traffic t;
+  hg_status rc =
+      hg_grid_traffic_estimate(&t, &x->turned, groups, ranks / groups, nodes, groups > 1 ? rows : NULL, WORD);
+  if (rc != HG_OK) return rc;
+  s->runs = x->can_turn;
+  s->total = (double)t.total_bytes;
+  s->largest = (double)t.largest_bytes;
+  s->messages = (double)t.most_messages;
+  hg_grid_traffic_free(&t);
+  return HG_OK;
+}
+
+static hg_status add_features(hg_traffic_plan *plan, const exchanged *x, hg_gid nodes)
+{
   hg_scheme *s = add(plan, "feature-parallel", "each rank aggregates some columns of all nodes", false);
-  s->largest = each;
-  s->total = each * p;
-  s->messages = (p - 1) * DIRECTIONS * 2 * x->n;
+  return grid(s, x, nodes, plan->ranks, 1, NULL);
 }
 
-// Ranks in groups: a group has one of `groups` parts, its members some columns of it.
-static hg_scheme grid(const exchanged *x, double nodes, int ranks, const hg_halo_rows *rows)
-{
-  double a = rows->n_parts, b = ranks / a, columns = columns_of(x) * WORD * DIRECTIONS;
-  double turning = 2 * nodes / ranks * columns * (b - 1) / b;
-  double most = (double)rows->both_ways[HG_SEND_SOURCES] / DIRECTIONS / b, all = (double)rows->total[HG_SEND_SOURCES];
-  return (hg_scheme){.name = "2D",
-                     .how = "parts of the graph, and in each columns by ranks",
-                     .part_groups = rows->n_parts,
-                     .largest = most * columns + turning,
-                     .total = all * columns + turning * ranks,
-                     .messages = ((double)rows->messages_both_ways / DIRECTIONS + 2 * (b - 1)) * DIRECTIONS * x->n};
-}
-
-static void add_grid(hg_traffic_plan *plan, const exchanged *x, double nodes, const hg_halo_rows *rows, int n_rows)
+static hg_status add_grid(hg_traffic_plan *plan, const exchanged *x, hg_gid nodes, const hg_halo_rows *rows, int n_rows)
 {
   hg_scheme best = {0};
   for (int k = 0; k < n_rows; k++) {
+    hg_scheme s = {
+        .name = "2D", .how = "parts of the graph, and in each columns by ranks", .part_groups = rows[k].n_parts};
     if (rows[k].n_parts < 2 || rows[k].n_parts >= plan->ranks || plan->ranks % rows[k].n_parts != 0) continue;
-    hg_scheme s = grid(x, nodes, plan->ranks, &rows[k]);
+    hg_status rc = grid(&s, x, nodes, plan->ranks, rows[k].n_parts, &rows[k]);
+    if (rc != HG_OK) return rc;
     if (!best.name || s.largest < best.largest) best = s;
   }
   if (best.name) plan->schemes[plan->n_schemes++] = best;
+  return HG_OK;
 }
 
 // what SuperGCN's formulas send for the same parts: no layer's input is kept, and always the input's side is sent
@@ -139,10 +138,10 @@ hg_status hg_traffic_plan_make(hg_traffic_plan *plan, const hg_config *config, c
                 {HG_PACK_INT4, "halo int4"},
                 {HG_PACK_INT2, "halo int2"}};
   const hg_halo_rows *own = &rows[n_rows - 1];
-  exchanged x;
+  exchanged x = {0};
   hg_status rc = read_model(&x, config, graph);
   if (rc != HG_OK) return rc;
-  double real = bytes_of_rows(&x, HG_PACK_REAL), nodes = (double)graph->nodes.n;
+  double real = bytes_of_rows(&x, HG_PACK_REAL);
   int exchanges = DIRECTIONS * x.n;
   *plan = (hg_traffic_plan){.ranks = own->n_parts};
   add_halo(plan, "halo float32", "rows of sources (the default)", true, own, HG_SEND_SOURCES, real, exchanges);
@@ -152,8 +151,10 @@ hg_status hg_traffic_plan_make(hg_traffic_plan *plan, const hg_config *config, c
   for (int k = 0; k < 4; k++)
     add_halo(plan, packed[k].name, "halo.precision", true, own, HG_SEND_SOURCES, bytes_of_rows(&x, packed[k].format),
              exchanges);
-  add_features(plan, &x, nodes);
-  add_grid(plan, &x, nodes, rows, n_rows);
+  HG_TRY(add_features(plan, &x, graph->nodes.n));
+  HG_TRY(add_grid(plan, &x, graph->nodes.n, rows, n_rows));
   add_super(plan, &x, own);
-  return HG_OK;
+done:
+  hg_grid_work_free(&x.turned);
+  return rc;
 }

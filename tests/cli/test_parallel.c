@@ -48,6 +48,18 @@ Test(cli_parallel, every_mode_learns_the_same)
   cr_expect_eq(number_of(grid, "parallel_columns"), 2);
   // 50 rows a rank: two turns of 8 columns and of 3, forward and backward; a rank keeps its columns of its rows
   cr_expect_eq(number_of(features, "halo_bytes_per_epoch"), 2 * 2 * 200 * (8 + 3) * 3 / 4 * (double)sizeof(hg_real));
+  run_result r = expect_status(folder, 0, 0, "plan c.yaml -k 2,4 --json");
+  json_t *plan = json_loads(r.out, 0, NULL), *schemes = json_object_get(json_array_get(plan, 1), "schemes"), *scheme;
+  size_t k;
+  json_array_foreach(schemes, k, scheme)
+  {
+    if (strcmp(json_string_value(json_object_get(scheme, "name")), "feature-parallel") != 0) continue;
+    cr_expect(json_is_true(json_object_get(scheme, "runs")));
+    cr_expect_eq(number_of(scheme, "bytes") * (double)sizeof(hg_real) / 4, number_of(features, "halo_bytes_per_epoch"));
+    cr_expect_geq(number_of(scheme, "messages") * 4, number_of(features, "halo_messages_per_epoch"));
+  }
+  json_decref(plan);
+  run_free(&r);
   json_decref(parts);
   json_decref(features);
   json_decref(grid);
