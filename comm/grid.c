@@ -8,7 +8,17 @@
 #include "comm/world_mpi.h"
 #include "core/base/alloc.h"
 
-int hg_grid_first_column(int width, int place, int columns) { return (int)((int64_t)width * place / columns); }
+enum { ALIGNED_FROM = 4 }; // times HG_GRID_ALIGN columns a rank: shares then differ by a quarter at most
+
+bool hg_grid_aligns(int width, int columns) { return width >= (int64_t)ALIGNED_FROM * HG_GRID_ALIGN * columns; }
+
+int hg_grid_first_column(int width, int place, int columns)
+{
+  if (!hg_grid_aligns(width, columns)) return (int)((int64_t)width * place / columns);
+  int64_t blocks = ((int64_t)width + HG_GRID_ALIGN - 1) / HG_GRID_ALIGN;
+  int64_t first = blocks * place / columns * HG_GRID_ALIGN;
+  return first < width ? (int)first : width;
+}
 
 static hg_status check_columns(const hg_world *world, const hg_part *part, int columns)
 {
@@ -218,6 +228,7 @@ static hg_status place_edges(edge_lists *l, hg_grid *grid, const hg_part *part)
   HG_TRY(HG_ALLOC(l->counts, 2 * b, "rows of a group"));
   HG_TRY(HG_ALLOC(l->at, 2 * b, "rows of a group"));
   HG_TRY(HG_ALLOC(l->lengths, g->n_owned, "lengths of rows"));
+  HG_TRY(HG_ALLOC(g->nodes.original_ids, g->n_owned, "original ids"));
   HG_TRY(hg_csr_create(&g->a, g->n_owned, (hg_off)g->n_owned + g->n_halo, entries, false, "edges of a group"));
   for (int c = 0; c < b; c++) {
     l->counts[c] = grid->row_offsets[c + 1] - grid->row_offsets[c];
@@ -245,6 +256,8 @@ hg_status hg_grid_gather(hg_grid *grid, hg_world *world, const hg_part *part)
   hg_status rc = HG_OK;
   HG_TRY_ALL(world, "joining parts", place_edges(&l, grid, part));
   MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, l.lengths, l.counts, l.at, MPI_INT32_T, group);
+  MPI_Allgatherv(part->nodes.original_ids, part->n_owned, MPI_INT64_T, g->nodes.original_ids, l.counts, l.at,
+                 MPI_INT64_T, group);
   MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, g->a.indices, l.counts + b, l.at + b, MPI_INT32_T, group);
   for (hg_lid i = 0; i < g->n_owned; i++) g->a.indptr[i + 1] = g->a.indptr[i] + l.lengths[i];
   HG_TRY_ALL(world, "joining parts", hg_csr_check(&g->a));

@@ -17,7 +17,7 @@ typedef struct {
   hg_off *entry_offsets; ///< [columns + 1] and edges that end in them
   /** [columns] rows at the begin of each one's that have no neighbour outside of the group's part */
   hg_lid *inner;
-  hg_part part; ///< the group's, of n_groups parts; without data of nodes, and n_interior is 0: see `inner`
+  hg_part part; ///< the group's, of n_groups parts; of its nodes' data original ids alone, and n_interior is 0
 } hg_grid;
 
 /**
@@ -29,10 +29,19 @@ typedef struct {
  */
 hg_status hg_grid_create(hg_grid *grid, hg_world *world, const hg_part *part, int columns);
 
-/** Gathers the edges of the group's part from its ranks: part.a, columns ascending in a row. Collective. */
+/** Gathers edges and original ids of the group's part from its ranks; columns ascend in a row. Collective. */
 hg_status hg_grid_gather(hg_grid *grid, hg_world *world, const hg_part *part);
 /** Collective. */
 void hg_grid_free(hg_grid *grid);
 
-/** The first of the columns of a matrix of `width` that belong to `place` of `columns`; of place + 1 it is the end. */
+/**
+ * The first of the columns of a matrix of `width` that belong to `place` of `columns`; of place + 1 it is the end. They
+ * are multiples of HG_GRID_ALIGN where hg_grid_aligns says so.
+ */
 int hg_grid_first_column(int width, int place, int columns);
+
+/** Numbers of a register or cache line, and of a block of dropout's draws. */
+enum { HG_GRID_ALIGN = 8 };
+
+/** Whether the matrix is wide enough that shares of whole HG_GRID_ALIGN columns are about equal. */
+bool hg_grid_aligns(int width, int columns);

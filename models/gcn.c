@@ -33,6 +33,8 @@ static void plan(hg_layer *layer)
   layer->product_width = !layer->aggregate_first                      ? layer->f_out
                          : layer->index && (turns || !is_even(layer)) ? layer->f_in
                                                                       : 0;
+  layer->keeps_columns = turns && layer->input && !layer->cached && !layer->input->varies && layer->aggregate_first &&
+                         hg_grid_aligns(layer->f_in, layer->graph->slabs->grid.columns);
   if (turns && !layer->cached) layer->turned_width = layer->aggregate_first ? layer->f_in : layer->f_out;
   layer->weight_rows = is_sparse(layer) ? 0 : layer->f_in;
   if (layer->rounds && !layer->cached) layer->rounded_width = layer->aggregate_first ? layer->f_in : layer->f_out;
@@ -55,7 +57,8 @@ static size_t bytes(const hg_layer *layer)
 {
   const hg_local_graph *g = layer->graph;
   hg_off rows = (hg_layer_copies_input(layer) ? g->n_local : 0) + (keeps_sums(layer) ? g->n_owned : 0);
-  return (size_t)rows * (size_t)layer->f_in * sizeof(hg_real);
+  size_t kept = layer->keeps_columns ? hg_slabs_columns_bytes(g->slabs, layer->f_in) : 0;
+  return kept + (size_t)rows * (size_t)layer->f_in * sizeof(hg_real);
 }
 
 static hg_status create_alone(hg_layer *layer)
@@ -88,6 +91,10 @@ static hg_status create(hg_layer *layer)
   if (layer->cached) {
     HG_TRY(aggregate_features(layer));
     hg_matrix_free(&layer->input->dense); // only its aggregate is ever needed
+  }
+  if (layer->keeps_columns) {
+    HG_TRY(hg_slabs_columns_once(g->slabs, &layer->input->dense, &layer->x));
+    hg_matrix_free(&layer->input->dense);
   }
   if (layer->aggregate_first)
     HG_TRY(hg_layer_create_exchanges(layer, layer->x, hg_layer_d_x(layer)));
@@ -150,6 +157,10 @@ static hg_matrix aggregate_turned(hg_layer *layer, const hg_pass *pass)
 {
   hg_off n = layer->graph->n_owned;
   hg_matrix x = layer->aggregate_first ? hg_layer_input(layer) : product(layer), y = layer->s;
+  if (layer->keeps_columns) {
+    hg_turned_aggregate_kept(layer->turned, &layer->x, hg_layer_dropout(layer, pass), &y, pass->phases);
+    return y;
+  }
   if (!layer->aggregate_first)
     y = *hg_layer_z(layer);
   else if (!keeps_sums(layer))

@@ -162,7 +162,7 @@ hg_dropout hg_layer_dropout(const hg_layer *layer, const hg_pass *pass)
 
 bool hg_layer_copies_input(const hg_layer *layer)
 {
-  return layer->input && layer->input->is_dense && layer->dropout > 0;
+  return layer->input && layer->input->is_dense && layer->dropout > 0 && !layer->keeps_columns;
 }
 
 hg_matrix hg_layer_input(const hg_layer *layer)

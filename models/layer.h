@@ -71,9 +71,11 @@ typedef struct {
   int rounded_width;  ///< columns of what it aggregates in bfloat16, 0: nothing
   bool rounds_output; ///< the next layer aggregates this one's output rounded: written where it is made
 
-  int product_width; ///< columns of work->product that it needs
-  int weight_rows;   ///< rows of the weight gradient that it makes in parts, 0: none
-  int turned_width;  ///< columns that its passes aggregate by columns (graph->slabs), 0: none
+  int product_width;  ///< columns of work->product that it needs
+  int weight_rows;    ///< rows of the weight gradient that it makes in parts, 0: none
+  int turned_width;   ///< columns that its passes aggregate by columns (graph->slabs), 0: none
+  bool keeps_columns; ///< first layer, features under dropout: this rank has its columns of them, so that nothing
+                      ///< turns to columns
 
   const hg_local_graph *graph; ///< borrowed
   hg_input *input;             ///< the first layer's features; NULL in the others; borrowed
@@ -85,7 +87,7 @@ typedef struct {
   hg_off n_theta;
 
   hg_matrix x;    ///< [n_owned or n_local x f_in] input: the previous layer's h or what is pooled from it, or a dropped
-                  ///< copy of the dense features
+                  ///< copy of the dense features; with keeps_columns these columns, hg_slabs_columns_once
   hg_matrix h;    ///< [n_owned or n_local x f_out] output
   hg_matrix s;    ///< [n_owned x f_in] A x, kept for the weight gradient (aggregate_first)
   hg_matrix xhat; ///< [n_owned x f_out] normalised, kept for the gradient (norm)

@@ -56,7 +56,6 @@ static hg_status transpose_alone(hg_local_graph *g, bool self_loops)
   hg_lid n_self = self_loops ? g->n_owned : 0;
   g->forward = (hg_operator){&g->part->a, g->row_scale, g->col_scale, n_self};
   g->backward = (hg_operator){&g->transposed, g->col_scale, g->row_scale, n_self};
-  if (!g->part->nodes.original_ids) goto done; // of a group's part: nobody asks for its ids
   HG_TRY(HG_ALLOC(g->ids, g->n_local, "original ids"));
   memcpy(g->ids, g->part->nodes.original_ids, (size_t)g->n_owned * sizeof *g->ids);
 done:
@@ -79,7 +78,7 @@ hg_status hg_local_graph_create(hg_local_graph *graph, hg_world *world, const hg
   HG_TRY(fetch_degrees(graph, self_loops, &degree));
   HG_TRY_ALL(world, "normalising", scale_alone(graph, norm, &degree));
   HG_TRY_ALL(world, "transposing", transpose_alone(graph, self_loops));
-  if (part->nodes.original_ids) HG_TRY(hg_exchange_ids(world, links, graph->ids));
+  HG_TRY(hg_exchange_ids(world, links, graph->ids));
 done:
   hg_matrix_free(&degree);
   if (rc != HG_OK) hg_local_graph_free(graph);

@@ -71,6 +71,9 @@ int hg_model_exchanged(const hg_model *model, int layer);
  */
 int hg_model_turned(const hg_model *model, int layer, bool backward);
 
+/** Whether a rank could keep its columns of what a layer aggregates forward: dense features. Of any planned model. */
+bool hg_model_keeps_columns(const hg_model *model, int layer);
+
 /** What a layer's rows are packed in where `halo.precision` is that: the last layer's keep 8 bits. */
 hg_pack_format hg_model_pack_format(hg_pack_format precision, bool last);
 

@@ -228,6 +228,12 @@ int hg_model_turned(const hg_model *model, int layer, bool backward)
   return l->aggregate_first ? l->f_in : l->f_out;
 }
 
+bool hg_model_keeps_columns(const hg_model *model, int layer)
+{
+  const hg_layer *l = &model->layers[layer];
+  return l->input && l->input->is_dense && !l->input->varies && l->aggregate_first;
+}
+
 static size_t exchange_bytes(const hg_layer *layer, const hg_links *links, const hg_exchange_packing *packing)
 {
   int cols = layer->aggregate_first ? layer->f_in : layer->f_out;

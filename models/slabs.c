@@ -22,6 +22,7 @@ hg_status hg_slabs_build(hg_slabs *slabs, hg_world *world, const hg_part *part, 
   hg_status rc = HG_OK;
   HG_TRY(hg_grid_gather(grid, world, part));
   HG_TRY(hg_local_graph_create(&slabs->graph, grid->column, &grid->part, &slabs->links, norm, self_loops));
+  hg_free(&grid->part.nodes.original_ids); // the graph has them now
 done:
   return rc;
 }
@@ -39,7 +40,7 @@ size_t hg_slabs_bytes(const hg_slabs *slabs)
   size_t rows = (size_t)p->n_owned, local = rows + (size_t)p->n_halo;
   size_t entries = (size_t)slabs->grid.entry_offsets[slabs->grid.columns];
   return (rows + local + 2) * sizeof(hg_off) + 2 * entries * sizeof(hg_lid) + (rows + local) * sizeof(hg_real) +
-         (size_t)p->n_halo * sizeof(hg_gid) +
+         (local + (size_t)p->n_halo) * sizeof(hg_gid) +
          (size_t)slabs->links.send_offsets[slabs->links.n_peers_send] * sizeof(hg_lid);
 }
 
@@ -127,6 +128,7 @@ hg_status hg_turned_create(hg_turned **turned, const hg_slabs *slabs, int width,
   HG_TRY_ALL(grid->group, "preparing a turn", HG_ALLOC(*turned, 1, "turned aggregation"));
   hg_turned *t = *turned;
   t->slabs = slabs;
+  t->width = width;
   t->cols = own_columns(slabs, width);
   t->in = hg_matrix_view(buffers->columns[0], group_rows(slabs), t->cols);
   t->out = hg_matrix_view(buffers->columns[1], group_rows(slabs), t->cols);
@@ -150,11 +152,12 @@ void hg_turned_free(hg_turned **turned)
 }
 
 // rows [first, end) of what this rank aggregates, with progress of what is under way
-static void aggregate_rows(hg_turned *t, const hg_operator *op, hg_off first, hg_off end, hg_exchange *exchange)
+static void aggregate_rows(hg_turned *t, const hg_operator *op, const hg_matrix *x, hg_off first, hg_off end,
+                           hg_exchange *exchange)
 {
   if (t->cols == 0) return;
   for (hg_off i = first; i < end; i += ROWS_OF_PIECE) {
-    hg_spmm(op, i, end - i < ROWS_OF_PIECE ? end - i : ROWS_OF_PIECE, &t->in, &t->out);
+    hg_spmm(op, i, end - i < ROWS_OF_PIECE ? end - i : ROWS_OF_PIECE, x, &t->out);
     if (exchange)
       hg_exchange_progress(exchange);
     else
@@ -162,25 +165,17 @@ static void aggregate_rows(hg_turned *t, const hg_operator *op, hg_off first, hg
   }
 }
 
-void hg_turned_aggregate(hg_turned *turned, const hg_matrix *x, hg_matrix *y, hg_phases *phases)
+// What is left to aggregate of x, each rank's rows going to it when they are made. done: rows at each one's begin that
+// are made already, or NULL; op: NULL, all are
+static void aggregate_to_rows(hg_turned *t, const hg_operator *op, const hg_matrix *x, const hg_lid *done, hg_matrix *y,
+                              hg_phases *phases)
 {
-  hg_turned *t = turned;
   const hg_grid *g = &t->slabs->grid;
-  const hg_operator *op = &t->slabs->graph.forward;
   int b = g->columns;
-  hg_turn_to_columns(t->turn, x);
-  if (t->fill) hg_exchange_begin(t->fill);
-  hg_phases_lap(phases, HG_PHASE_EXCHANGE);
-  if (t->fill) {
-    for (int p = 0; p < b; p++) aggregate_rows(t, op, g->row_offsets[p], g->row_offsets[p] + g->inner[p], t->fill);
-    hg_phases_lap(phases, HG_PHASE_AGGREGATE);
-    hg_exchange_end(t->fill);
-    hg_phases_lap(phases, HG_PHASE_EXCHANGE);
-  }
   hg_turn_to_rows_begin(t->turn);
   for (int k = 1; k <= b; k++) { // what others wait for first
     int p = (g->place + k) % b;
-    aggregate_rows(t, op, g->row_offsets[p] + (t->fill ? g->inner[p] : 0), g->row_offsets[p + 1], NULL);
+    if (op) aggregate_rows(t, op, x, g->row_offsets[p] + (done ? done[p] : 0), g->row_offsets[p + 1], NULL);
     hg_turn_to_rows_send(t->turn, p);
   }
   hg_phases_lap(phases, HG_PHASE_AGGREGATE);
@@ -188,34 +183,54 @@ void hg_turned_aggregate(hg_turned *turned, const hg_matrix *x, hg_matrix *y, hg
   hg_phases_lap(phases, HG_PHASE_EXCHANGE);
 }
 
-void hg_turned_aggregate_gradient(hg_turned *turned, const hg_matrix *d_y, hg_matrix *d_x, hg_phases *phases)
+void hg_turned_aggregate(hg_turned *turned, const hg_matrix *x, hg_matrix *y, hg_phases *phases)
 {
   hg_turned *t = turned;
   const hg_grid *g = &t->slabs->grid;
+  const hg_operator *op = &t->slabs->graph.forward;
+  hg_turn_to_columns(t->turn, x);
+  if (t->fill) hg_exchange_begin(t->fill);
+  hg_phases_lap(phases, HG_PHASE_EXCHANGE);
+  if (t->fill) {
+    for (int p = 0; p < g->columns; p++)
+      aggregate_rows(t, op, &t->in, g->row_offsets[p], g->row_offsets[p] + g->inner[p], t->fill);
+    hg_phases_lap(phases, HG_PHASE_AGGREGATE);
+    hg_exchange_end(t->fill);
+    hg_phases_lap(phases, HG_PHASE_EXCHANGE);
+  }
+  aggregate_to_rows(t, op, &t->in, t->fill ? g->inner : NULL, y, phases);
+}
+
+void hg_turned_aggregate_kept(hg_turned *turned, const hg_matrix *kept, hg_dropout dropout, hg_matrix *y,
+                              hg_phases *phases)
+{
+  hg_turned *t = turned;
+  const hg_grid *g = &t->slabs->grid;
+  int first = hg_grid_first_column(t->width, g->place, g->columns);
+  bool drops = dropout.rate > 0;
+  if (drops) hg_dropout_columns(dropout, t->slabs->graph.ids, first, kept, &t->in);
+  hg_phases_lap(phases, HG_PHASE_ELEMENTWISE);
+  aggregate_to_rows(t, &t->slabs->graph.forward, drops ? &t->in : kept, NULL, y, phases);
+}
+
+void hg_turned_aggregate_gradient(hg_turned *turned, const hg_matrix *d_y, hg_matrix *d_x, hg_phases *phases)
+{
+  hg_turned *t = turned;
   const hg_operator *op = &t->slabs->graph.backward;
-  const hg_lid n = g->part.n_owned;
-  int b = g->columns;
+  const hg_lid n = t->slabs->grid.part.n_owned;
   hg_turn_to_columns(t->turn, d_y);
   hg_phases_lap(phases, HG_PHASE_EXCHANGE);
   if (t->add) {
-    aggregate_rows(t, op, n, group_rows(t->slabs), t->add);
+    aggregate_rows(t, op, &t->in, n, group_rows(t->slabs), t->add);
     hg_phases_lap(phases, HG_PHASE_AGGREGATE);
     hg_exchange_begin(t->add);
     hg_phases_lap(phases, HG_PHASE_EXCHANGE);
-    aggregate_rows(t, op, 0, n, t->add);
+    aggregate_rows(t, op, &t->in, 0, n, t->add);
     hg_phases_lap(phases, HG_PHASE_AGGREGATE);
     hg_exchange_end(t->add);
     hg_phases_lap(phases, HG_PHASE_EXCHANGE);
   }
-  hg_turn_to_rows_begin(t->turn);
-  for (int k = 1; k <= b; k++) {
-    int p = (g->place + k) % b;
-    if (!t->add) aggregate_rows(t, op, g->row_offsets[p], g->row_offsets[p + 1], NULL);
-    hg_turn_to_rows_send(t->turn, p);
-  }
-  hg_phases_lap(phases, HG_PHASE_AGGREGATE);
-  hg_turn_to_rows_end(t->turn, d_x);
-  hg_phases_lap(phases, HG_PHASE_EXCHANGE);
+  aggregate_to_rows(t, t->add ? NULL : op, &t->in, NULL, d_x, phases);
 }
 
 hg_traffic hg_turned_traffic(const hg_turned *turned)
@@ -241,6 +256,32 @@ hg_status hg_slabs_aggregate_once(const hg_slabs *slabs, const hg_matrix *x, hg_
   HG_TRY_ALL(slabs->grid.group, "allocating columns", hg_slabs_buffers_create(&buffers, &room));
   HG_TRY(hg_turned_create(&turned, slabs, x->cols, &buffers));
   hg_turned_aggregate(turned, x, y, &unused);
+done:
+  hg_turned_free(&turned);
+  hg_slabs_buffers_free(&buffers);
+  return rc;
+}
+
+size_t hg_slabs_columns_bytes(const hg_slabs *slabs, int width)
+{
+  return (size_t)(group_rows(slabs) * own_columns(slabs, width)) * sizeof(hg_real);
+}
+
+hg_status hg_slabs_columns_once(const hg_slabs *slabs, const hg_matrix *x, hg_matrix *columns)
+{
+  const hg_slabs_room room = hg_slabs_room_for(slabs, x->cols);
+  hg_slabs_buffers buffers = {0};
+  hg_turned *turned = NULL;
+  hg_status rc = HG_OK;
+  HG_TRY_ALL(slabs->grid.group, "allocating columns", hg_slabs_buffers_create(&buffers, &room));
+  HG_TRY(hg_turned_create(&turned, slabs, x->cols, &buffers));
+  hg_turn_to_columns(turned->turn, x);
+  if (turned->fill) {
+    hg_exchange_begin(turned->fill);
+    hg_exchange_end(turned->fill);
+  }
+  *columns = turned->in;
+  buffers.columns[0] = NULL; // the caller's now
 done:
   hg_turned_free(&turned);
   hg_slabs_buffers_free(&buffers);

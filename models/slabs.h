@@ -12,7 +12,7 @@
 struct hg_slabs {
   hg_grid grid;
   hg_links links;       ///< of the group's part, among the ranks of the same columns
-  hg_local_graph graph; ///< the group's part; without ids
+  hg_local_graph graph; ///< the group's part
 };
 
 /** Makes grid and links, whose sizes are what memory is planned with. Collective. Errors of hg_grid_create. */
@@ -55,7 +55,7 @@ void hg_slabs_buffers_free(hg_slabs_buffers *buffers);
 /** Aggregations of one width: the requests of their messages. */
 typedef struct {
   const hg_slabs *slabs;
-  int cols;          ///< of this rank
+  int width, cols;   ///< of all ranks, of this rank
   hg_matrix in, out; ///< [rows of the group's part and its halo x cols], views
   hg_turn *turn;
   hg_exchange *fill, *add; ///< NULL with one group
@@ -69,6 +69,14 @@ void hg_turned_free(hg_turned **turned);
 /** y = A x, both [rows of this rank x width]; y may be x. Collective. */
 void hg_turned_aggregate(hg_turned *turned, const hg_matrix *x, hg_matrix *y, hg_phases *phases);
 
+/**
+ * The same of an x whose columns are here: y = A (kept under dropout), a turn to rows alone.
+ * @param kept      hg_slabs_columns_once of as many columns
+ * @param dropout   of x; where its rate is above 0, hg_grid_aligns must hold
+ */
+void hg_turned_aggregate_kept(hg_turned *turned, const hg_matrix *kept, hg_dropout dropout, hg_matrix *y,
+                              hg_phases *phases);
+
 /** d_x = A' d_y, the same way. Collective. */
 void hg_turned_aggregate_gradient(hg_turned *turned, const hg_matrix *d_y, hg_matrix *d_x, hg_phases *phases);
 
@@ -76,3 +84,10 @@ hg_traffic hg_turned_traffic(const hg_turned *turned);
 
 /** y = A x once, at set-up, with buffers of its own. Collective. */
 hg_status hg_slabs_aggregate_once(const hg_slabs *slabs, const hg_matrix *x, hg_matrix *y);
+
+/**
+ * This rank's columns of x [rows of this rank x width], of all rows of the group's part and its halo, once. Collective.
+ * @param columns   created, hg_slabs_columns_bytes; the caller frees
+ */
+hg_status hg_slabs_columns_once(const hg_slabs *slabs, const hg_matrix *x, hg_matrix *columns);
+size_t hg_slabs_columns_bytes(const hg_slabs *slabs, int width);

@@ -52,6 +52,17 @@ void hg_dropout_apply(hg_dropout d, const hg_gid *ids, hg_matrix *x)
   apply(&task, x->rows, x->rows * x->cols);
 }
 
+void hg_dropout_columns(hg_dropout d, const hg_gid *ids, int first, const hg_matrix *x, hg_matrix *y)
+{
+  hg_dropout_task task = task_of(d, ids);
+  if (x->cols == 0) return;
+  task.layer_word += (uint32_t)first / HG_DROPOUT_BLOCK;
+  task.cols = x->cols;
+  task.in = x->data;
+  task.out = y->data;
+  apply(&task, x->rows, x->rows * x->cols);
+}
+
 // The pieces' entries close up, in the order of rows; ends become row pointers.
 static void close_up(hg_csr *y, const hg_off *starts, int pieces, hg_off rows)
 {

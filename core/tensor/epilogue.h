@@ -40,6 +40,15 @@ hg_real hg_dropout_scale(hg_dropout d);
  */
 void hg_dropout_apply(hg_dropout d, const hg_gid *ids, hg_matrix *x);
 
+/** Columns of a row whose bits are drawn together. */
+enum { HG_DROPOUT_BLOCK = 8 };
+
+/**
+ * y = x under dropout, x being the columns of a wider matrix from `first` on: its masks. first: a multiple of
+ * HG_DROPOUT_BLOCK. @param ids   as above     @param y   like x, overwritten
+ */
+void hg_dropout_columns(hg_dropout d, const hg_gid *ids, int first, const hg_matrix *x, hg_matrix *y);
+
 /**
  * The gradient of dropout after an activation, written over what came out of both: y becomes the gradient of the
  * activation's input. With relu y tells what the mask was, else the mask is drawn again. On one thread with relu.

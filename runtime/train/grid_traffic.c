@@ -8,11 +8,12 @@ hg_status hg_grid_work_create(hg_grid_work *work, const hg_model *model)
   hg_status rc = HG_OK;
   *work = (hg_grid_work){0};
   HG_TRY(HG_ALLOC(work->widths, 2 * model->n_layers, "widths of products"));
-  HG_TRY(HG_ALLOC(work->backward, 2 * model->n_layers, "widths of products"));
+  HG_TRY(HG_ALLOC(work->products, 2 * model->n_layers, "widths of products"));
   for (int l = 0; l < 2 * model->n_layers; l++) {
     int width = hg_model_turned(model, l / 2, l % 2);
     if (width == 0) continue;
-    work->backward[work->n] = l % 2;
+    bool kept = hg_model_keeps_columns(model, l / 2);
+    work->products[work->n] = l % 2 ? HG_GRID_BACKWARD : kept ? HG_GRID_KEPT : HG_GRID_FORWARD;
     work->widths[work->n++] = width;
   }
 done:
@@ -23,7 +24,7 @@ done:
 void hg_grid_work_free(hg_grid_work *work)
 {
   hg_free(&work->widths);
-  hg_free(&work->backward);
+  hg_free(&work->products);
   work->n = 0;
 }
 
@@ -32,18 +33,30 @@ typedef struct {
   int64_t numbers, messages;
 } sent;
 
-// the two turns of rank (group, place), of which the group's slabs begin at `first`
-static sent turns(const hg_gid *first, int columns, int place, int width)
+static int columns_of(int width, int place, int columns)
+{
+  return hg_grid_first_column(width, place + 1, columns) - hg_grid_first_column(width, place, columns);
+}
+
+// the turn to rows of a rank, and that to columns, the group's slabs beginning at `first`
+static sent turns(const hg_gid *first, int columns, int place, int width, bool to_columns)
 {
   int64_t rows = first[place + 1] - first[place];
-  int cols = hg_grid_first_column(width, place + 1, columns) - hg_grid_first_column(width, place, columns);
-  sent s = {.numbers = rows * (width - cols) + (first[columns] - first[0] - rows) * cols};
+  int cols = columns_of(width, place, columns);
+  sent s = {.numbers = (first[columns] - first[0] - rows) * cols};
+  if (to_columns) s.numbers += rows * (width - cols);
   for (int p = 0; p < columns; p++) {
-    int others = hg_grid_first_column(width, p + 1, columns) - hg_grid_first_column(width, p, columns);
-    s.messages += p != place && rows > 0 && others > 0;
-    s.messages += p != place && first[p + 1] > first[p] && cols > 0;
+    if (p == place) continue;
+    s.messages += first[p + 1] > first[p] && cols > 0;
+    s.messages += to_columns && rows > 0 && columns_of(width, p, columns) > 0;
   }
   return s;
+}
+
+// Halo rows that each rank of a group sends in a product.
+static int64_t halo_rows(const hg_halo_rows *halo, int group, hg_grid_product product)
+{
+  return (product == HG_GRID_BACKWARD ? halo->received : halo->sent)[HG_SEND_SOURCES][group];
 }
 
 hg_status hg_grid_traffic_count(hg_grid_traffic *traffic, const hg_grid_work *work, int n_groups, int columns,
@@ -57,14 +70,14 @@ hg_status hg_grid_traffic_count(hg_grid_traffic *traffic, const hg_grid_work *wo
     int64_t messages = 0; // twice: a part's peers either way are known in sum alone
     for (int k = 0; k < work->n; k++) {
       int width = work->widths[k];
-      const sent s = turns(first + (int64_t)g * columns, columns, place, width);
-      int cols = hg_grid_first_column(width, place + 1, columns) - hg_grid_first_column(width, place, columns);
-      int64_t rows = 0;
-      if (halo) rows = (work->backward[k] ? halo->received : halo->sent)[HG_SEND_SOURCES][g];
-      traffic->bytes[r] += (s.numbers + rows * cols) * real_bytes;
-      messages += 2 * s.messages + (halo && cols > 0 ? halo->messages_both_ways : 0);
+      bool kept = work->products[k] == HG_GRID_KEPT && hg_grid_aligns(width, columns);
+      const sent s = turns(first + (int64_t)g * columns, columns, place, width, !kept);
+      int cols = columns_of(width, place, columns);
+      bool crosses = halo && !kept && cols > 0;
+      traffic->bytes[r] += (s.numbers + (crosses ? halo_rows(halo, g, work->products[k]) * cols : 0)) * real_bytes;
+      messages += 2 * s.messages + (crosses ? halo->messages_both_ways : 0);
       traffic->total_messages += s.messages;
-      if (halo && g == 0 && cols > 0) traffic->total_messages += halo->pairs; // of all groups in this column
+      if (crosses && g == 0) traffic->total_messages += halo->pairs; // of all groups in this column
     }
     traffic->total_bytes += traffic->bytes[r];
     if (traffic->bytes[r] > traffic->largest_bytes) traffic->largest_bytes = traffic->bytes[r];

@@ -2,11 +2,17 @@
 #include "models/model.h"
 #include "partition/halo_rows.h"
 
-/** Products with the adjacency in a training epoch that aggregates by columns: how wide each of them is. */
+typedef enum {
+  HG_GRID_FORWARD,
+  HG_GRID_KEPT, ///< forward, of features whose columns a rank may keep: where hg_grid_aligns, rows alone cross
+  HG_GRID_BACKWARD
+} hg_grid_product;
+
+/** Products with the adjacency in a training epoch that aggregates by columns. */
 typedef struct {
   int n;
-  int *widths;    ///< [n] columns, a layer's forward product before its backward one
-  bool *backward; ///< [n]
+  int *widths;               ///< [n] columns, a layer's forward product before its backward one
+  hg_grid_product *products; ///< [n]
 } hg_grid_work;
 
 /** Of a planned model. Free with hg_grid_work_free. */

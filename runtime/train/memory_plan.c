@@ -67,7 +67,7 @@ static void add_up(hg_memory *m)
   m->total = m->graph + m->features + m->activations + m->workspace + m->halo + m->parameters;
 }
 
-// A first layer that keeps its aggregate made it by columns before the rest was there: what that needed more.
+// A first layer that keeps its aggregate, or columns, made them before the rest was there: what that needed more.
 static size_t aggregating_bytes(const hg_memory *m, const hg_dataset *d, const hg_slabs *slabs)
 {
   const hg_slabs_room room = hg_slabs_room_for(slabs, d->part.nodes.features.width);
@@ -102,7 +102,7 @@ hg_status hg_memory_plan(hg_memory *memory, const hg_config *config, const hg_da
   if (config->augment.test_samples > 0)
     m.workspace += (size_t)p->n_owned * (size_t)(nodes->n_classes + embedding_width(&model)) * sizeof(hg_real);
   m.halo = (size_t)sent * sizeof(hg_lid) + hg_model_measure(&model).halo;
-  if (!model.layers[0].cached)
+  if (!model.layers[0].cached && !model.layers[0].keeps_columns)
     m.features = feature_bytes(dataset, slabs);
   else if (slabs)
     m.features = aggregating_bytes(&m, dataset, slabs);

@@ -36,7 +36,7 @@ static const row rows[] = {
     {OPTIONS("model.layers=3", "model.hidden=17", "model.input_dropout=0.3", "model.normalization=row",
              "model.self_loops=false", "model.bias=false", "partition.balance=[nodes, edges]"),
      70, 7, 3, 3, false, true},
-    {OPTIONS("model.layers=1", "model.input_dropout=0.2"), 60, 5, 3, 3, false, false},
+    {OPTIONS("model.layers=2", "model.hidden=80", "model.input_dropout=0.2"), 60, 70, 3, 3, false, false},
     {OPTIONS("model.layers=3", "model.hidden=2", "model.normalization=sum", "partition.method=random"), 9, 1, 1, 2,
      false, false}, // fewer columns than ranks, slabs of a node or none
 };
@@ -78,7 +78,8 @@ static void every_grid_follows_one_rank(hg_world *world)
   for (int r = 0; r < N_ROWS; r++) {
     char path[HG_PATH_MAX], what[400];
     double expected[EPOCHS] = {0}, found[EPOCHS];
-    if (size >= 4 && r % 2 != size / 2 % 2) continue; // many ranks take turns on few processors
+    if (size >= 4 && (r % 2 != size / 2 % 2 || (size == 6 && r < 4 && r != 3)))
+      continue; // many ranks take turns on few processors
     const train_graph g = graph_of(&rows[r]);
     check_ok(train_graph_write(world, &g, path));
     hg_config config = train_config(path);
@@ -120,14 +121,14 @@ static void repetitions_and_threads_change_no_bit(hg_world *world)
 static void memory_is_as_planned(hg_world *world)
 {
   train_graph g = train_graph_default();
-  g.n = 20000;
-  g.width = 40;
+  g.n = 8000;
+  g.width = 80;
   char path[HG_PATH_MAX];
   check_ok(train_graph_write(world, &g, path));
   for (int way = 0; way < 4; way++) {
     hg_trainer t;
     hg_config config = train_config(path);
-    train_configure(&config, OPTIONS("model.hidden=48", "model.layers=3", "partition.method=block"));
+    train_configure(&config, OPTIONS("model.hidden=96", "model.layers=3", "partition.method=block"));
     config.model.input_dropout = way % 2 ? 0.5 : 0;
     set_grid(&config, way < 2 ? 2 : hg_world_size(world));
     size_t before = hg_alloc_bytes();
@@ -169,7 +170,7 @@ static bool predict(const hg_trainer *t, int columns, hg_grid_traffic *traffic)
 static void bytes_are_those_predicted(hg_world *world)
 {
   int size = hg_world_size(world), rank = hg_world_rank(world);
-  for (int r = 1; r < N_ROWS; r += 3) {
+  for (int r = 3; r < N_ROWS; r += r == 3 ? 3 : 1) { // a halo of everything, kept columns, ranks without any
     char path[HG_PATH_MAX], what[400];
     const train_graph g = graph_of(&rows[r]);
     check_ok(train_graph_write(world, &g, path));

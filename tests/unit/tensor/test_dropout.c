@@ -175,3 +175,21 @@ Test(dropout, of_rate_zero_changes_nothing)
   cr_expect_eq(hg_dropout_scale(none), 1);
   hg_matrix_free(&x);
 }
+
+Test(dropout, of_some_columns_has_the_masks_of_the_whole)
+{
+  enum { ROWS = 9, COLS = 45, FIRST = 16 };
+  hg_gid ids[ROWS];
+  hg_real data[ROWS * COLS], some[ROWS * (COLS - FIRST)], found[ROWS * (COLS - FIRST)];
+  for (int e = 0; e < ROWS * COLS; e++) {
+    ids[e % ROWS] = 11 * (e % ROWS);
+    data[e] = 1 + (hg_real)e;
+    if (e % COLS >= FIRST) some[e / COLS * (COLS - FIRST) + e % COLS - FIRST] = data[e];
+  }
+  hg_matrix x = hg_matrix_view(data, ROWS, COLS), columns = hg_matrix_view(some, ROWS, COLS - FIRST),
+            y = hg_matrix_view(found, ROWS, COLS - FIRST);
+  hg_dropout_apply(d, ids, &x);
+  hg_dropout_columns(d, ids, FIRST, &columns, &y);
+  for (int e = 0; e < ROWS * COLS; e++)
+    if (e % COLS >= FIRST) cr_assert_eq(found[e / COLS * (COLS - FIRST) + e % COLS - FIRST], data[e], "number %d", e);
+}
