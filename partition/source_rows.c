@@ -1,0 +1,79 @@
+#include "partition/source_rows.h"
+
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/base/timer.h"
+
+static int group_of(const hg_gid *first, int k, hg_gid node)
+{
+  int low = 0, high = k;
+  while (high - low > 1) {
+    int middle = (low + high) / 2;
+    if (first[middle] <= node)
+      low = middle;
+    else
+      high = middle;
+  }
+  return low;
+}
+
+// What one group receives: each node of another once.
+static void count_group(hg_halo_rows *rows, const hg_csr *a, const hg_gid *first, int g, int32_t *stamp,
+                        int64_t *from)
+{
+  int k = rows->n_parts;
+  memset(from, 0, (size_t)k * sizeof *from);
+  for (hg_gid i = first[g]; i < first[g + 1]; i++)
+    for (hg_off e = a->indptr[i]; e < a->indptr[i + 1]; e++) {
+      hg_lid j = a->indices[e];
+      if ((j >= first[g] && j < first[g + 1]) || stamp[j] == g + 1) continue;
+      stamp[j] = g + 1;
+      from[group_of(first, k, j)]++;
+    }
+}
+
+static void sum_up(hg_halo_rows *rows, const int64_t *messages)
+{
+  for (int g = 0; g < rows->n_parts; g++) {
+    int64_t sent = rows->sent[HG_SEND_SOURCES][g], both = sent + rows->received[HG_SEND_SOURCES][g];
+    int64_t pairs = messages[g] + messages[rows->n_parts + g];
+    rows->total[HG_SEND_SOURCES] += sent;
+    rows->pairs += messages[g];
+    if (sent > rows->largest[HG_SEND_SOURCES]) rows->largest[HG_SEND_SOURCES] = sent;
+    if (both > rows->both_ways[HG_SEND_SOURCES]) rows->both_ways[HG_SEND_SOURCES] = both;
+    if (messages[g] > rows->most_messages) rows->most_messages = messages[g];
+    if (pairs > rows->messages_both_ways) rows->messages_both_ways = pairs;
+  }
+}
+
+hg_status hg_source_rows_count(hg_halo_rows *rows, const hg_graph *graph, int k, const hg_gid *first)
+{
+  int32_t *stamp = NULL;
+  int64_t *from = NULL, *messages = NULL; // messages: [2 x k] sent, then received
+  hg_status rc = HG_OK;
+  double started = hg_now_s();
+  *rows = (hg_halo_rows){.n_parts = k};
+  HG_TRY(HG_ALLOC(stamp, graph->nodes.n, "halo marks"));
+  HG_TRY(HG_ALLOC(from, k, "rows of pairs"));
+  HG_TRY(HG_ALLOC(messages, 2 * (hg_off)k, "messages of groups"));
+  HG_TRY(HG_ALLOC(rows->sent[HG_SEND_SOURCES], k, "rows sent"));
+  HG_TRY(HG_ALLOC(rows->received[HG_SEND_SOURCES], k, "rows received"));
+  for (int g = 0; g < k; g++) {
+    count_group(rows, &graph->adjacency, first, g, stamp, from);
+    for (int q = 0; q < k; q++) {
+      rows->sent[HG_SEND_SOURCES][q] += from[q];
+      rows->received[HG_SEND_SOURCES][g] += from[q];
+      messages[q] += from[q] > 0;
+      messages[k + g] += from[q] > 0;
+    }
+  }
+  sum_up(rows, messages);
+  rows->seconds = hg_now_s() - started;
+done:
+  hg_free(&stamp);
+  hg_free(&from);
+  hg_free(&messages);
+  if (rc != HG_OK) hg_halo_rows_free(rows);
+  return rc;
+}
