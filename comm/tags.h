@@ -13,5 +13,7 @@ typedef enum {
   HG_TAG_IDS,
   HG_TAG_FLOATS_BACK,
   HG_TAG_WIRE,
+  HG_TAG_SUM_COUNTS,
+  HG_TAG_SUM_LISTS,
   HG_TAG_EXCHANGE, ///< + slot of the exchange, 0..HG_EXCHANGE_SLOTS-1: keep it last
 } hg_tag;

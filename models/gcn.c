@@ -207,6 +207,7 @@ static void backward_wide(hg_layer *layer, const hg_pass *pass, hg_backward_bloc
   hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
   blocks->d = d_s;
   blocks->rounded = hg_layer_round(layer, &d_s);
+  hg_layer_receive_gradient(blocks->context);
   hg_aggregate_gradient_with(g, layer->add, hg_blocks_backward_rows, blocks, pass->phases);
 }
 
@@ -235,6 +236,7 @@ const hg_layer_type hg_layer_gcn = {.name = "gcn",
                                     .help = "graph convolution (Kipf and Welling 2017)",
                                     .in_place = true,
                                     .can_round = true,
+                                    .linear = true,
                                     .plan = plan,
                                     .bytes = bytes,
                                     .create = create,

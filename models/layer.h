@@ -43,6 +43,7 @@ typedef struct hg_layer_type hg_layer_type;
 typedef struct {
   const hg_local_graph *graph; ///< borrowed
   hg_exchange *fill, *add;     ///< forward and transposed; NULL in the first layer and without halo
+  hg_matrix kept;              ///< where backward writes over x on links of sums: rows of x that others got, till then
 } hg_layer_reach;
 
 /** One layer on one rank. Filled by the model; `type` computes with it. */
@@ -92,6 +93,7 @@ typedef struct {
   hg_exchange_packing packing; ///< of its exchanges, in the training's epochs after `packs_after`; ids: see there
   int packs_after;
   hg_exchange *fill, *add; ///< forward and transposed exchange; NULL in the first layer and without halo
+  hg_matrix kept;          ///< of the present reach
   hg_layer_reach whole;    ///< of passes over all rows
   hg_layer_reach active;   ///< of training passes over active rows alone (hg_model_activate); or no graph
   hg_matrix crossing[2];   ///< what `fill` and `add` work on
@@ -105,6 +107,7 @@ struct hg_layer_type {
   bool local;           ///< works row by row: aggregates and exchanges nothing
   bool in_place;        ///< backward may write over the input: see hg_layer
   bool can_round;       ///< knows hg_layer's `rounds`
+  bool linear;          ///< messages are multiples of their sources' rows: others may sum them (models/covered.h)
   /** Parameters and what the model allocates for it (aggregate_first, product_width, ...), by widths and options. */
   void (*plan)(hg_layer *layer);
   /** Bytes of arrays that `create` will allocate, exchanges apart; of a planned layer, for the memory plan. */
@@ -153,10 +156,13 @@ void hg_layer_plan_finish(hg_layer *layer);
 hg_status hg_layer_create_exchanges(hg_layer *layer, hg_matrix x, hg_matrix d_x);
 
 /**
- * From now on training passes aggregate along the edges of `graph`, a level of active rows (models/active.h), and cross
- * by its links; other passes as before, by reals. After `create`. Collective.
+ * From now on training passes aggregate along the edges of `graph`, e.g. a level of active rows (models/active.h), and
+ * cross by its links; other passes as before, by reals. After `create`. Collective.
  */
 hg_status hg_layer_activate(hg_layer *layer, const hg_local_graph *graph);
+
+/** Bytes that hg_layer_activate allocates, exchanges apart, on links of sums. */
+size_t hg_layer_kept_bytes(const hg_layer *layer, hg_off touched);
 
 /** How training passes reach. */
 const hg_layer_reach *hg_layer_training_reach(const hg_layer *layer);
@@ -212,6 +218,12 @@ void hg_layer_finish_all(hg_layer *layer, const hg_pass *pass);
 
 /** Both, of all owned rows: for kinds that do not work in blocks. Collective with batch norm. */
 void hg_layer_finish(hg_layer *layer, const hg_pass *pass);
+
+/**
+ * Before the transposed exchange of a gradient that goes down by hg_layer_pass_rows: what other ranks leave in sums
+ * goes down here, where its nodes' rows and masks are. `task` must outlive the exchange.
+ */
+void hg_layer_receive_gradient(hg_layer_task *task);
 
 /**
  * The way down of some rows: d is the gradient of what the layer computed of its input. Adds the residual's, and writes

@@ -151,14 +151,18 @@ static hg_status allocate_layers(hg_model *model)
   HG_TRY(HG_ALLOC(model->layers, n_layers, "layers"));
   HG_TRY(HG_ALLOC(model->active_rows, n_layers, "shares of active rows"));
   for (int l = 0; l < n_layers; l++) model->active_rows[l] = 1;
+  HG_TRY(HG_ALLOC(model->covered, n_layers, "covers"));
   HG_TRY(HG_ALLOC(model->sampled, n_layers, "samples of halo rows"));
   model->n_layers = n_layers;
 done:
   return rc;
 }
 
-static hg_status check_precision(const hg_model_options *o, const hg_layer_type *type)
+static hg_status check_type(const hg_model_options *o, const hg_layer_type *type)
 {
+  if (o->halo.aggregation == HG_AGGREGATION_COVERS && !type->linear && !type->local)
+    return hg_fail(HG_ERR_INPUT, "halo.aggregation: found covers with model.type %s, expected sources, or type gcn",
+                   type->name);
   if (o->precision == HG_PRECISION_FLOAT32 || type->can_round) return HG_OK;
   return hg_fail(HG_ERR_INPUT,
                  "model.precision: found bfloat16 with model.type %s, expected float32, or type gcn or mlp",
@@ -175,7 +179,7 @@ hg_status hg_model_plan(hg_model *model, const hg_model_options *options, const 
   model->stages = stages;
   model->n_stages = n_stages;
   HG_TRY(hg_layer_type_find(&type, options->type));
-  HG_TRY(check_precision(options, type));
+  HG_TRY(check_type(options, type));
   HG_TRY(allocate_layers(model));
   model->layers[0].input = input;
   for (int l = 0, f_in = input->width; l < model->n_layers; f_in = model->layers[l++].f_out) {
@@ -257,6 +261,18 @@ static size_t sampled_exchange_bytes(const hg_layer *layer, const hg_links *link
   return active_exchange_bytes(layer, &drawn);
 }
 
+// The most that covers can take: no row less, each node of a sent row in one sum alone and with rows of its own.
+static size_t covered_bytes(const hg_layer *layer, const hg_links *links, hg_off edges, const hg_part *part)
+{
+  hg_lid sent = links->send_offsets[links->n_peers_send], received = links->recv_offsets[links->n_peers_recv];
+  hg_link_sums sums = {.n_touched = sent < part->n_owned ? sent : part->n_owned};
+  const hg_links most = {.send_offsets = &sent, .recv_offsets = &received, .recv_rows = &received, .sums = &sums};
+  hg_off cut = 0;
+  for (hg_off e = 0; e < hg_csr_entries(&part->a); e++) cut += part->a.indices[e] >= part->n_owned;
+  return hg_covered_bytes(links, edges, cut) + active_exchange_bytes(layer, &most) +
+         hg_layer_kept_bytes(layer, sums.n_touched);
+}
+
 size_t hg_model_active_bytes(const hg_model *model, const hg_active *active, const hg_part *part)
 {
   size_t bytes = 0;
@@ -267,6 +283,10 @@ size_t hg_model_active_bytes(const hg_model *model, const hg_active *active, con
     if (!hg_model_aggregates(layer)) continue;
     const hg_links *links = pruned ? &active->levels[k].links : layer->graph->links;
     if (pruned) bytes += hg_active_bytes(active, k, part);
+    if (crosses && model->options.halo.aggregation == HG_AGGREGATION_COVERS) {
+      bytes += covered_bytes(layer, links, pruned ? active->levels[k].edges : hg_csr_entries(&part->a), part);
+      continue;
+    }
     if (crosses && rate < 1) bytes += hg_sampled_bytes(links, rate) + sampled_exchange_bytes(layer, links, rate);
     if (crosses && pruned && rate >= 1) bytes += active_exchange_bytes(layer, links);
   }

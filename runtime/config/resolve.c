@@ -99,6 +99,10 @@ static hg_status check_augment(const hg_config *c, const hg_layer_type *type)
 static hg_status check_halo(const hg_config *c)
 {
   const hg_halo_options *halo = &c->model.halo;
+  if (halo->sample < 1 && halo->aggregation != HG_AGGREGATION_SOURCES)
+    return hg_fail(HG_ERR_INPUT,
+                   "halo.aggregation: found covers with halo.sample %g, expected sources: those are what is drawn",
+                   halo->sample);
   if (halo->sample < 1 && halo->error_feedback)
     return hg_fail(HG_ERR_INPUT,
                    "halo.error_feedback: found true with halo.sample %g, expected false: other rows "
