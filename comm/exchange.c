@@ -2,6 +2,7 @@
 
 #include <limits.h>
 #include <math.h>
+#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,7 +30,8 @@ struct hg_exchange {
   hg_matrix x;     // a view
   hg_real *buffer; // [rows of the send lists x cols] FILL: gathered rows; ADD: what arrives
   hg_real *halo;   // [links->recv_rows x cols] or NULL: what crosses lies in x as it crosses
-  hg_real *sums;   // ADD on links of sums: [links->sums->n_touched x cols] what arrived for each node
+  hg_real *sums;   // ADD on links of sums: [threads x ARRIVED_ROWS x cols] what arrived for some nodes
+  int threads;     // of `sums`
   hg_refine_arrivals *refine;
   void *refine_context;
   int n_sends, n_receives;
@@ -168,7 +170,7 @@ static buffer_sizes sizes_of(const hg_links *links, hg_exchange_kind kind, int c
   hg_off lists = links->send_offsets[links->n_peers_send], halo = crossing(links);
   hg_off row_bytes = (hg_off)hg_pack_row_bytes(packing->format, cols), real = (hg_off)sizeof(hg_real);
   buffer_sizes s = {.buffer = lists * cols, .halo = links->recv_rows ? halo * cols : 0};
-  if (links->sums && kind == HG_ADD_HALO) s.sums = (hg_off)links->sums->n_touched * cols;
+  if (links->sums && kind == HG_ADD_HALO) s.sums = (hg_off)hg_threads() * ARRIVED_ROWS * cols;
   if (packing->format == HG_PACK_REAL || cols == 0) return s;
   hg_off packed = (lists * row_bytes + real - 1) / real; // one column's integer and range are more than a real
   if (links->sums)
@@ -226,6 +228,7 @@ static hg_status allocate(hg_exchange *e)
   HG_TRY(allocate_buffer(e, 0, &e->buffer, s.buffer));
   HG_TRY(allocate_buffer(e, 1, &e->halo, s.halo));
   if (s.sums > 0) HG_TRY(HG_ALLOC(e->sums, s.sums, "arrived sums"));
+  e->threads = hg_threads();
   if (can_pack(e)) {
     HG_TRY(allocate_requests(&e->packed_requests, n));
     HG_TRY(HG_ALLOC(e->packed_halo, s.packed_halo, "packed halo rows"));
@@ -492,15 +495,16 @@ void hg_exchange_progress(hg_exchange *exchange)
 static void add_sums(const hg_exchange *e)
 {
   const hg_link_sums *sums = e->links->sums;
+  const hg_operator back = {.a = &sums->back};
   hg_off n = sums->n_touched, cols = e->x.cols, blocks = (n + ARRIVED_ROWS - 1) / ARRIVED_ROWS;
   const hg_matrix arrived = sent_rows(e);
-  hg_matrix to = hg_matrix_view(e->sums, n, e->x.cols);
+  int team = hg_threads() < e->threads ? hg_threads() : e->threads;
   for (int k = 0; e->packs && k < e->n_receives; k++) unpack(e, e->receives[k].first, e->receives[k].end);
-  hg_spmm(&(hg_operator){.a = &sums->back}, 0, n, &arrived, &to);
-#pragma omp parallel for num_threads(hg_threads()) schedule(static) if (n * cols >= PARALLEL_NUMBERS)
+#pragma omp parallel for num_threads(team) schedule(static) if (n * cols >= PARALLEL_NUMBERS)
   for (hg_off block = 0; block < blocks; block++) {
     hg_off first = block * ARRIVED_ROWS, count = n - first < ARRIVED_ROWS ? n - first : ARRIVED_ROWS;
-    hg_matrix rows = hg_matrix_rows(&to, first, count);
+    hg_matrix rows = hg_matrix_view(e->sums + omp_get_thread_num() * ARRIVED_ROWS * cols, count, e->x.cols);
+    hg_spmm_block(&back, first, count, &arrived, &rows);
     if (e->refine) e->refine(e->refine_context, first, count, &rows);
     for (hg_off k = 0; k < count; k++) {
       hg_real *restrict x = e->x.data + sums->touched[first + k] * cols;

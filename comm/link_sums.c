@@ -162,7 +162,8 @@ static hg_status fill_sums(hg_links *links, const talk *t, const hg_links *base,
       HG_TRY(add_sum(sums, row, lengths[k], positions, base, p, w->weights));
       positions += nodes_in(lengths[k]);
       links->send_rows[row] = sums->to.indices[sums->to.indptr[row]];
-      sums->ids[row] = lengths[k] > 0 ? w->n_global * (1 + base->send_peers[p]) + k : w->node_ids[links->send_rows[row]];
+      sums->ids[row] =
+          lengths[k] > 0 ? w->n_global * (1 + base->send_peers[p]) + k : w->node_ids[links->send_rows[row]];
     }
   }
 done:

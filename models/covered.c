@@ -12,10 +12,10 @@ enum { UNUSED = -1, AS_IT_IS = -2 }; // what a halo row holds, if not the sum fo
 // What covers are found in, and what is asked of the peers.
 typedef struct {
   const hg_local_graph *base;
-  hg_lid *holds;                         // [n_halo] a destination, or the constants above
-  hg_lid *offsets;                       // [peers + 1] rows that cross
-  hg_lid *rows, *lengths, *positions;    // see hg_sums_wanted
-  hg_lid *numbers;                       // [threads x n_owned] of destinations in a pair's graph, from 1 on; 0: none
+  hg_lid *holds;                      // [n_halo] a destination, or the constants above
+  hg_lid *offsets;                    // [peers + 1] rows that cross
+  hg_lid *rows, *lengths, *positions; // see hg_sums_wanted
+  hg_lid *numbers;                    // [threads x n_owned] of destinations in a pair's graph, from 1 on; 0: none
 } search;
 
 static void search_free(search *s)
@@ -61,8 +61,7 @@ static hg_status make_pair(const search *s, int peer, hg_lid *numbers, pair *p)
   const hg_lid *targets = s->base->backward.a->indices;
   hg_off edges = 0;
   hg_status rc = HG_OK;
-  *p = (pair){.first = links->recv_offsets[peer],
-              .n_left = links->recv_offsets[peer + 1] - links->recv_offsets[peer]};
+  *p = (pair){.first = links->recv_offsets[peer], .n_left = links->recv_offsets[peer + 1] - links->recv_offsets[peer]};
   HG_TRY(HG_ALLOC(p->indptr, (hg_off)p->n_left + 1, "a pair's sources"));
   for (hg_lid l = 0; l < p->n_left; l++) {
     edges += ends(s, p->first + l) - begins(s, p->first + l);
@@ -91,8 +90,7 @@ static void place_rows(const search *s, const pair *p, const hg_cover *cover)
 {
   const hg_links *links = s->base->links;
   hg_lid l = 0;
-  for (hg_lid k = 0; k < p->n_left; k++)
-    s->holds[halo_row(links, p->first + k)] = cover->left[k] ? AS_IT_IS : UNUSED;
+  for (hg_lid k = 0; k < p->n_left; k++) s->holds[halo_row(links, p->first + k)] = cover->left[k] ? AS_IT_IS : UNUSED;
   for (hg_lid r = 0; r < p->n_right; r++) {
     if (!cover->right[r]) continue;
     while (cover->left[l]) l++; // a least cover has no more sums than sources that it leaves out

@@ -39,7 +39,6 @@ void hg_layer_free(hg_layer *layer)
   hg_exchange_free(&layer->active.add);
   hg_exchange_free(&layer->whole.fill);
   hg_exchange_free(&layer->whole.add);
-  hg_matrix_free(&layer->active.kept);
   if (layer->own && layer->type->free_own) layer->type->free_own(layer);
 }
 
@@ -106,21 +105,6 @@ static void take_reach(hg_layer *layer, const hg_layer_reach *reach)
   layer->graph = reach->graph;
   layer->fill = reach->fill;
   layer->add = reach->add;
-  layer->kept = reach->kept;
-}
-
-// whether backward writes over rows of x that it sees again when gradients of their sums arrive
-static bool writes_over_sums(const hg_layer *layer) { return layer->in_place && layer->aggregate_first; }
-
-size_t hg_layer_kept_bytes(const hg_layer *layer, hg_off touched)
-{
-  return writes_over_sums(layer) ? (size_t)(touched * layer->f_in) * sizeof(hg_real) : 0;
-}
-
-static hg_status keep_sent(hg_layer *layer, const hg_links *links)
-{
-  if (!links->sums || layer->input || !writes_over_sums(layer)) return HG_OK;
-  return hg_matrix_create(&layer->active.kept, links->sums->n_touched, layer->f_in, "rows in sums");
 }
 
 hg_status hg_layer_create_exchanges(hg_layer *layer, hg_matrix x, hg_matrix d_x)
@@ -148,7 +132,6 @@ hg_status hg_layer_activate(hg_layer *layer, const hg_local_graph *graph)
   if (layer->whole.add) packing.lent[1] = hg_exchange_buffer(layer->whole.add);
   layer->active.graph = graph;
   packing.ids = graph->ids;
-  if (graph->links) HG_TRY_ALL(graph->world, "keeping rows in sums", keep_sent(layer, graph->links));
   HG_TRY(create_reach(layer, &layer->active, &packing));
 done:
   take_reach(layer, &layer->whole);
@@ -333,12 +316,25 @@ static bool goes_down_elsewhere(const hg_layer *layer, hg_off first)
   return first >= g->n_owned && g->links && g->links->sums;
 }
 
-// as hg_layer_pass_rows, of nodes whose rows of x are in `kept` or were not written over
+hg_off hg_layer_kept(const hg_layer *layer, hg_off touched)
+{
+  return layer->in_place && layer->aggregate_first ? touched * layer->f_in : 0;
+}
+
+// Rows of x that other ranks have in sums, before backward writes over x.
+static hg_matrix kept_rows(const hg_layer *layer)
+{
+  hg_off rows = layer->in_place ? layer->graph->links->sums->n_touched : 0;
+  return hg_matrix_view(layer->work->kept, rows, layer->f_in);
+}
+
+// as hg_layer_pass_rows, of what arrived for nodes in sums
 static void receive_rows(void *context, hg_off first, hg_off n, hg_matrix *d)
 {
   const hg_layer_task *t = context;
   const hg_layer *layer = t->layer, *below = layer - 1;
   const hg_lid *nodes = layer->graph->links->sums->touched + first;
+  const hg_matrix kept = kept_rows(layer);
   for (hg_off k = 0; k < n; k++) {
     hg_matrix row = hg_matrix_rows(d, k, 1);
     const hg_gid *id = layer->graph->ids + nodes[k];
@@ -346,7 +342,7 @@ static void receive_rows(void *context, hg_off first, hg_off n, hg_matrix *d)
       hg_dropout_apply(hg_layer_dropout(layer, t->pass), id, &row);
       continue;
     }
-    hg_matrix x = hg_matrix_rows(&layer->kept, first + k, 1);
+    hg_matrix x = hg_matrix_rows(&kept, first + k, 1);
     hg_dropped_activation_gradient(below->activation, output_dropout(below, t->pass), id, &row, &x);
     memcpy(row.data, x.data, (size_t)row.cols * sizeof *row.data);
   }
@@ -358,9 +354,11 @@ void hg_layer_receive_gradient(hg_layer_task *task)
   const hg_link_sums *sums = layer->graph->links ? layer->graph->links->sums : NULL;
   hg_off cols = layer->f_in;
   if (!layer->add || !sums) return;
-#pragma omp parallel for schedule(static) default(none) shared(layer, sums, cols)     num_threads(hg_threads()) if (layer->kept.rows * cols > HG_PARALLEL_FROM)
-  for (hg_off k = 0; k < layer->kept.rows; k++)
-    memcpy(layer->kept.data + k * cols, layer->x.data + sums->touched[k] * cols, (size_t)cols * sizeof(hg_real));
+  const hg_matrix kept = kept_rows(layer);
+#pragma omp parallel for schedule(static) default(none) shared(layer, sums, cols, kept) \
+    num_threads(hg_threads()) if (kept.rows * cols > HG_PARALLEL_FROM)
+  for (hg_off k = 0; k < kept.rows; k++)
+    memcpy(kept.data + k * cols, layer->x.data + sums->touched[k] * cols, (size_t)cols * sizeof(hg_real));
   hg_exchange_refine(layer->add, receive_rows, task);
 }
 

@@ -23,6 +23,7 @@ typedef struct {
   hg_real *packed;       ///< for hg_layer_right_side
   hg_bf16 *rounded[2];   ///< [n_local x widest aggregated] what a layer aggregates in bfloat16; those of odd and even
                          ///< index take turns, since a layer makes the next one's while it reads its own
+  hg_real *kept;         ///< what backward writes over and needs again when gradients of sums arrive; or NULL
   hg_blocks blocks;      ///< the threads' blocks of rows
   double *sums;          ///< [2 x widest] of batch norm
 } hg_workspace;
@@ -43,7 +44,6 @@ typedef struct hg_layer_type hg_layer_type;
 typedef struct {
   const hg_local_graph *graph; ///< borrowed
   hg_exchange *fill, *add;     ///< forward and transposed; NULL in the first layer and without halo
-  hg_matrix kept;              ///< where backward writes over x on links of sums: rows of x that others got, till then
 } hg_layer_reach;
 
 /** One layer on one rank. Filled by the model; `type` computes with it. */
@@ -93,7 +93,6 @@ typedef struct {
   hg_exchange_packing packing; ///< of its exchanges, in the training's epochs after `packs_after`; ids: see there
   int packs_after;
   hg_exchange *fill, *add; ///< forward and transposed exchange; NULL in the first layer and without halo
-  hg_matrix kept;          ///< of the present reach
   hg_layer_reach whole;    ///< of passes over all rows
   hg_layer_reach active;   ///< of training passes over active rows alone (hg_model_activate); or no graph
   hg_matrix crossing[2];   ///< what `fill` and `add` work on
@@ -161,9 +160,6 @@ hg_status hg_layer_create_exchanges(hg_layer *layer, hg_matrix x, hg_matrix d_x)
  */
 hg_status hg_layer_activate(hg_layer *layer, const hg_local_graph *graph);
 
-/** Bytes that hg_layer_activate allocates, exchanges apart, on links of sums. */
-size_t hg_layer_kept_bytes(const hg_layer *layer, hg_off touched);
-
 /** How training passes reach. */
 const hg_layer_reach *hg_layer_training_reach(const hg_layer *layer);
 
@@ -218,6 +214,9 @@ void hg_layer_finish_all(hg_layer *layer, const hg_pass *pass);
 
 /** Both, of all owned rows: for kinds that do not work in blocks. Collective with batch norm. */
 void hg_layer_finish(hg_layer *layer, const hg_pass *pass);
+
+/** Numbers that it keeps in work->kept, of as many nodes in sums. */
+hg_off hg_layer_kept(const hg_layer *layer, hg_off touched);
 
 /**
  * Before the transposed exchange of a gradient that goes down by hg_layer_pass_rows: what other ranks leave in sums

@@ -112,6 +112,7 @@ void hg_model_free(hg_model *model)
   for (int b = 0; b < 2; b++) hg_free(&model->work.rounded[b]);
   hg_free(&model->work.blocks.space);
   hg_free(&model->work.sums);
+  hg_free(&model->work.kept);
   model->n_layers = 0;
 }
 
@@ -151,6 +152,18 @@ static hg_status cover(hg_model *model, const hg_layer *layer, const hg_local_gr
   return rc;
 }
 
+static hg_status keep(hg_model *model)
+{
+  hg_off most = 0;
+  for (const hg_layer *l = model->layers; l < model->layers + model->n_layers; l++) {
+    const hg_local_graph *g = hg_layer_training_reach(l)->graph;
+    if (l->input || !g || !g->links || !g->links->sums) continue;
+    hg_off numbers = hg_layer_kept(l, g->links->sums->n_touched);
+    if (numbers > most) most = numbers;
+  }
+  return most > 0 ? HG_ALLOC(model->work.kept, most, "rows in sums") : HG_OK;
+}
+
 hg_status hg_model_activate(hg_model *model, hg_active *active)
 {
   hg_world *world = model->stages[0].graph.world;
@@ -163,6 +176,7 @@ hg_status hg_model_activate(hg_model *model, hg_active *active)
     HG_TRY(cover(model, layer, &graph));
     if (graph != layer->whole.graph) HG_TRY(hg_layer_activate(layer, graph));
   }
+  HG_TRY_ALL(world, "keeping rows in sums", keep(model));
 done:
   return rc;
 }
