@@ -277,6 +277,11 @@ done:
   return rc;
 }
 
+const char *hg_aggregation_name(hg_aggregation aggregation)
+{
+  return aggregation == HG_AGGREGATION_COVERS ? "covers" : "sources";
+}
+
 void hg_covered_free(hg_covered *covered)
 {
   hg_links_free(&covered->links);
@@ -286,12 +291,12 @@ void hg_covered_free(hg_covered *covered)
   hg_free(&covered->ids);
 }
 
-size_t hg_covered_bytes(const hg_links *links, hg_off edges, hg_off cut)
+size_t hg_covered_bytes(const hg_links *links, hg_off edges)
 {
   hg_off n_local = (hg_off)links->n_owned + links->n_halo, sent = links->send_offsets[links->n_peers_send];
   size_t graph = (size_t)(n_local + links->n_owned + 2) * sizeof(hg_off) + 2 * (size_t)edges * sizeof(hg_lid);
   size_t sums = (size_t)(sent + links->n_owned + 2) * sizeof(hg_off) +
-                2 * (size_t)cut * (sizeof(hg_lid) + sizeof(hg_real)) + (size_t)sent * sizeof(hg_gid);
+                4 * (size_t)sent * (sizeof(hg_lid) + sizeof(hg_real)) + (size_t)sent * sizeof(hg_gid);
   return graph + sums + (size_t)n_local * (sizeof(hg_gid) + sizeof(hg_real)) +
          (size_t)(links->n_halo + sent) * sizeof(hg_lid);
 }

@@ -1,5 +1,6 @@
 #pragma once
 #include "models/local_graph.h"
+#include "models/options.h"
 
 /*
  * Hybrid aggregation (Zhuang et al., SuperGCN 2024; ALGORITHMS A.6): between each two ranks the edges cross by a least
@@ -20,6 +21,9 @@ typedef struct {
   int64_t rows;               ///< and receives now
 } hg_covered;
 
+/** As the config has it: "sources" or "covers". */
+const char *hg_aggregation_name(hg_aggregation aggregation);
+
 /**
  * Finds the covers of what this rank receives, tells the senders, and builds the graph. Collective.
  * @param base   a graph with links, unweighted edges; borrowed
@@ -27,8 +31,5 @@ typedef struct {
 hg_status hg_covered_create(hg_covered *covered, const hg_local_graph *base);
 void hg_covered_free(hg_covered *covered);
 
-/**
- * Bytes that it allocates at most for a graph of `edges` edges with these links, of which `cut` end here and begin on
- * other ranks; as many are assumed to begin here.
- */
-size_t hg_covered_bytes(const hg_links *links, hg_off edges, hg_off cut);
+/** Bytes that it allocates for a graph of `edges` edges, about: as if no row less crossed, nor more than two in sums. */
+size_t hg_covered_bytes(const hg_links *links, hg_off edges);

@@ -261,21 +261,21 @@ static size_t sampled_exchange_bytes(const hg_layer *layer, const hg_links *link
   return active_exchange_bytes(layer, &drawn);
 }
 
-// The most that covers can take: no row less.
-static size_t covered_bytes(const hg_layer *layer, const hg_links *links, hg_off edges, const hg_part *part)
+// As if no row less crossed; but rows that are received find room where all rows are packed, as far as covers go.
+static size_t covered_exchange_bytes(const hg_layer *layer, const hg_links *links)
 {
   hg_lid sent = links->send_offsets[links->n_peers_send], received = links->recv_offsets[links->n_peers_recv];
   hg_link_sums sums = {0};
+  if (received > sent) received = sent;
   const hg_links most = {.send_offsets = &sent, .recv_offsets = &received, .recv_rows = &received, .sums = &sums};
-  hg_off cut = 0;
-  for (hg_off e = 0; e < hg_csr_entries(&part->a); e++) cut += part->a.indices[e] >= part->n_owned;
-  return hg_covered_bytes(links, edges, cut) + active_exchange_bytes(layer, &most);
+  return active_exchange_bytes(layer, &most);
 }
 
 size_t hg_model_active_bytes(const hg_model *model, const hg_active *active, const hg_part *part)
 {
   size_t bytes = 0;
   hg_off kept = 0;
+  bool covered = false;
   double rate = model->options.halo.sample;
   for (int k = 0; k < model->n_layers; k++) {
     const hg_layer *layer = &model->layers[model->n_layers - 1 - k];
@@ -284,7 +284,10 @@ size_t hg_model_active_bytes(const hg_model *model, const hg_active *active, con
     const hg_links *links = pruned ? &active->levels[k].links : layer->graph->links;
     if (pruned) bytes += hg_active_bytes(active, k, part);
     if (crosses && model->options.halo.aggregation == HG_AGGREGATION_COVERS) {
-      bytes += covered_bytes(layer, links, pruned ? active->levels[k].edges : hg_csr_entries(&part->a), part);
+      hg_off edges = pruned ? active->levels[k].edges : hg_csr_entries(&part->a);
+      if (pruned || !covered) bytes += hg_covered_bytes(links, edges);
+      covered = covered || !pruned; // whole layers share theirs
+      bytes += covered_exchange_bytes(layer, links);
       hg_lid sent = links->send_offsets[links->n_peers_send];
       kept = max_off(kept, hg_layer_kept(layer, sent < part->n_owned ? sent : part->n_owned));
       continue;

@@ -110,6 +110,7 @@ void hg_summary_print(const hg_run_summary *s, const char *folder, FILE *to)
   fprintf(to, "%-21s %.4g MiB an epoch in %lld messages%s%s (edge cut %lld, halo nodes %lld)\n", "halo exchange",
           (double)s->halo_bytes_per_epoch / mib, (long long)s->halo_messages_per_epoch, packed ? " of " : "",
           packed ? hg_pack_format_name(s->halo_precision) : "", (long long)s->edge_cut, (long long)s->halo_nodes);
+  if (strcmp(s->halo_aggregation, "sources") != 0) fprintf(to, "%-21s %s\n", "halo aggregation", s->halo_aggregation);
   if (s->halo_sample < 1)
     fprintf(to, "%-21s %g of the halo's rows, others in each epoch\n", "halo sample", s->halo_sample);
   print_active(s, to);
