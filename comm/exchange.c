@@ -491,6 +491,9 @@ void hg_exchange_progress(hg_exchange *exchange)
   if (done) note_arrival(exchange, hg_now_s());
 }
 
+// threads that have room for sums
+static int team(const hg_exchange *e) { return hg_threads() < e->threads ? hg_threads() : e->threads; }
+
 // What arrived in reals or packed, to the nodes of each sum; each number is summed in the order of the send lists.
 static void add_sums(const hg_exchange *e)
 {
@@ -498,9 +501,8 @@ static void add_sums(const hg_exchange *e)
   const hg_operator back = {.a = &sums->back};
   hg_off n = sums->n_touched, cols = e->x.cols, blocks = (n + ARRIVED_ROWS - 1) / ARRIVED_ROWS;
   const hg_matrix arrived = sent_rows(e);
-  int team = hg_threads() < e->threads ? hg_threads() : e->threads;
   for (int k = 0; e->packs && k < e->n_receives; k++) unpack(e, e->receives[k].first, e->receives[k].end);
-#pragma omp parallel for num_threads(team) schedule(static) if (n * cols >= PARALLEL_NUMBERS)
+#pragma omp parallel for num_threads(team(e)) schedule(static) if (n * cols >= PARALLEL_NUMBERS)
   for (hg_off block = 0; block < blocks; block++) {
     hg_off first = block * ARRIVED_ROWS, count = n - first < ARRIVED_ROWS ? n - first : ARRIVED_ROWS;
     hg_matrix rows = hg_matrix_view(e->sums + omp_get_thread_num() * ARRIVED_ROWS * cols, count, e->x.cols);

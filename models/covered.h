@@ -31,5 +31,5 @@ const char *hg_aggregation_name(hg_aggregation aggregation);
 hg_status hg_covered_create(hg_covered *covered, const hg_local_graph *base);
 void hg_covered_free(hg_covered *covered);
 
-/** Bytes that it allocates for a graph of `edges` edges, about: as if no row less crossed, nor more than two in sums. */
+/** Bytes that it allocates for a graph of `edges` edges, about: as if no row less crossed, each the sum of two. */
 size_t hg_covered_bytes(const hg_links *links, hg_off edges);

@@ -103,10 +103,8 @@ static const struct {
   int degree;
   bool directed;
 } graphs[] = {
-    {"one direction", "random", 120, 6, true},
-    {"both directions", "metis", 300, 4, false},
-    {"dense", "random", 50, 30, false},
-    {"sparse", "block", 200, 1, true},
+    {"one direction", "random", 120, 6, true}, {"both directions", "metis", 300, 4, false},
+    {"dense", "random", 50, 30, false},        {"sparse", "block", 200, 1, true},
     {"tiny", "random", 12, 2, false},
 };
 enum { N_GRAPHS = sizeof graphs / sizeof *graphs };
@@ -237,7 +235,8 @@ static void memory_is_at_most_what_was_planned(hg_world *world)
     size_t before = hg_alloc_bytes();
     if (!check_ok(hg_trainer_create(&t, world, &config))) break;
     double used = (double)(hg_alloc_bytes() - before), planned = (double)t.planned.total;
-    check(planned >= 0.95 * used && planned <= 1.25 * used, "way %d: %.0f bytes used, %.0f planned", way, used, planned);
+    check(planned >= 0.95 * used && planned <= 1.25 * used, "way %d: %.0f bytes used, %.0f planned", way, used,
+          planned);
     hg_trainer_free(&t);
   }
   train_graph_remove(world, path);
