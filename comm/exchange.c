@@ -2,6 +2,7 @@
 
 #include <limits.h>
 #include <math.h>
+#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,8 +11,12 @@
 #include "core/base/alloc.h"
 #include "core/base/threads.h"
 #include "core/base/timer.h"
+#include "core/tensor/spmm.h"
 
-enum { PARALLEL_NUMBERS = 1 << 15 }; // fewer are moved by one thread: waking the others costs as much
+enum {
+  PARALLEL_NUMBERS = 1 << 15, // fewer are moved by one thread: waking the others costs as much
+  ARRIVED_ROWS = 96           // of sums that are refined at a time
+};
 
 // One message: rows [first, end) of the send lists or of the halo.
 typedef struct {
@@ -25,6 +30,10 @@ struct hg_exchange {
   hg_matrix x;     // a view
   hg_real *buffer; // [rows of the send lists x cols] FILL: gathered rows; ADD: what arrives
   hg_real *halo;   // [links->recv_rows x cols] or NULL: what crosses lies in x as it crosses
+  hg_real *sums;   // ADD on links of sums: [threads x ARRIVED_ROWS x cols] what arrived for some nodes
+  int threads;     // of `sums`
+  hg_refine_arrivals *refine;
+  void *refine_context;
   int n_sends, n_receives;
   message *sends, *receives; // [n_sends], [n_receives] in the order in which they are started
   MPI_Request *requests;     // [n_receives + n_sends] receives first
@@ -38,7 +47,7 @@ struct hg_exchange {
   bool packs; // the next or present one
   hg_pack_draw draw;
   size_t row_bytes;
-  uint8_t *packed_lists;        // [rows of the send lists x row_bytes] stands in `buffer`
+  uint8_t *packed_lists;        // [rows of the send lists x row_bytes] stands in `buffer`, but on links of sums
   uint8_t *packed_halo;         // [n_halo x row_bytes]
   hg_real *error;               // [rows sent x cols] or NULL
   MPI_Request *packed_requests; // like `requests`
@@ -150,7 +159,7 @@ static void make_packed_requests(hg_exchange *e, int tag, MPI_Comm comm)
 
 // What an exchange keeps, in numbers and bytes.
 typedef struct {
-  hg_off buffer, halo, packed_halo, error, weights, chosen;
+  hg_off buffer, halo, sums, packed_lists, packed_halo, error, weights, chosen;
 } buffer_sizes;
 
 // rows of the halo that cross
@@ -161,9 +170,13 @@ static buffer_sizes sizes_of(const hg_links *links, hg_exchange_kind kind, int c
   hg_off lists = links->send_offsets[links->n_peers_send], halo = crossing(links);
   hg_off row_bytes = (hg_off)hg_pack_row_bytes(packing->format, cols), real = (hg_off)sizeof(hg_real);
   buffer_sizes s = {.buffer = lists * cols, .halo = links->recv_rows ? halo * cols : 0};
+  if (links->sums && kind == HG_ADD_HALO) s.sums = (hg_off)hg_threads() * ARRIVED_ROWS * cols;
   if (packing->format == HG_PACK_REAL || cols == 0) return s;
   hg_off packed = (lists * row_bytes + real - 1) / real; // one column's integer and range are more than a real
-  if (packed > s.buffer) s.buffer = packed;
+  if (links->sums)
+    s.packed_lists = lists * row_bytes;
+  else if (packed > s.buffer)
+    s.buffer = packed;
   s.packed_halo = halo * row_bytes;
   if (packing->error_feedback) s.error = (kind == HG_FILL_HALO ? lists : halo) * cols;
   if (packing->format != HG_PACK_ADAPTIVE) return s;
@@ -182,7 +195,7 @@ size_t hg_exchange_bytes(const hg_links *links, hg_exchange_kind kind, int cols,
 {
   const buffer_sizes s = sizes_of(links, kind, cols, packing);
   hg_off own = (is_lent(packing, 0, s.buffer) ? 0 : s.buffer) + (is_lent(packing, 1, s.halo) ? 0 : s.halo);
-  return (size_t)(own + s.error) * sizeof(hg_real) + (size_t)s.packed_halo +
+  return (size_t)(own + s.sums + s.error) * sizeof(hg_real) + (size_t)(s.packed_lists + s.packed_halo) +
          (size_t)(s.weights + s.chosen) * sizeof(float) + (size_t)s.chosen * sizeof(hg_lid);
 }
 
@@ -214,6 +227,8 @@ static hg_status allocate(hg_exchange *e)
   HG_TRY(allocate_requests(&e->requests, n));
   HG_TRY(allocate_buffer(e, 0, &e->buffer, s.buffer));
   HG_TRY(allocate_buffer(e, 1, &e->halo, s.halo));
+  if (s.sums > 0) HG_TRY(HG_ALLOC(e->sums, s.sums, "arrived sums"));
+  e->threads = hg_threads();
   if (can_pack(e)) {
     HG_TRY(allocate_requests(&e->packed_requests, n));
     HG_TRY(HG_ALLOC(e->packed_halo, s.packed_halo, "packed halo rows"));
@@ -222,6 +237,7 @@ static hg_status allocate(hg_exchange *e)
     HG_TRY(HG_ALLOC(e->scores, s.chosen, "scores of sent rows"));
     HG_TRY(HG_ALLOC(e->chosen, s.chosen, "rows of some bits"));
     e->packed_lists = (uint8_t *)e->buffer;
+    if (e->links->sums) HG_TRY(HG_ALLOC(e->packed_lists, s.packed_lists, "packed sums"));
   }
 done:
   return rc;
@@ -305,7 +321,9 @@ void hg_exchange_free(hg_exchange **exchange)
   if (e->under_way) hg_exchange_end(e);
   free_requests(&e->requests, e->n_receives + e->n_sends);
   free_requests(&e->packed_requests, e->n_receives + e->n_sends);
+  if (e->links->sums) hg_free(&e->packed_lists);
   hg_free(&e->packed_halo);
+  hg_free(&e->sums);
   hg_free(&e->error);
   hg_free(&e->weights);
   hg_free(&e->scores);
@@ -324,6 +342,12 @@ void hg_exchange_pack(hg_exchange *exchange, bool packed, uint64_t seed, int epo
   exchange->draw.epoch = epoch;
 }
 
+void hg_exchange_refine(hg_exchange *exchange, hg_refine_arrivals *refine, void *context)
+{
+  exchange->refine = refine;
+  exchange->refine_context = context;
+}
+
 hg_matrix hg_exchange_error(const hg_exchange *exchange)
 {
   const hg_links *links = exchange->links;
@@ -332,18 +356,30 @@ hg_matrix hg_exchange_error(const hg_exchange *exchange)
   return hg_matrix_view(exchange->error, rows, exchange->x.cols);
 }
 
+static hg_matrix sent_rows(const hg_exchange *e)
+{
+  return hg_matrix_view(e->buffer, e->links->send_offsets[e->links->n_peers_send], e->x.cols);
+}
+
+// The sums of a message's rows, from x.
+static void sum_rows(const hg_exchange *e, const message *m)
+{
+  hg_matrix sent = sent_rows(e);
+  hg_spmm(&(hg_operator){.a = &e->links->sums->to}, m->first, m->end - m->first, &e->x, &sent);
+}
+
 // A message's rows to where its packed request sends them from; returns the bytes.
 static size_t pack(const hg_exchange *e, const message *m)
 {
-  bool fill = e->kind == HG_FILL_HALO;
-  const hg_lid *chosen = fill ? e->links->send_rows : e->links->recv_rows;
-  hg_lid first = fill ? 0 : e->links->n_owned + (chosen ? 0 : m->first);
-  const hg_matrix x = hg_matrix_rows(&e->x, first, e->x.rows - first);
+  bool fill = e->kind == HG_FILL_HALO, sums = fill && e->links->sums;
+  const hg_lid *chosen = sums ? NULL : fill ? e->links->send_rows : e->links->recv_rows;
+  hg_lid first = sums ? m->first : fill ? 0 : e->links->n_owned + (chosen ? 0 : m->first);
+  const hg_matrix all = sums ? sent_rows(e) : e->x, x = hg_matrix_rows(&all, first, all.rows - first);
   const hg_packing packing = {.format = e->packing.format,
                               .draw = e->draw,
                               .x = &x,
                               .rows = chosen ? chosen + m->first : NULL,
-                              .ids = e->packing.ids + first,
+                              .ids = (sums ? e->links->sums->ids : e->packing.ids) + first,
                               .error = e->error ? e->error + (hg_off)m->first * e->x.cols : NULL};
   uint8_t *to = (fill ? e->packed_lists : e->packed_halo) + (size_t)m->first * e->row_bytes;
   const hg_adaptive adaptive = {.fraction = e->packing.fraction,
@@ -359,6 +395,7 @@ static void send_packed(hg_exchange *e, int k)
 {
   const message *m = &e->sends[k];
   MPI_Request *request = &e->packed_requests[e->n_receives + k];
+  if (e->kind == HG_FILL_HALO && e->links->sums) sum_rows(e, m);
   size_t bytes = pack(e, m);
   e->total.bytes_sent += (int64_t)bytes;
   if (!is_adaptive(e)) {
@@ -372,16 +409,17 @@ static void send_packed(hg_exchange *e, int k)
 // Rows [first, end) of the send lists or of the halo from where their message arrived.
 static void unpack(const hg_exchange *e, hg_lid first, hg_lid end)
 {
-  bool fill = e->kind == HG_FILL_HALO;
-  const hg_lid *chosen = fill ? e->links->recv_rows : e->links->send_rows;
-  hg_lid start = fill ? e->links->n_owned + (chosen ? 0 : first) : 0;
-  hg_matrix x = hg_matrix_rows(&e->x, start, e->x.rows - start);
+  bool fill = e->kind == HG_FILL_HALO, sums = !fill && e->links->sums;
+  const hg_lid *chosen = sums ? NULL : fill ? e->links->recv_rows : e->links->send_rows;
+  hg_lid start = sums ? first : fill ? e->links->n_owned + (chosen ? 0 : first) : 0;
+  const hg_matrix all = sums ? sent_rows(e) : e->x;
+  hg_matrix x = hg_matrix_rows(&all, start, all.rows - start);
   const uint8_t *from = (fill ? e->packed_halo : e->packed_lists) + (size_t)first * e->row_bytes;
   const hg_lid *rows = chosen ? chosen + first : NULL;
   if (is_adaptive(e))
-    hg_unpack_adaptive(from, end - first, rows, !fill, e->chosen, &x);
+    hg_unpack_adaptive(from, end - first, rows, !fill && !sums, e->chosen, &x);
   else
-    hg_unpack_rows(e->packing.format, from, end - first, rows, !fill, &x);
+    hg_unpack_rows(e->packing.format, from, end - first, rows, !fill && !sums, &x);
 }
 
 // A message's rows of x to where they are sent from, where they do not lie together there already.
@@ -394,6 +432,10 @@ static void gather(const hg_exchange *e, const message *m)
   const hg_real *from = fill ? e->x.data : halo_row(e, 0);
   hg_real *to = fill ? e->buffer : e->halo;
   if (!rows) return;
+  if (fill && e->links->sums) {
+    sum_rows(e, m);
+    return;
+  }
 #pragma omp parallel for num_threads(hg_threads()) schedule(static) if (numbers_in(e, m) >= PARALLEL_NUMBERS)
   for (hg_lid k = m->first; k < m->end; k++) memcpy(to + k * cols, from + rows[k] * cols, bytes);
 }
@@ -449,12 +491,41 @@ void hg_exchange_progress(hg_exchange *exchange)
   if (done) note_arrival(exchange, hg_now_s());
 }
 
+// threads that have room for sums
+static int team(const hg_exchange *e) { return hg_threads() < e->threads ? hg_threads() : e->threads; }
+
+// What arrived in reals or packed, to the nodes of each sum; each number is summed in the order of the send lists.
+static void add_sums(const hg_exchange *e)
+{
+  const hg_link_sums *sums = e->links->sums;
+  const hg_operator back = {.a = &sums->back};
+  hg_off n = sums->n_touched, cols = e->x.cols, blocks = (n + ARRIVED_ROWS - 1) / ARRIVED_ROWS;
+  const hg_matrix arrived = sent_rows(e);
+  for (int k = 0; e->packs && k < e->n_receives; k++) unpack(e, e->receives[k].first, e->receives[k].end);
+#pragma omp parallel for num_threads(team(e)) schedule(static) if (n * cols >= PARALLEL_NUMBERS)
+  for (hg_off block = 0; block < blocks; block++) {
+    hg_off first = block * ARRIVED_ROWS, count = n - first < ARRIVED_ROWS ? n - first : ARRIVED_ROWS;
+    hg_matrix rows = hg_matrix_view(e->sums + omp_get_thread_num() * ARRIVED_ROWS * cols, count, e->x.cols);
+    hg_spmm_block(&back, first, count, &arrived, &rows);
+    if (e->refine) e->refine(e->refine_context, first, count, &rows);
+    for (hg_off k = 0; k < count; k++) {
+      hg_real *restrict x = e->x.data + sums->touched[first + k] * cols;
+      const hg_real *restrict from = rows.data + k * cols;
+      for (hg_off c = 0; c < cols; c++) x[c] += from[c];
+    }
+  }
+}
+
 // Peer after peer, so that each number is summed in the same order in every repetition; the rows of one peer are all
 // different.
 static void add_arrivals(const hg_exchange *e)
 {
   const hg_links *links = e->links;
   hg_off cols = e->x.cols;
+  if (links->sums) {
+    add_sums(e);
+    return;
+  }
   for (int p = 0; p < links->n_peers_send; p++) {
     hg_lid first = links->send_offsets[p], end = links->send_offsets[p + 1];
     if (e->packs) {

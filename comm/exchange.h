@@ -1,19 +1,19 @@
 #pragma once
-#include "comm/world.h"
-#include "core/tensor/csr.h"
+#include "comm/link_sums.h"
 #include "core/tensor/quantise.h"
 #include "partition/parts.h"
 
 /** Who needs which of my owned nodes, and whose I need: made once from a part, used by all its exchanges. */
-typedef struct {
+typedef struct hg_links {
   int n_peers_send, n_peers_recv;
   int *send_peers;      ///< [n_peers_send] ranks, ascending; only those with rows, never this rank
   hg_lid *send_offsets; ///< [n_peers_send + 1] into send_rows
   hg_lid *send_rows;    ///< owned local ids, in the receiver's halo order
   int *recv_peers;      ///< [n_peers_recv] ranks, ascending
   hg_lid *recv_offsets; ///< [n_peers_recv + 1] into the halo rows, 0 = local id n_owned; or into recv_rows
-  hg_lid *recv_rows;    ///< NULL: all halo rows; or those that cross, ascending, 0 = local id n_owned
+  hg_lid *recv_rows;    ///< NULL: all halo rows; or those that cross, 0 = local id n_owned
   hg_lid n_owned, n_halo;
+  hg_link_sums *sums; ///< NULL: a sent row is that of one node; or what it is the sum of (then send_rows has the first)
 } hg_links;
 
 /**
@@ -100,6 +100,15 @@ size_t hg_exchange_bytes(const hg_links *links, hg_exchange_kind kind, int cols,
  * The same on all ranks; nothing for an exchange that was not created for it.
  */
 void hg_exchange_pack(hg_exchange *exchange, bool packed, uint64_t seed, int epoch);
+
+/**
+ * Changes rows [first, first + n) of what arrived for the nodes of links->sums->touched before they are added to the
+ * nodes' own: by several threads at a time.
+ */
+typedef void hg_refine_arrivals(void *context, hg_off first, hg_off n, hg_matrix *rows);
+
+/** ADD on links of sums: what the next end does with what arrived. `refine` NULL: nothing. */
+void hg_exchange_refine(hg_exchange *exchange, hg_refine_arrivals *refine, void *context);
 
 /** With error feedback what has not been sent yet, to be saved or set; else no data. [rows sent x f], a view. */
 hg_matrix hg_exchange_error(const hg_exchange *exchange);

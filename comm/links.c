@@ -237,5 +237,6 @@ void hg_links_free(hg_links *links)
   hg_free(&links->recv_peers);
   hg_free(&links->recv_offsets);
   hg_free(&links->recv_rows);
+  hg_link_sums_free(&links->sums);
   *links = (hg_links){0};
 }

@@ -15,5 +15,7 @@ typedef enum {
   HG_TAG_WIRE,
   HG_TAG_TO_COLUMNS,
   HG_TAG_TO_ROWS,
+  HG_TAG_SUM_COUNTS,
+  HG_TAG_SUM_LISTS,
   HG_TAG_EXCHANGE, ///< + slot of the exchange, 0..HG_EXCHANGE_SLOTS-1: keep it last
 } hg_tag;

@@ -256,6 +256,7 @@ static void backward_wide(hg_layer *layer, const hg_pass *pass, hg_backward_bloc
     return;
   }
   blocks->rounded = hg_layer_round(layer, &d_s);
+  hg_layer_receive_gradient(blocks->context);
   hg_aggregate_gradient_with(g, layer->add, hg_blocks_backward_rows, blocks, pass->phases);
 }
 
@@ -287,6 +288,7 @@ const hg_layer_type hg_layer_gcn = {.name = "gcn",
                                     .in_place = true,
                                     .can_round = true,
                                     .can_turn = true,
+                                    .linear = true,
                                     .plan = plan,
                                     .bytes = bytes,
                                     .create = create,

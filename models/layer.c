@@ -132,6 +132,7 @@ hg_status hg_layer_activate(hg_layer *layer, const hg_local_graph *graph)
   if (layer->whole.fill) packing.lent[0] = hg_exchange_buffer(layer->whole.fill);
   if (layer->whole.add) packing.lent[1] = hg_exchange_buffer(layer->whole.add);
   layer->active.graph = graph;
+  packing.ids = graph->ids;
   HG_TRY(create_reach(layer, &layer->active, &packing));
 done:
   take_reach(layer, &layer->whole);
@@ -309,6 +310,59 @@ void hg_layer_finish(hg_layer *layer, const hg_pass *pass)
   hg_layer_finish_all(layer, pass);
 }
 
+// the gradients of rows that other ranks have summed
+static bool goes_down_elsewhere(const hg_layer *layer, hg_off first)
+{
+  const hg_local_graph *g = layer->graph;
+  return first >= g->n_owned && g->links && g->links->sums;
+}
+
+hg_off hg_layer_kept(const hg_layer *layer, hg_off touched)
+{
+  return layer->in_place && layer->aggregate_first ? touched * layer->f_in : 0;
+}
+
+// Rows of x that other ranks have in sums, before backward writes over x.
+static hg_matrix kept_rows(const hg_layer *layer)
+{
+  hg_off rows = layer->in_place ? layer->graph->links->sums->n_touched : 0;
+  return hg_matrix_view(layer->work->kept, rows, layer->f_in);
+}
+
+// as hg_layer_pass_rows, of what arrived for nodes in sums
+static void receive_rows(void *context, hg_off first, hg_off n, hg_matrix *d)
+{
+  const hg_layer_task *t = context;
+  const hg_layer *layer = t->layer, *below = layer - 1;
+  const hg_lid *nodes = layer->graph->links->sums->touched + first;
+  const hg_matrix kept = kept_rows(layer);
+  for (hg_off k = 0; k < n; k++) {
+    hg_matrix row = hg_matrix_rows(d, k, 1);
+    const hg_gid *id = layer->graph->ids + nodes[k];
+    if (!layer->in_place) {
+      hg_dropout_apply(hg_layer_dropout(layer, t->pass), id, &row);
+      continue;
+    }
+    hg_matrix x = hg_matrix_rows(&kept, first + k, 1);
+    hg_dropped_activation_gradient(below->activation, output_dropout(below, t->pass), id, &row, &x);
+    memcpy(row.data, x.data, (size_t)row.cols * sizeof *row.data);
+  }
+}
+
+void hg_layer_receive_gradient(hg_layer_task *task)
+{
+  const hg_layer *layer = task->layer;
+  const hg_link_sums *sums = layer->graph->links ? layer->graph->links->sums : NULL;
+  hg_off cols = layer->f_in;
+  if (!layer->add || !sums) return;
+  const hg_matrix kept = kept_rows(layer);
+#pragma omp parallel for schedule(static) default(none) shared(layer, sums, cols, kept) \
+    num_threads(hg_threads()) if (kept.rows * cols > HG_PARALLEL_FROM)
+  for (hg_off k = 0; k < kept.rows; k++)
+    memcpy(kept.data + k * cols, layer->x.data + sums->touched[k] * cols, (size_t)cols * sizeof(hg_real));
+  hg_exchange_refine(layer->add, receive_rows, task);
+}
+
 void hg_layer_pass_rows(void *context, hg_off first, hg_off n, hg_matrix *d)
 {
   const hg_layer_task *t = context;
@@ -318,6 +372,10 @@ void hg_layer_pass_rows(void *context, hg_off first, hg_off n, hg_matrix *d)
     hg_off owned = layer->graph->n_owned - first < n ? layer->graph->n_owned - first : n;
     hg_matrix d_z = hg_matrix_rows(t->d_z, first, owned), some = hg_matrix_rows(d, 0, owned);
     add(&d_z, &some);
+  }
+  if (goes_down_elsewhere(layer, first)) {
+    if (d_x.data != d->data) memcpy(d_x.data, d->data, (size_t)(n * d->cols) * sizeof *d->data);
+    return;
   }
   if (layer->in_place) {
     const hg_layer *below = layer - 1;
@@ -339,6 +397,7 @@ void hg_layer_products_gradient(hg_layer *layer, hg_backward_blocks *blocks, con
   blocks->partials = layer->work->scratch;
   blocks->wt = &side;
   hg_partials_clear(blocks->partials, parts, w.rows * w.cols);
+  if (blocks->op) hg_layer_receive_gradient(blocks->context);
   if (blocks->op)
     hg_aggregate_gradient_with(g, layer->add, hg_blocks_backward_rows, blocks, pass->phases);
   else

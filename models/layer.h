@@ -25,6 +25,7 @@ typedef struct {
   hg_bf16 *rounded[2];    ///< [n_local x widest aggregated] what a layer aggregates in bfloat16; those of odd and even
                           ///< index take turns, since a layer makes the next one's while it reads its own
   hg_blocks blocks;       ///< the threads' blocks of rows
+  hg_real *kept;          ///< what backward writes over and needs again when gradients of sums arrive; or NULL
   hg_slabs_buffers slabs; ///< of aggregation by columns
   double *sums;           ///< [2 x widest] of batch norm
 } hg_workspace;
@@ -112,6 +113,7 @@ struct hg_layer_type {
   bool in_place;        ///< backward may write over the input: see hg_layer
   bool can_round;       ///< knows hg_layer's `rounds`
   bool can_turn;        ///< aggregates by columns where its graph has slabs
+  bool linear;          ///< messages are multiples of their sources' rows: others may sum them (models/covered.h)
   /** Parameters and what the model allocates for it (aggregate_first, product_width, ...), by widths and options. */
   void (*plan)(hg_layer *layer);
   /** Bytes of arrays that `create` will allocate, exchanges apart; of a planned layer, for the memory plan. */
@@ -160,8 +162,8 @@ void hg_layer_plan_finish(hg_layer *layer);
 hg_status hg_layer_create_exchanges(hg_layer *layer, hg_matrix x, hg_matrix d_x);
 
 /**
- * From now on training passes aggregate along the edges of `graph`, a level of active rows (models/active.h), and cross
- * by its links; other passes as before, by reals. After `create`. Collective.
+ * From now on training passes aggregate along the edges of `graph`, e.g. a level of active rows (models/active.h), and
+ * cross by its links; other passes as before, by reals. After `create`. Collective.
  */
 hg_status hg_layer_activate(hg_layer *layer, const hg_local_graph *graph);
 
@@ -219,6 +221,15 @@ void hg_layer_finish_all(hg_layer *layer, const hg_pass *pass);
 
 /** Both, of all owned rows: for kinds that do not work in blocks. Collective with batch norm. */
 void hg_layer_finish(hg_layer *layer, const hg_pass *pass);
+
+/** Numbers that it keeps in work->kept, of as many nodes in sums. */
+hg_off hg_layer_kept(const hg_layer *layer, hg_off touched);
+
+/**
+ * Before the transposed exchange of a gradient that goes down by hg_layer_pass_rows: what other ranks leave in sums
+ * goes down here, where its nodes' rows and masks are. `task` must outlive the exchange.
+ */
+void hg_layer_receive_gradient(hg_layer_task *task);
 
 /**
  * The way down of some rows: d is the gradient of what the layer computed of its input. Adds the residual's, and writes

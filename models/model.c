@@ -109,6 +109,8 @@ void hg_model_free(hg_model *model)
   hg_free(&model->active_rows);
   for (int l = 0; model->sampled && l < model->n_layers; l++) hg_sampled_free(&model->sampled[l]);
   hg_free(&model->sampled);
+  for (int l = 0; model->covered && l < model->n_layers; l++) hg_covered_free(&model->covered[l]);
+  hg_free(&model->covered);
   hg_free(&model->parameters);
   hg_free(&model->gradients);
   hg_free(&model->state);
@@ -121,6 +123,7 @@ void hg_model_free(hg_model *model)
   hg_free(&model->work.blocks.space);
   hg_free(&model->work.sums);
   hg_slabs_buffers_free(&model->work.slabs);
+  hg_free(&model->work.kept);
   model->n_layers = 0;
 }
 
@@ -144,6 +147,34 @@ static hg_status sample(hg_model *model, const hg_layer *layer, const hg_local_g
   return rc;
 }
 
+// What the layers above cover already is covered once. Collective.
+static hg_status cover(hg_model *model, const hg_layer *layer, const hg_local_graph **graph)
+{
+  if (model->options.halo.aggregation != HG_AGGREGATION_COVERS || hg_model_exchanged(model, layer->index) == 0)
+    return HG_OK;
+  for (int l = layer->index + 1; l < model->n_layers; l++) {
+    if (model->covered[l].base != *graph) continue;
+    *graph = &model->covered[l].graph;
+    return HG_OK;
+  }
+  hg_covered *covered = &model->covered[layer->index];
+  hg_status rc = hg_covered_create(covered, *graph);
+  if (rc == HG_OK) *graph = &covered->graph;
+  return rc;
+}
+
+static hg_status keep(hg_model *model)
+{
+  hg_off most = 0;
+  for (const hg_layer *l = model->layers; l < model->layers + model->n_layers; l++) {
+    const hg_local_graph *g = hg_layer_training_reach(l)->graph;
+    if (l->input || !g || !g->links || !g->links->sums) continue;
+    hg_off numbers = hg_layer_kept(l, g->links->sums->n_touched);
+    if (numbers > most) most = numbers;
+  }
+  return most > 0 ? HG_ALLOC(model->work.kept, most, "rows in sums") : HG_OK;
+}
+
 hg_status hg_model_activate(hg_model *model, hg_active *active)
 {
   hg_world *world = model->stages[0].graph.world;
@@ -153,8 +184,10 @@ hg_status hg_model_activate(hg_model *model, hg_active *active)
     if (!hg_model_aggregates(layer)) continue;
     HG_TRY_ALL(world, "keeping active edges", prune(model, active, layer, &graph));
     HG_TRY_ALL(world, "drawing halo rows", sample(model, layer, &graph));
+    HG_TRY(cover(model, layer, &graph));
     if (graph != layer->whole.graph) HG_TRY(hg_layer_activate(layer, graph));
   }
+  HG_TRY_ALL(world, "keeping rows in sums", keep(model));
 done:
   return rc;
 }

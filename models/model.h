@@ -2,6 +2,7 @@
 #include "comm/reduce.h"
 #include "models/active.h"
 #include "models/batch.h"
+#include "models/covered.h"
 #include "models/pool.h"
 #include "models/sampled.h"
 
@@ -33,6 +34,8 @@ typedef struct {
   hg_off n_parameters;
   hg_real *parameters; ///< [n_parameters] layer after layer
   hg_real *gradients;  ///< [n_parameters]
+  hg_covered *covered; ///< [n_layers] covers of edges between ranks; without links where all sources cross, or where
+                       ///< a later layer's are its own
   hg_sampled *sampled; ///< [n_layers] whose halo rows are drawn each epoch; without links where all cross
   hg_off n_state;
   hg_real *state; ///< [n_state] what is remembered but not learned: batch norm's running moments

@@ -155,6 +155,7 @@ static hg_status allocate_layers(hg_model *model)
   HG_TRY(HG_ALLOC(model->layers, n_layers, "layers"));
   HG_TRY(HG_ALLOC(model->active_rows, n_layers, "shares of active rows"));
   for (int l = 0; l < n_layers; l++) model->active_rows[l] = 1;
+  HG_TRY(HG_ALLOC(model->covered, n_layers, "covers"));
   HG_TRY(HG_ALLOC(model->sampled, n_layers, "samples of halo rows"));
   model->n_layers = n_layers;
 done:
@@ -168,6 +169,9 @@ static hg_status check_type(const hg_model_options *o, const hg_layer_type *type
                    "parallel.mode: found features or grid with model.type %s, model.precision %s, "
                    "expected parts, or gcn in float32",
                    type->name, o->precision == HG_PRECISION_FLOAT32 ? "float32" : "bfloat16");
+  if (o->halo.aggregation == HG_AGGREGATION_COVERS && !type->linear && !type->local)
+    return hg_fail(HG_ERR_INPUT, "halo.aggregation: found covers with model.type %s, expected sources, or type gcn",
+                   type->name);
   if (o->precision == HG_PRECISION_FLOAT32 || type->can_round) return HG_OK;
   return hg_fail(HG_ERR_INPUT,
                  "model.precision: found bfloat16 with model.type %s, expected float32, or type gcn or mlp",
@@ -281,9 +285,21 @@ static size_t sampled_exchange_bytes(const hg_layer *layer, const hg_links *link
   return active_exchange_bytes(layer, &drawn);
 }
 
+// As if no row less crossed; but rows that are received find room where all rows are packed, as far as covers go.
+static size_t covered_exchange_bytes(const hg_layer *layer, const hg_links *links)
+{
+  hg_lid sent = links->send_offsets[links->n_peers_send], received = links->recv_offsets[links->n_peers_recv];
+  hg_link_sums sums = {0};
+  if (received > sent) received = sent;
+  const hg_links most = {.send_offsets = &sent, .recv_offsets = &received, .recv_rows = &received, .sums = &sums};
+  return active_exchange_bytes(layer, &most);
+}
+
 size_t hg_model_active_bytes(const hg_model *model, const hg_active *active, const hg_part *part)
 {
   size_t bytes = 0;
+  hg_off kept = 0;
+  bool covered = false;
   double rate = model->options.halo.sample;
   for (int k = 0; k < model->n_layers; k++) {
     const hg_layer *layer = &model->layers[model->n_layers - 1 - k];
@@ -291,10 +307,19 @@ size_t hg_model_active_bytes(const hg_model *model, const hg_active *active, con
     if (!hg_model_aggregates(layer)) continue;
     const hg_links *links = pruned ? &active->levels[k].links : layer->graph->links;
     if (pruned) bytes += hg_active_bytes(active, k, part);
+    if (crosses && model->options.halo.aggregation == HG_AGGREGATION_COVERS) {
+      hg_off edges = pruned ? active->levels[k].edges : hg_csr_entries(&part->a);
+      if (pruned || !covered) bytes += hg_covered_bytes(links, edges);
+      covered = covered || !pruned; // whole layers share theirs
+      bytes += covered_exchange_bytes(layer, links);
+      hg_lid sent = links->send_offsets[links->n_peers_send];
+      kept = max_off(kept, hg_layer_kept(layer, sent < part->n_owned ? sent : part->n_owned));
+      continue;
+    }
     if (crosses && rate < 1) bytes += hg_sampled_bytes(links, rate) + sampled_exchange_bytes(layer, links, rate);
     if (crosses && pruned && rate >= 1) bytes += active_exchange_bytes(layer, links);
   }
-  return bytes;
+  return bytes + (size_t)kept * sizeof(hg_real);
 }
 
 hg_off hg_model_output_rows(const hg_model *model, int layer)

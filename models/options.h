@@ -26,8 +26,14 @@ typedef struct {
   int test_samples;   ///< passes over which an evaluation averages the logits; 0: one, of the positions as they are
 } hg_augment_options;
 
+typedef enum {
+  HG_AGGREGATION_SOURCES, ///< each node's row crosses, to every rank with one of its neighbours
+  HG_AGGREGATION_COVERS   ///< or sums of them, where these are fewer (models/covered.h)
+} hg_aggregation;
+
 /** How halo rows cross between ranks in training; evaluations send reals. The config's `halo:` group. */
 typedef struct {
+  hg_aggregation aggregation;
   hg_pack_format precision; ///< the last layer's rows keep 8 bits
   int warmup_epochs;        ///< the first epochs, which send reals
   bool error_feedback;

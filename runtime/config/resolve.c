@@ -99,6 +99,10 @@ static hg_status check_augment(const hg_config *c, const hg_layer_type *type)
 static hg_status check_halo(const hg_config *c)
 {
   const hg_halo_options *halo = &c->model.halo;
+  if (halo->sample < 1 && halo->aggregation != HG_AGGREGATION_SOURCES)
+    return hg_fail(HG_ERR_INPUT,
+                   "halo.aggregation: found covers with halo.sample %g, expected sources: those are what is drawn",
+                   halo->sample);
   if (halo->sample < 1 && halo->error_feedback)
     return hg_fail(HG_ERR_INPUT,
                    "halo.error_feedback: found true with halo.sample %g, expected false: other rows "
@@ -139,6 +143,9 @@ static hg_status check_parallel(const hg_config *c, const hg_layer_type *type)
   if (c->model.halo.precision != HG_PACK_REAL)
     return hg_fail(HG_ERR_INPUT, "parallel.mode: found %s with halo.precision %s, expected parts, or float32", mode,
                    choice(c, "halo.precision"));
+  if (c->model.halo.aggregation != HG_AGGREGATION_SOURCES)
+    return hg_fail(HG_ERR_INPUT, "parallel.mode: found %s with halo.aggregation %s, expected parts, or sources", mode,
+                   choice(c, "halo.aggregation"));
   if (c->model.halo.sample < 1)
     return hg_fail(HG_ERR_INPUT, "parallel.mode: found %s with halo.sample %g, expected parts, or a sample of 1", mode,
                    c->model.halo.sample);

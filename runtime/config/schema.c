@@ -18,6 +18,7 @@ static const char *const activations[] = {"none", "relu", "elu", NULL};
 static const char *const adjacencies[] = {"symmetric", "row", "sum", NULL};
 static const char *const norms[] = {"none", "layer", "batch", NULL};
 static const char *const precisions[] = {"float32", "bfloat16", NULL};
+static const char *const aggregations[] = {"sources", "covers", NULL};
 static const char *const halo_precisions[] = {"float32", "bfloat16", "int8", "int4", "int2", "adaptive", NULL};
 static const char *const filter_owners[] = {"channel", "shared", NULL};
 static const char *const poolings[] = {"none", "cluster", NULL};
@@ -133,6 +134,8 @@ const hg_key hg_keys[] = {
      "collections: dense layers after the readout; the last has the width of the labels, others model.hidden"},
     {"halo", HG_KEY_SECTION, 0, NULL, NULL, NULL,
      "what crosses between ranks while it learns; evaluations send float32"},
+    {"halo.aggregation", HG_KEY_CHOICE, offsetof(hg_config, model.halo.aggregation), "sources", NULL, aggregations,
+     "what crosses between two ranks: the rows of sources, or for the least number of rows also sums of them (covers)"},
     {"halo.precision", HG_KEY_CHOICE, offsetof(hg_config, model.halo.precision), "float32", NULL, halo_precisions,
      "of the halo's rows and their gradients; integers by each row's range, at random without bias, the last layer's "
      "int8"},

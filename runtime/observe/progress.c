@@ -113,6 +113,7 @@ void hg_summary_print(const hg_run_summary *s, const char *folder, FILE *to)
   if (s->columns > 1)
     fprintf(to, "%-21s by columns: %d part%s of the graph, each on %d ranks\n", "aggregation", s->ranks / s->columns,
             s->ranks == s->columns ? "" : "s", s->columns);
+  if (strcmp(s->halo_aggregation, "sources") != 0) fprintf(to, "%-21s %s\n", "halo aggregation", s->halo_aggregation);
   if (s->halo_sample < 1)
     fprintf(to, "%-21s %g of the halo's rows, others in each epoch\n", "halo sample", s->halo_sample);
   print_active(s, to);

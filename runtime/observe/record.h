@@ -44,8 +44,9 @@ typedef struct {
   const hg_repeat_result *repeats; ///< [n_repeats] finished ones, borrowed
   double epoch_seconds_median;
   hg_pack_format halo_precision;
-  double halo_sample; ///< share of the halo's rows that crossed; 1: all
-  int columns;        ///< ranks that shared a part of the graph, by columns; 1: each had its own
+  const char *halo_aggregation; ///< what crossed: "sources" or "covers"
+  double halo_sample;           ///< share of the halo's rows that crossed; 1: all
+  int columns;                  ///< ranks that shared a part of the graph, by columns; 1: each had its own
   int n_layers;
   const double *active_rows; ///< [n_layers] share of rows that a layer aggregates for in training; borrowed
   int64_t halo_bytes_per_epoch, halo_messages_per_epoch;

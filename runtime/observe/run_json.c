@@ -156,6 +156,7 @@ static json_t *summary_json(const hg_run_summary *s)
   json_object_set_new(object, "repeats", json_integer(s->n_repeats));
   json_object_set_new(object, "epoch_seconds_median", real(s->epoch_seconds_median));
   json_object_set_new(object, "halo_bytes_per_epoch", json_integer(s->halo_bytes_per_epoch));
+  json_object_set_new(object, "halo_aggregation", json_string(s->halo_aggregation));
   json_object_set_new(object, "halo_sample", real(s->halo_sample));
   json_object_set_new(object, "parallel_columns", json_integer(s->columns));
   json_object_set_new(object, "halo_precision", json_string(hg_pack_format_name(s->halo_precision)));

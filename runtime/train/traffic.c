@@ -146,8 +146,8 @@ hg_status hg_traffic_plan_make(hg_traffic_plan *plan, const hg_config *config, c
   *plan = (hg_traffic_plan){.ranks = own->n_parts};
   add_halo(plan, "halo float32", "rows of sources (the default)", true, own, HG_SEND_SOURCES, real, exchanges);
   add_halo(plan, "partial sums", "exact: rows of destinations", false, own, HG_SEND_PARTIALS, real, exchanges);
-  add_halo(plan, "least covers", "exact: the better of both for each pair of parts and node", false, own,
-           HG_SEND_HYBRID, real, exchanges);
+  add_halo(plan, "least covers", "exact: the fewest of both (halo.aggregation: covers)", true, own, HG_SEND_HYBRID,
+           real, exchanges);
   for (int k = 0; k < 4; k++)
     add_halo(plan, packed[k].name, "halo.precision", true, own, HG_SEND_SOURCES, bytes_of_rows(&x, packed[k].format),
              exchanges);

@@ -108,6 +108,22 @@ Test(cli_halo, a_sample_of_the_rows_crosses)
   json_decref(half);
 }
 
+// Covers send no more rows, and the same losses come out.
+Test(cli_halo, covers_send_sums_too)
+{
+  runs(3, "train c.yaml --quiet --output sources");
+  run_result r = expect_status(folder, 3, 0, "train c.yaml --quiet --output covers --set halo.aggregation=covers");
+  cr_expect_not_null(strstr(r.out, "halo aggregation      covers"), "%s", r.out);
+  run_free(&r);
+  json_t *sources = load_json(folder, "sources/summary.json"), *covers = load_json(folder, "covers/summary.json");
+  cr_expect_str_eq(json_string_value(json_object_get(sources, "halo_aggregation")), "sources");
+  cr_expect_str_eq(json_string_value(json_object_get(covers, "halo_aggregation")), "covers");
+  cr_expect_lt(number_of(covers, "halo_bytes_per_epoch"), number_of(sources, "halo_bytes_per_epoch"));
+  cr_expect_float_eq(number_of(covers, "train_loss"), number_of(sources, "train_loss"), 1e-4);
+  json_decref(sources);
+  json_decref(covers);
+}
+
 Test(cli_halo, the_output_names_what_crossed)
 {
   run_result r = expect_status(folder, 2, 0, "train c.yaml --quiet --set halo.precision=int4");

@@ -66,13 +66,13 @@ enum { N_ROWS = sizeof rows / sizeof *rows };
 typedef struct {
   const char *simd; ///< NULL: as the processor has it; "base" multiplies with OpenBLAS
   int threads;
-  const char *order;
+  const char *option;
 } switches;
 
 static const switches all_on = {NULL, 2, "partition.order=auto"};
 static const switches one_off[] = {
     {NULL, 1, "partition.order=auto"}, {"base", 2, "partition.order=auto"}, {"avx2", 2, "partition.order=auto"},
-    {NULL, 2, "partition.order=none"}, {"base", 1, "partition.order=none"},
+    {NULL, 2, "partition.order=none"}, {"base", 1, "partition.order=none"}, {NULL, 2, "halo.aggregation=covers"},
 };
 enum { N_SWITCHES = sizeof one_off / sizeof *one_off, LARGE = 1000 }; // models of LARGE features: the first two alone
 
@@ -118,10 +118,10 @@ static void run(hg_world *world, const char *path, const row *model, const switc
   double *expected = NULL;
   memset(r, 0, sizeof *r);
   snprintf(what, sizeof what, "%s (%s, %d threads, %s)", model->what, s->simd ? s->simd : "own simd", s->threads,
-           s->order);
+           s->option);
   hg_config config = train_config(path);
   train_configure(&config, model->changes);
-  train_configure(&config, (const char *const[]){s->order, NULL});
+  train_configure(&config, (const char *const[]){s->option, NULL});
   config.train.learning_rate = 0.01;
   hg_threads_set(s->threads);
   if (s->simd) setenv("HALOGNN_SIMD", s->simd, 1);
@@ -166,7 +166,7 @@ static void try_switches(hg_world *world, const row *model)
   for (int s = 0; s < n_switches; s++) {
     run(world, path, model, &one_off[s], &without);
     restore_simd(kept);
-    bool threads_alone = !one_off[s].simd && strcmp(one_off[s].order, all_on.order) == 0;
+    bool threads_alone = !one_off[s].simd && strcmp(one_off[s].option, all_on.option) == 0;
     check(!threads_alone || memcmp(&with, &without, sizeof with) == 0, "%s: one thread gives other bits than two",
           model->what);
   }

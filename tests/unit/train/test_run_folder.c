@@ -216,6 +216,7 @@ static json_t *write_summary(hg_metric metric, hg_scores val, hg_scores test)
                                   .epoch_seconds_median = 0.125,
                                   .halo_bytes_per_epoch = 4096,
                                   .halo_precision = HG_PACK_INT4,
+                                  .halo_aggregation = "covers",
                                   .halo_sample = 0.25,
                                   .columns = 2,
                                   .n_layers = 2,
@@ -229,6 +230,7 @@ static json_t *write_summary(hg_metric metric, hg_scores val, hg_scores test)
   json_t *found = load("summary.json");
   cr_expect_str_eq(json_string_value(json_object_get(found, "status")), "finished");
   cr_expect_str_eq(json_string_value(json_object_get(found, "halo_precision")), "int4");
+  cr_expect_str_eq(json_string_value(json_object_get(found, "halo_aggregation")), "covers");
   cr_expect_eq(json_real_value(json_object_get(found, "halo_sample")), 0.25);
   cr_expect_eq(json_integer_value(json_object_get(found, "parallel_columns")), 2);
   cr_expect_eq(json_array_size(json_object_get(found, "active_rows")), 2);
@@ -282,8 +284,11 @@ Test(run_folder, the_summary_of_a_regression_has_rmse)
 Test(run_folder, the_summary_of_a_failure_has_the_error)
 {
   hg_run_folder run = open_run(false);
-  const hg_run_summary summary = {
-      .status = "failed", .precision = "float32", .error = "rank 1: \"no\"\n", .epoch_seconds_median = NAN};
+  const hg_run_summary summary = {.status = "failed",
+                                  .precision = "float32",
+                                  .halo_aggregation = "sources",
+                                  .error = "rank 1: \"no\"\n",
+                                  .epoch_seconds_median = NAN};
   cr_assert_eq(hg_run_folder_summary(&run, &summary), HG_OK);
   json_t *found = load("summary.json");
   cr_expect_str_eq(json_string_value(json_object_get(found, "error")), "rank 1: \"no\"\n");
@@ -353,8 +358,12 @@ Test(run_folder, the_closing_table_tells_the_result)
   result.val = result.test = hg_scores_none();
   result.val.accuracy = 0.75;
   result.test.accuracy = 0.5;
-  hg_run_summary s = {
-      .status = "finished", .precision = "float32", .metric = HG_METRIC_ACCURACY, .n_repeats = 1, .repeats = &result};
+  hg_run_summary s = {.status = "finished",
+                      .precision = "float32",
+                      .halo_aggregation = "sources",
+                      .metric = HG_METRIC_ACCURACY,
+                      .n_repeats = 1,
+                      .repeats = &result};
   char text[2048] = "";
   FILE *to = fmemopen(text, sizeof text, "w");
   hg_summary_print(&s, "runs/x", to);
