@@ -5,32 +5,21 @@
 #include "core/base/alloc.h"
 #include "core/base/timer.h"
 
-static int group_of(const hg_gid *first, int k, hg_gid node)
-{
-  int low = 0, high = k;
-  while (high - low > 1) {
-    int middle = (low + high) / 2;
-    if (first[middle] <= node)
-      low = middle;
-    else
-      high = middle;
-  }
-  return low;
-}
-
-// What one group receives: each node of another once.
-static void count_group(hg_halo_rows *rows, const hg_csr *a, const hg_gid *first, int g, int32_t *stamp,
+// What one group receives: each node of another once. Owners ascend with the nodes of a halo.
+static void count_group(hg_halo_rows *rows, const hg_parts_index *index, int columns, int g, int32_t *stamp,
                         int64_t *from)
 {
-  int k = rows->n_parts;
-  memset(from, 0, (size_t)k * sizeof *from);
-  for (hg_gid i = first[g]; i < first[g + 1]; i++)
-    for (hg_off e = a->indptr[i]; e < a->indptr[i + 1]; e++) {
-      hg_lid j = a->indices[e];
-      if ((j >= first[g] && j < first[g + 1]) || stamp[j] == g + 1) continue;
-      stamp[j] = g + 1;
-      from[group_of(first, k, j)]++;
+  memset(from, 0, (size_t)rows->n_parts * sizeof *from);
+  for (int p = g * columns; p < (g + 1) * columns; p++) {
+    int owner = 0;
+    for (hg_off h = index->halo_offsets[p]; h < index->halo_offsets[p + 1]; h++) {
+      hg_gid id = index->halo_ids[h];
+      while (index->offsets[(owner + 1) * columns] <= id) owner++;
+      if (owner == g || stamp[id] == g + 1) continue;
+      stamp[id] = g + 1;
+      from[owner]++;
     }
+  }
 }
 
 static void sum_up(hg_halo_rows *rows, const int64_t *messages)
@@ -47,20 +36,21 @@ static void sum_up(hg_halo_rows *rows, const int64_t *messages)
   }
 }
 
-hg_status hg_source_rows_count(hg_halo_rows *rows, const hg_graph *graph, int k, const hg_gid *first)
+hg_status hg_source_rows_count(hg_halo_rows *rows, const hg_parts_index *index, int columns)
 {
   int32_t *stamp = NULL;
   int64_t *from = NULL, *messages = NULL; // messages: [2 x k] sent, then received
   hg_status rc = HG_OK;
+  int k = index->n_parts / columns;
   double started = hg_now_s();
   *rows = (hg_halo_rows){.n_parts = k};
-  HG_TRY(HG_ALLOC(stamp, graph->nodes.n, "halo marks"));
+  HG_TRY(HG_ALLOC(stamp, index->offsets[index->n_parts], "halo marks"));
   HG_TRY(HG_ALLOC(from, k, "rows of pairs"));
   HG_TRY(HG_ALLOC(messages, 2 * (hg_off)k, "messages of groups"));
   HG_TRY(HG_ALLOC(rows->sent[HG_SEND_SOURCES], k, "rows sent"));
   HG_TRY(HG_ALLOC(rows->received[HG_SEND_SOURCES], k, "rows received"));
   for (int g = 0; g < k; g++) {
-    count_group(rows, &graph->adjacency, first, g, stamp, from);
+    count_group(rows, index, columns, g, stamp, from);
     for (int q = 0; q < k; q++) {
       rows->sent[HG_SEND_SOURCES][q] += from[q];
       rows->received[HG_SEND_SOURCES][g] += from[q];

@@ -29,7 +29,8 @@ typedef enum { HG_CLASS_WEIGHTS_NONE, HG_CLASS_WEIGHTS_BALANCED } hg_class_weigh
 typedef enum {
   HG_PARALLEL_PARTS,    ///< each rank has a part of the graph
   HG_PARALLEL_FEATURES, ///< each rank aggregates some columns of the whole graph
-  HG_PARALLEL_GRID      ///< some columns of a part
+  HG_PARALLEL_GRID,     ///< some columns of a part
+  HG_PARALLEL_AUTO      ///< what sends least (runtime/train/choose_columns.h)
 } hg_parallel_mode;
 
 enum { HG_PATH_MAX = 4096, HG_NAME_MAX = 128 };
@@ -115,7 +116,8 @@ hg_status hg_config_read(hg_config *config, const char *path, const char *const 
 hg_status hg_config_resolve(hg_config *config);
 
 /**
- * How many ranks share a part, each aggregating some of the columns: 1 with parts, all with features.
+ * How many ranks share a part, each aggregating some of the columns: 1 with parts and, until it is chosen, auto; all
+ * with features.
  * HG_ERR_INPUT where they do not divide the number of ranks.
  */
 hg_status hg_config_columns(const hg_config *config, int ranks, int *columns);

@@ -129,7 +129,8 @@ static hg_status check_halo(const hg_config *c)
 // what aggregates by columns
 static hg_status check_parallel(const hg_config *c, const hg_layer_type *type)
 {
-  const char *mode = c->parallel.mode == HG_PARALLEL_GRID ? "grid" : "features";
+  static const char *const names[] = {"parts", "features", "grid", "auto"};
+  const char *mode = names[c->parallel.mode];
   if (c->parallel.mode != HG_PARALLEL_GRID && c->parallel.columns != 1)
     return hg_fail(HG_ERR_INPUT, "parallel.columns: found %d with parallel.mode %s, expected 1, or mode grid",
                    c->parallel.columns, choice(c, "parallel.mode"));

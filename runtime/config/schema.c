@@ -13,7 +13,7 @@ static const char *const target_scalings[] = {"none", "standardize", NULL};
 static const char *const objectives[] = {"volume", "cut", NULL};
 static const char *const orders[] = {"auto", "cluster", "metis", "rcm", "degree", "none", NULL};
 static const char *const balances[] = {"nodes", "edges", "labels", NULL};
-static const char *const parallel_modes[] = {"parts", "features", "grid", NULL};
+static const char *const parallel_modes[] = {"parts", "features", "grid", "auto", NULL};
 static const char *const activations[] = {"none", "relu", "elu", NULL};
 static const char *const adjacencies[] = {"symmetric", "row", "sum", NULL};
 static const char *const norms[] = {"none", "layer", "batch", NULL};
@@ -90,7 +90,8 @@ const hg_key hg_keys[] = {
      "of the nodes in a part, so that the rows of neighbours stay in the cache; auto: by a count on the graph"},
     {"parallel", HG_KEY_SECTION, 0, NULL, NULL, NULL, "how ranks share the aggregation"},
     {"parallel.mode", HG_KEY_CHOICE, offsetof(hg_config, parallel.mode), "parts", NULL, parallel_modes,
-     "a rank aggregates all columns of its part; some columns of the whole graph; or some of a part that ranks share"},
+     "a rank aggregates all columns of its part; some columns of the whole graph; some of a part that ranks share; or "
+     "what sends least"},
     {"parallel.columns", HG_KEY_INTEGER, offsetof(hg_config, parallel.columns), "1", &counted, NULL,
      "grid: how many ranks share a part, by columns; ranks / columns is the number of parts"},
     {"model", HG_KEY_SECTION, 0, NULL, NULL, NULL, "the network"},

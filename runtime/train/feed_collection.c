@@ -94,7 +94,10 @@ static hg_status check_model(const hg_config *config, const hg_nodes *nodes)
                    config->partition.path, config->dataset.path);
   if (config->parallel.mode != HG_PARALLEL_PARTS)
     return hg_fail(HG_ERR_INPUT, "parallel.mode: found %s, but the graphs of %s are given to the ranks as a whole",
-                   config->parallel.mode == HG_PARALLEL_GRID ? "grid" : "features", config->dataset.path);
+                   config->parallel.mode == HG_PARALLEL_GRID   ? "grid"
+                   : config->parallel.mode == HG_PARALLEL_AUTO ? "auto"
+                                                               : "features",
+                   config->dataset.path);
   if (config->model.pooling == HG_POOLING_CLUSTER && nodes->n_dims == 0)
     return hg_fail(HG_ERR_INPUT, "model.pooling: cluster needs positions of the nodes, found none in %s",
                    config->dataset.path);

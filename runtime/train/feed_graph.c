@@ -6,6 +6,7 @@
 #include "comm/reduce.h"
 #include "core/base/alloc.h"
 #include "runtime/train/check_model.h"
+#include "runtime/train/choose_columns.h"
 
 // known before a large graph is partitioned
 static hg_status load(hg_trainer *t, const hg_trained *trained)
@@ -21,6 +22,8 @@ static hg_status load(hg_trainer *t, const hg_trained *trained)
   if (!trained)
     HG_TRY_ALL(t->world, "planning the model", hg_config_columns(t->config, hg_world_size(t->world), &feed->columns));
   HG_TRY(hg_dataset_load_slabs(&feed->dataset, t->world, t->config, trained, feed->columns));
+  if (!trained && t->config->parallel.mode == HG_PARALLEL_AUTO)
+    HG_TRY(hg_columns_choose(t->world, t->config, feed->dataset.parts_path, &feed->columns));
   const hg_dataset *d = &feed->dataset;
   t->labelled = d->labelled;
   t->facts = (hg_data_facts){.fingerprint = d->header.fingerprint,

@@ -8,12 +8,14 @@ hg_status hg_grid_work_create(hg_grid_work *work, const hg_model *model)
   hg_status rc = HG_OK;
   *work = (hg_grid_work){0};
   HG_TRY(HG_ALLOC(work->widths, 2 * model->n_layers, "widths of products"));
+  HG_TRY(HG_ALLOC(work->layers, 2 * model->n_layers, "layers of products"));
   HG_TRY(HG_ALLOC(work->products, 2 * model->n_layers, "widths of products"));
   for (int l = 0; l < 2 * model->n_layers; l++) {
     int width = hg_model_turned(model, l / 2, l % 2);
     if (width == 0) continue;
     bool kept = hg_model_keeps_columns(model, l / 2);
     work->products[work->n] = l % 2 ? HG_GRID_BACKWARD : kept ? HG_GRID_KEPT : HG_GRID_FORWARD;
+    work->layers[work->n] = l / 2;
     work->widths[work->n++] = width;
   }
 done:
@@ -24,6 +26,7 @@ done:
 void hg_grid_work_free(hg_grid_work *work)
 {
   hg_free(&work->widths);
+  hg_free(&work->layers);
   hg_free(&work->products);
   work->n = 0;
 }
@@ -70,6 +73,7 @@ hg_status hg_grid_traffic_count(hg_grid_traffic *traffic, const hg_grid_work *wo
     int64_t messages = 0; // twice: a part's peers either way are known in sum alone
     for (int k = 0; k < work->n; k++) {
       int width = work->widths[k];
+      if (columns == 1 && work->layers[k] == 0) continue;
       bool kept = work->products[k] == HG_GRID_KEPT && hg_grid_aligns(width, columns);
       const sent s = turns(first + (int64_t)g * columns, columns, place, width, !kept);
       int cols = columns_of(width, place, columns);

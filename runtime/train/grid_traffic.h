@@ -12,6 +12,7 @@ typedef enum {
 typedef struct {
   int n;
   int *widths;               ///< [n] columns, a layer's forward product before its backward one
+  int *layers;               ///< [n]
   hg_grid_product *products; ///< [n]
 } hg_grid_work;
 
@@ -31,7 +32,7 @@ typedef struct {
  * Counts them without running, to the byte: a turn to columns sends what a rank has of the columns of the others of its
  * group, one to rows what it made of their rows, and halo rows of its columns cross between parts (ALGORITHMS A.12).
  * @param n_groups     parts of the graph; 1: feature-parallel
- * @param columns      ranks that share a part
+ * @param columns      ranks that share a part; 1: a halo of whole rows, which the first layer does not exchange
  * @param first        [n_groups x columns + 1] first node of each rank's slab, in the order of ranks
  * @param halo         of these parts; NULL with one
  * @param real_bytes   of a number that is sent

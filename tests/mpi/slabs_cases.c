@@ -174,7 +174,7 @@ static void bytes_are_those_predicted(hg_world *world)
     char path[HG_PATH_MAX], what[400];
     const train_graph g = graph_of(&rows[r]);
     check_ok(train_graph_write(world, &g, path));
-    for (int columns = 2; columns <= size; columns++) {
+    for (int columns = 1; columns <= size; columns++) {
       hg_trainer t;
       hg_phases phases;
       hg_grid_traffic expected = {0};
@@ -182,6 +182,7 @@ static void bytes_are_those_predicted(hg_world *world)
       if (size % columns != 0) continue;
       train_configure(&config, rows[r].changes);
       set_grid(&config, columns);
+      config.train.active_sets = false;
       describe(what, sizeof what, &rows[r], columns);
       if (!check_ok(hg_trainer_create(&t, world, &config))) continue;
       hg_phases_start(&phases);
@@ -202,6 +203,36 @@ static void bytes_are_those_predicted(hg_world *world)
     }
     train_graph_remove(world, path);
   }
+}
+
+static void auto_chooses(hg_world *world, train_graph g, const char *partition, int expected)
+{
+  char path[HG_PATH_MAX];
+  double found[EPOCHS], same[EPOCHS];
+  hg_trainer t;
+  check_ok(train_graph_write(world, &g, path));
+  hg_config config = train_config(path);
+  train_configure(&config, OPTIONS("model.layers=3", "model.hidden=16", "parallel.mode=auto", partition));
+  if (check_ok(hg_trainer_create(&t, world, &config)))
+    check(t.facts.columns == expected, "%d columns are chosen, expected %d", t.facts.columns, expected);
+  hg_trainer_free(&t);
+  train_curve(world, &config, EPOCHS, found);
+  config.parallel.mode = HG_PARALLEL_PARTS;
+  train_curve(world, &config, EPOCHS, same);
+  check_train_curves(found, same, EPOCHS, train_exact ? 1e-9 : 1e-4, "auto");
+  train_graph_remove(world, path);
+}
+
+// columns where everything is halo, parts where next to nothing is
+static void auto_follows_the_halo(hg_world *world)
+{
+  train_graph g = train_graph_default();
+  g.degree = 1;
+  g.n = 400;
+  auto_chooses(world, g, "partition.method=metis", 1);
+  g.n = 90;
+  g.degree = 40;
+  auto_chooses(world, g, "partition.method=random", hg_world_size(world));
 }
 
 // A matrix of small integers turns to columns and back; ranks without rows, and without columns.
@@ -268,6 +299,7 @@ static void groups_agree_together(hg_world *world)
 const mpi_case slabs_cases[] = {
     {"slabs/groups_agree_together", groups_agree_together, "1 2 4 7"},
     {"slabs/rows_become_columns_and_rows_again", rows_become_columns_and_rows_again, "1 2 4 7"},
+    {"slabs/auto_follows_the_halo", auto_follows_the_halo, "1 4 7"},
     {"slabs/bytes_are_those_predicted", bytes_are_those_predicted, "4"},
     {"slabs/every_grid_follows_one_rank", every_grid_follows_one_rank, "1 2 3 4 6 7"},
     {"slabs/repetitions_and_threads_change_no_bit", repetitions_and_threads_change_no_bit, "2 4"},
