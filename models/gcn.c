@@ -271,14 +271,12 @@ static void backward(hg_layer *layer, const hg_pass *pass, hg_matrix *d_h, hg_ma
                                .pass = hg_layer_pass_rows,
                                .context = &down,
                                .phases = pass->phases};
-  if (is_even(layer) && layer->turned) {
-    backward_narrow(layer, pass, &blocks); // A' d_z is here, as where it was stored
-  } else if (is_even(layer)) {
+  if (is_even(layer) && !layer->turned) {
     blocks.rounded = hg_layer_round(layer, d_h);
     hg_layer_products_gradient(layer, &blocks, pass);
-  } else if (layer->aggregate_first) {
+  } else if (layer->aggregate_first && !is_even(layer)) {
     backward_wide(layer, pass, &blocks);
-  } else {
+  } else { // an even one that turned has A' d_z as a narrow one has it
     backward_narrow(layer, pass, &blocks);
   }
 }
