@@ -8,9 +8,13 @@
 #include "comm/world_mpi.h"
 #include "core/base/alloc.h"
 
-enum { ALIGNED_FROM = 4 }; // times HG_GRID_ALIGN columns a rank: shares then differ by a quarter at most
+enum { ALIGNED_FROM = 4 }; // times HG_GRID_ALIGN columns a rank, shares differ by a quarter at most
 
-bool hg_grid_aligns(int width, int columns) { return width >= (int64_t)ALIGNED_FROM * HG_GRID_ALIGN * columns; }
+bool hg_grid_aligns(int width, int columns)
+{
+  int64_t block_each = (int64_t)HG_GRID_ALIGN * columns;
+  return width >= ALIGNED_FROM * block_each || width % block_each == 0;
+}
 
 int hg_grid_first_column(int width, int place, int columns)
 {

@@ -43,5 +43,5 @@ int hg_grid_first_column(int width, int place, int columns);
 /** Numbers of a register or cache line, and of a block of dropout's draws. */
 enum { HG_GRID_ALIGN = 8 };
 
-/** Whether the matrix is wide enough that shares of whole HG_GRID_ALIGN columns are about equal. */
+/** Whether shares of whole HG_GRID_ALIGN columns are about equal: of wide matrices, and where they divide it. */
 bool hg_grid_aligns(int width, int columns);
