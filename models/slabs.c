@@ -16,6 +16,17 @@ done:
   return rc;
 }
 
+// Where each edge goes both ways, the transposed is the same and is not kept. (With a halo it has other rows.)
+static void share_transposed(hg_local_graph *g)
+{
+  const hg_csr *a = g->forward.a, *t = &g->transposed;
+  size_t rows = (size_t)(a->n_rows + 1) * sizeof *a->indptr, entries = (size_t)hg_csr_entries(a) * sizeof *a->indices;
+  if (a->n_rows != t->n_rows || memcmp(a->indptr, t->indptr, rows) != 0) return;
+  if (entries > 0 && memcmp(a->indices, t->indices, entries) != 0) return;
+  g->backward.a = a;
+  hg_csr_free(&g->transposed);
+}
+
 hg_status hg_slabs_build(hg_slabs *slabs, hg_world *world, const hg_part *part, hg_adjacency_norm norm, bool self_loops)
 {
   hg_grid *grid = &slabs->grid;
@@ -23,6 +34,7 @@ hg_status hg_slabs_build(hg_slabs *slabs, hg_world *world, const hg_part *part, 
   HG_TRY(hg_grid_gather(grid, world, part));
   HG_TRY(hg_local_graph_create(&slabs->graph, grid->column, &grid->part, &slabs->links, norm, self_loops));
   hg_free(&grid->part.nodes.original_ids); // the graph has them now
+  share_transposed(&slabs->graph);
 done:
   return rc;
 }
@@ -34,13 +46,15 @@ void hg_slabs_free(hg_slabs *slabs)
   hg_grid_free(&slabs->grid);
 }
 
-size_t hg_slabs_bytes(const hg_slabs *slabs)
+size_t hg_slabs_bytes(const hg_slabs *slabs, bool symmetric)
 {
   const hg_part *p = &slabs->grid.part;
   size_t rows = (size_t)p->n_owned, local = rows + (size_t)p->n_halo;
   size_t entries = (size_t)slabs->grid.entry_offsets[slabs->grid.columns];
-  return (rows + local + 2) * sizeof(hg_off) + 2 * entries * sizeof(hg_lid) + (rows + local) * sizeof(hg_real) +
-         (local + (size_t)p->n_halo) * sizeof(hg_gid) +
+  bool shared = symmetric && slabs->grid.n_groups == 1; // the transposed
+  size_t forward = (rows + 1) * sizeof(hg_off) + entries * sizeof(hg_lid),
+         backward = shared ? 0 : (local + 1) * sizeof(hg_off) + entries * sizeof(hg_lid);
+  return forward + backward + (rows + local) * sizeof(hg_real) + (local + (size_t)p->n_halo) * sizeof(hg_gid) +
          (size_t)slabs->links.send_offsets[slabs->links.n_peers_send] * sizeof(hg_lid);
 }
 

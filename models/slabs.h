@@ -18,14 +18,14 @@ struct hg_slabs {
 /** Makes grid and links, whose sizes are what memory is planned with. Collective. Errors of hg_grid_create. */
 hg_status hg_slabs_create(hg_slabs *slabs, hg_world *world, const hg_part *part, int columns);
 
-/** The rest: gathers the edges and normalises. Collective. */
+/** The rest: gathers the edges and normalises. Edges of one group that go both ways are kept once. Collective. */
 hg_status hg_slabs_build(hg_slabs *slabs, hg_world *world, const hg_part *part, hg_adjacency_norm norm,
                          bool self_loops);
 /** Collective. */
 void hg_slabs_free(hg_slabs *slabs);
 
-/** Bytes that hg_slabs_create and hg_slabs_build leave allocated; after the first of them. */
-size_t hg_slabs_bytes(const hg_slabs *slabs);
+/** Bytes that hg_slabs_create and hg_slabs_build leave allocated; after the first. @param symmetric   the graph is */
+size_t hg_slabs_bytes(const hg_slabs *slabs, bool symmetric);
 
 /**
  * The graph of this rank's rows alone, for layers: no links, no halo, no operators; `slabs` aggregates. Everything

@@ -25,7 +25,7 @@ static size_t slabs_graph_bytes(const hg_dataset *d, const hg_slabs *slabs)
   const hg_part *p = &d->part;
   size_t bytes = csr_bytes(p->n_owned, p->a.indptr[p->n_owned], 0) + (size_t)p->n_halo * sizeof(hg_gid);
   bytes += (size_t)p->n_owned * (HG_SPLIT_COUNT * sizeof(hg_lid) + sizeof(int32_t) + 2 * sizeof(int64_t) + 1);
-  return bytes + hg_slabs_bytes(slabs);
+  return bytes + hg_slabs_bytes(slabs, d->header.symmetric);
 }
 
 // halo rows are assumed to be as full as owned ones: their entries are not known yet
