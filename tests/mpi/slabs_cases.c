@@ -275,7 +275,17 @@ static void turn_one(hg_world *group, int width)
 
 static void rows_become_columns_and_rows_again(hg_world *world)
 {
+  enum { MANY = 1 << 30 };
+  hg_lid offsets[8] = {0};
+  int size = hg_world_size(world);
   for (int width = 0; width <= 17; width += 1 + width / 3) turn_one(world, width);
+  hg_turn *turn = NULL;
+  offsets[size] = MANY; // all of the last rank, whose messages are too long then
+  hg_grid grid = {.columns = size, .place = hg_world_rank(world), .group = world, .row_offsets = offsets};
+  hg_status rc = hg_turn_create(&turn, &(hg_turn_buffers){.grid = &grid, .width = 8 * size});
+  check(rc == (size > 1 ? HG_ERR_INPUT : HG_OK), "code %d", (int)rc);
+  if (size > 1) check(strstr(hg_error_text(), "would have 8589934592 numbers") != NULL, "%s", hg_error_text());
+  hg_turn_free(&turn);
 }
 
 // what fails on one rank of one group is known to the ranks of all
