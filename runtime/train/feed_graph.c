@@ -165,10 +165,15 @@ static hg_outputs outputs(hg_trainer *t, bool all)
 
 static void describe(const hg_trainer *t, char *line, size_t size)
 {
-  const hg_part *p = &hg_graph_feed_of(t)->dataset.part;
-  double maxima[] = {(double)p->n_owned, (double)p->n_halo, (double)hg_csr_entries(&p->a)};
+  const hg_graph_feed *feed = hg_graph_feed_of(t);
+  bool alone = feed->columns == 1;
+  const hg_part *p = &feed->dataset.part, *shared = alone ? p : &feed->slabs.grid.part;
+  double maxima[] = {(double)p->n_owned, (double)shared->n_halo, (double)hg_csr_entries(&shared->a)};
+  char with[48] = "";
   hg_max_doubles(t->world, maxima, 3);
-  snprintf(line, size, "largest rank: %.0f owned and %.0f halo nodes, %.0f edges", maxima[0], maxima[1], maxima[2]);
+  if (!alone) snprintf(with, sizeof with, " of a part that %d ranks share", feed->columns);
+  snprintf(line, size, "largest rank: %.0f owned and %.0f halo nodes, %.0f edges%s", maxima[0], maxima[1], maxima[2],
+           with);
 }
 
 static void free_feed(hg_trainer *t)

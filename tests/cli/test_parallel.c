@@ -69,6 +69,10 @@ Test(cli_parallel, partition_makes_what_training_looks_for)
 {
   run_result r = expect_status(folder, 0, 0, "partition g.hg -k 4 --slabs 2");
   run_free(&r);
+  r = expect_status(folder, 4, 0, "train c.yaml --dry-run --set parallel.mode=features");
+  cr_expect(strstr(r.out, "50 owned and 0 halo nodes, ") != NULL, "%s", r.out);
+  cr_expect(strstr(r.out, " edges of a part that 4 ranks share, ") != NULL, "%s", r.out);
+  run_free(&r);
   r = expect_status(folder, 4, 0, "train c.yaml --set parallel.mode=grid --set parallel.columns=2");
   cr_expect(strstr(r.err, "partitioning") == NULL, "%s", r.err);
   cr_expect(strstr(r.out, "by columns: 2 parts of the graph, each on 2 ranks") != NULL, "%s", r.out);
