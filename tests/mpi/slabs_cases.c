@@ -121,7 +121,7 @@ static void repetitions_and_threads_change_no_bit(hg_world *world)
 static void memory_is_as_planned(hg_world *world)
 {
   train_graph g = train_graph_default();
-  g.n = 8000;
+  g.n = 5000;
   g.width = 80;
   char path[HG_PATH_MAX];
   check_ok(train_graph_write(world, &g, path));
