@@ -11,7 +11,7 @@
 
 enum { PARALLEL_NUMBERS = 1 << 15 }; // fewer are moved by one thread: waking the others costs as much
 
-// What one rank sends, or receives: entry k of peer p's list, offsets[p] <= k < offsets[p + 1], is row `row_of(side, k)`
+// What one rank sends, or receives: entry k of peer p's list, offsets[p] <= k < offsets[p + 1], is row row_of(side, k)
 // of x. Message p begins at byte at[p].
 typedef struct {
   int n_peers;
@@ -435,8 +435,8 @@ static void post(hg_stale_exchange *e)
   e->total.packed_s += e->began_at - start;
 }
 
-// What is kept to the halo's rows, or added to their owners': peer after peer, so that each number is summed in the same
-// order in every repetition; the rows of one peer are all different.
+// What is kept to the halo's rows, or added to their owners': peer after peer, so that each number is summed in the
+// same order in every repetition; the rows of one peer are all different.
 static void deliver(hg_stale_exchange *e)
 {
   hg_off cols = e->x.cols;

@@ -17,8 +17,8 @@
  *             by their Frobenius norms (SANCUS; Peng et al., VLDB 2022). A threshold of 0 is exact.
  *
  * The first epoch sends all rows and waits for them, and so does the first one after hg_stale_exchange_forget.
- * FILL: halo rows become copies of what is kept. ADD: what is kept for each row of the send lists is added to its owner,
- * peer after peer, in each epoch. ALGORITHMS A.10.
+ * FILL: halo rows become copies of what is kept. ADD: what is kept for each row of the send lists is added to its
+ * owner's, peer after peer, in each epoch. ALGORITHMS A.10.
  */
 typedef enum { HG_STALENESS_NONE, HG_STALENESS_PIPELINE, HG_STALENESS_DELAYED, HG_STALENESS_SKIP } hg_staleness_kind;
 typedef enum { HG_SKIP_ROWS, HG_SKIP_PEERS } hg_skip_unit;

@@ -1,7 +1,7 @@
 #pragma once
 #include "models/layer.h"
 
-/* Staleness of a layer's exchanges in training passes (comm/stale_exchange.h); nothing where layer->staleness is NONE. */
+/* Staleness of a layer's exchanges in training (comm/stale_exchange.h); nothing where layer->staleness is NONE. */
 
 /** Makes what training passes divert the layer's exchanges to: after hg_layer_activate, if at all. Collective. */
 hg_status hg_stale_create(hg_layer *layer);
