@@ -125,19 +125,22 @@ size_t hg_stale_exchange_bytes(const hg_staleness *how, const hg_links *links, h
          (size_t)r.list * 2 * (sizeof(hg_lid) + skips * sizeof(double));
 }
 
-static hg_status lay_out(side *s, const hg_staleness *how, size_t row_bytes)
+static hg_status lay_out(side *s, const hg_staleness *how, size_t row_bytes, uint8_t **messages)
 {
-  hg_status rc = HG_ALLOC(s->at, s->n_peers + 1, "exchange messages");
-  for (int p = 0; rc == HG_OK && p < s->n_peers; p++) {
+  hg_status rc = HG_OK;
+  HG_TRY(HG_ALLOC(s->at, s->n_peers + 1, "exchange messages"));
+  for (int p = 0; p < s->n_peers; p++) {
     hg_lid n = s->offsets[p + 1] - s->offsets[p];
     size_t bytes = head_bytes(how, n) + (size_t)n * row_bytes;
     if (bytes > INT_MAX)
-      return hg_fail(HG_ERR_INPUT,
+      HG_TRY(hg_fail(HG_ERR_INPUT,
                      "a message between this rank and rank %d would have %d rows in %zu bytes; at most %d bytes are "
                      "possible: use more ranks or narrower layers",
-                     s->peers[p], n, bytes, INT_MAX);
+                     s->peers[p], n, bytes, INT_MAX));
     s->at[p + 1] = s->at[p] + bytes;
   }
+  HG_TRY(HG_ALLOC(*messages, (hg_off)s->at[s->n_peers], "exchange messages"));
+done:
   return rc;
 }
 
@@ -147,10 +150,8 @@ static hg_status allocate(hg_stale_exchange *e, const hg_links *links)
   const room r = room_of(&e->how, links, e->kind, cols);
   size_t row_bytes = most_row_bytes(cols, e->packing.format);
   hg_status rc = HG_OK;
-  HG_TRY(lay_out(&e->out, &e->how, row_bytes));
-  HG_TRY(lay_out(&e->in, &e->how, row_bytes));
-  HG_TRY(HG_ALLOC(e->outgoing, (hg_off)e->out.at[e->out.n_peers], "sent rows"));
-  HG_TRY(HG_ALLOC(e->incoming, (hg_off)e->in.at[e->in.n_peers], "received rows"));
+  HG_TRY(lay_out(&e->out, &e->how, row_bytes, &e->outgoing));
+  HG_TRY(lay_out(&e->in, &e->how, row_bytes, &e->incoming));
   HG_TRY(hg_matrix_create(&e->kept, entries(&e->in), cols, "kept halo rows"));
   if (r.latest > 0) HG_TRY(hg_matrix_create(&e->latest, r.latest, cols, "halo rows before smoothing"));
   if (r.sent > 0) HG_TRY(hg_matrix_create(&e->sent, r.sent, cols, "halo rows sent last"));
