@@ -106,6 +106,10 @@ static hg_status check_staleness(const hg_config *c)
     return hg_fail(HG_ERR_INPUT, "halo.%s_smoothing: found %g with halo.staleness %s, expected 0, or pipeline",
                    s->feature_smoothing > 0 ? "feature" : "gradient", smoothing, hg_staleness_name(s->kind));
   if (s->kind == HG_STALENESS_NONE) return HG_OK;
+  if (halo->aggregation != HG_AGGREGATION_SOURCES)
+    return hg_fail(HG_ERR_INPUT,
+                   "halo.staleness: found %s with halo.aggregation covers, expected none: rows of sources are kept",
+                   hg_staleness_name(s->kind));
   if (halo->sample < 1)
     return hg_fail(HG_ERR_INPUT,
                    "halo.staleness: found %s with halo.sample %g, expected none: other rows cross in each epoch",

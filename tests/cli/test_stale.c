@@ -77,6 +77,8 @@ Test(cli_stale, options_that_make_no_sense_are_refused)
                  "halo.staleness: found 'lazy', expected one of none, pipeline, delayed, skip");
   expect_refusal(folder, 2, 2, "train c.yaml --set halo.staleness=pipeline --set halo.sample=0.5",
                  "halo.staleness: found pipeline with halo.sample 0.5, expected none: other rows cross in each epoch");
+  expect_refusal(folder, 2, 2, "train c.yaml --set halo.staleness=skip --set halo.aggregation=covers",
+                 "halo.staleness: found skip with halo.aggregation covers, expected none: rows of sources are kept");
   expect_refusal(folder, 2, 2, "train c.yaml --set halo.staleness=skip --set halo.precision=adaptive",
                  "halo.staleness: found skip with halo.precision adaptive, expected none");
   expect_refusal(folder, 2, 2,
