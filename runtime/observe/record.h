@@ -1,4 +1,5 @@
 #pragma once
+#include "comm/stale_exchange.h"
 #include "core/base/phases.h"
 #include "runtime/observe/scores.h"
 
@@ -46,6 +47,7 @@ typedef struct {
   hg_pack_format halo_precision;
   const char *halo_aggregation; ///< what crossed: "sources" or "covers"
   double halo_sample;           ///< share of the halo's rows that crossed; 1: all
+  hg_staleness_kind halo_staleness;
   int n_layers;
   const double *active_rows; ///< [n_layers] share of rows that a layer aggregates for in training; borrowed
   int64_t halo_bytes_per_epoch, halo_messages_per_epoch;
