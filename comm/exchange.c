@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "comm/stale_exchange.h"
 #include "comm/tags.h"
 #include "comm/world_mpi.h"
 #include "core/base/alloc.h"
@@ -41,6 +42,7 @@ struct hg_exchange {
   double began_at;           // when hg_exchange_begin ended
   int64_t bytes;             // of the messages of one exchange
   hg_traffic total;
+  hg_stale_exchange *stale; // borrowed, or NULL: what takes its messages' place
 
   // of exchanges that can pack: the same messages once more, in bytes
   hg_exchange_packing packing;
@@ -348,6 +350,10 @@ void hg_exchange_refine(hg_exchange *exchange, hg_refine_arrivals *refine, void 
   exchange->refine_context = context;
 }
 
+void hg_exchange_divert(hg_exchange *exchange, hg_stale_exchange *stale) { exchange->stale = stale; }
+
+hg_stale_exchange *hg_exchange_diverted(const hg_exchange *exchange) { return exchange->stale; }
+
 hg_matrix hg_exchange_error(const hg_exchange *exchange)
 {
   const hg_links *links = exchange->links;
@@ -456,6 +462,10 @@ void hg_exchange_begin(hg_exchange *exchange)
 {
   hg_exchange *e = exchange;
   MPI_Request *receives = requests_of(e), *sends = receives + e->n_receives;
+  if (e->stale) {
+    hg_stale_exchange_begin(e->stale);
+    return;
+  }
 #ifndef NDEBUG
   if (e->kind == HG_FILL_HALO) poison_halo(e);
 #endif
@@ -486,6 +496,7 @@ static void note_arrival(hg_exchange *e, double now)
 void hg_exchange_progress(hg_exchange *exchange)
 {
   int done;
+  if (exchange->stale) hg_stale_exchange_progress(exchange->stale);
   if (!exchange->under_way || exchange->arrived) return;
   MPI_Testall(exchange->n_receives + exchange->n_sends, requests_of(exchange), &done, MPI_STATUSES_IGNORE);
   if (done) note_arrival(exchange, hg_now_s());
@@ -556,6 +567,7 @@ static void fill_halo(const hg_exchange *e)
 void hg_exchange_end(hg_exchange *exchange)
 {
   hg_exchange *e = exchange;
+  if (e->stale) hg_stale_exchange_end(e->stale);
   if (!e->under_way) return;
   double start = hg_now_s(), end = start;
   if (!e->arrived) {

@@ -110,6 +110,16 @@ typedef void hg_refine_arrivals(void *context, hg_off first, hg_off n, hg_matrix
 /** ADD on links of sums: what the next end does with what arrived. `refine` NULL: nothing. */
 void hg_exchange_refine(hg_exchange *exchange, hg_refine_arrivals *refine, void *context);
 
+/**
+ * From the next begin on begin, progress and end are those of `stale`, made for the same links, kind and matrix
+ * (comm/stale_exchange.h); NULL: its own again. Borrowed. Not while it is under way.
+ */
+typedef struct hg_stale_exchange hg_stale_exchange;
+void hg_exchange_divert(hg_exchange *exchange, hg_stale_exchange *stale);
+
+/** Where it is diverted to, or NULL. */
+hg_stale_exchange *hg_exchange_diverted(const hg_exchange *exchange);
+
 /** With error feedback what has not been sent yet, to be saved or set; else no data. [rows sent x f], a view. */
 hg_matrix hg_exchange_error(const hg_exchange *exchange);
 

@@ -1,5 +1,5 @@
 #pragma once
-#include "comm/exchange.h"
+#include "comm/stale_exchange.h"
 
 /**
  * Every point-to-point tag of the program. Each use has its own, so that two phases can never take each other's
@@ -17,5 +17,6 @@ typedef enum {
   HG_TAG_TO_ROWS,
   HG_TAG_SUM_COUNTS,
   HG_TAG_SUM_LISTS,
-  HG_TAG_EXCHANGE, ///< + slot of the exchange, 0..HG_EXCHANGE_SLOTS-1: keep it last
+  HG_TAG_EXCHANGE,                                    ///< + slot of the exchange, 0..HG_EXCHANGE_SLOTS-1
+  HG_TAG_STALE = HG_TAG_EXCHANGE + HG_EXCHANGE_SLOTS, ///< + slot, 0..HG_STALE_SLOTS-1: keep it last
 } hg_tag;

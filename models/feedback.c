@@ -2,20 +2,29 @@
 
 #include <string.h>
 
-// The k-th of the model's exchanges' errors, two a layer; without data where there is none.
-static hg_matrix error_of(const hg_model *model, int k)
+#include "models/stale.h"
+
+// of each layer's exchanges, forward and transposed: what error feedback keeps, and what staleness does
+enum { KEPT = 1 + HG_STALE_STATES, KEPT_IN_LAYER = 2 * KEPT };
+
+// The k-th of the model's arrays, KEPT_IN_LAYER a layer; without data where there is none.
+static hg_matrix kept(const hg_model *model, int k)
 {
-  const hg_layer_reach *reach = hg_layer_training_reach(&model->layers[k / 2]);
-  const hg_exchange *exchange = k % 2 ? reach->add : reach->fill;
+  const hg_layer *layer = &model->layers[k / KEPT_IN_LAYER];
+  const hg_layer_reach *reach = hg_layer_training_reach(layer);
+  int way = k % 2, which = k % KEPT_IN_LAYER / 2;
+  const hg_exchange *exchange = way ? reach->add : reach->fill;
+  hg_stale_exchange *stale = hg_stale_of(layer, way);
+  if (which > 0) return stale ? hg_stale_exchange_state(stale, which - 1) : (hg_matrix){0};
   return exchange ? hg_exchange_error(exchange) : (hg_matrix){0};
 }
 
 hg_off hg_feedback_count(const hg_model *model)
 {
   hg_off count = 0;
-  for (int k = 0; k < 2 * model->n_layers; k++) {
-    const hg_matrix error = error_of(model, k);
-    count += error.rows * error.cols;
+  for (int k = 0; k < KEPT_IN_LAYER * model->n_layers; k++) {
+    const hg_matrix m = kept(model, k);
+    count += m.rows * m.cols;
   }
   return count;
 }
@@ -39,25 +48,34 @@ uint64_t hg_feedback_key(const hg_model *model)
 
 void hg_feedback_get(const hg_model *model, hg_real *numbers)
 {
-  for (int k = 0; k < 2 * model->n_layers; k++) {
-    const hg_matrix error = error_of(model, k);
-    hg_off n = error.rows * error.cols;
-    if (n > 0) memcpy(numbers, error.data, (size_t)n * sizeof *numbers);
+  for (int k = 0; k < KEPT_IN_LAYER * model->n_layers; k++) {
+    const hg_matrix m = kept(model, k);
+    hg_off n = m.rows * m.cols;
+    if (n > 0) memcpy(numbers, m.data, (size_t)n * sizeof *numbers);
     numbers += n;
+  }
+}
+
+static void tell_stale(const hg_model *model, void (*what)(hg_stale_exchange *))
+{
+  for (int k = 0; k < 2 * model->n_layers; k++) {
+    hg_stale_exchange *stale = hg_stale_of(&model->layers[k / 2], k % 2);
+    if (stale) what(stale);
   }
 }
 
 void hg_feedback_set(hg_model *model, const hg_real *numbers)
 {
-  for (int k = 0; k < 2 * model->n_layers; k++) {
-    const hg_matrix error = error_of(model, k);
-    hg_off n = error.rows * error.cols;
+  for (int k = 0; k < KEPT_IN_LAYER * model->n_layers; k++) {
+    const hg_matrix m = kept(model, k);
+    hg_off n = m.rows * m.cols;
     if (n == 0) continue;
     if (numbers) {
-      memcpy(error.data, numbers, (size_t)n * sizeof *numbers);
+      memcpy(m.data, numbers, (size_t)n * sizeof *numbers);
       numbers += n;
     } else {
-      memset(error.data, 0, (size_t)n * sizeof *error.data);
+      memset(m.data, 0, (size_t)n * sizeof *m.data);
     }
   }
+  tell_stale(model, numbers ? hg_stale_exchange_restored : hg_stale_exchange_forget);
 }

@@ -8,6 +8,7 @@
 #include "core/base/threads.h"
 #include "core/tensor/norms.h"
 #include "core/tensor/row_blocks.h"
+#include "models/stale.h"
 
 static const double running_momentum = 0.1; // as PyTorch's BatchNorm1d
 
@@ -35,6 +36,7 @@ void hg_layer_free(hg_layer *layer)
   hg_matrix_free(&layer->xhat);
   hg_free(&layer->inv_std);
   hg_free(&layer->mean);
+  hg_stale_free(layer);
   hg_exchange_free(&layer->active.fill); // before those that lend it their buffers
   hg_exchange_free(&layer->active.add);
   hg_exchange_free(&layer->whole.fill);
@@ -154,6 +156,7 @@ void hg_layer_pack_exchanges(hg_layer *layer, const hg_pass *pass)
   bool packed = pass->training && pass->epoch > layer->packs_after;
   if (layer->fill) hg_exchange_pack(layer->fill, packed, pass->seed, pass->epoch);
   if (layer->add) hg_exchange_pack(layer->add, packed, pass->seed, pass->epoch);
+  hg_stale_choose(layer, pass);
 }
 
 hg_dropout hg_layer_dropout(const hg_layer *layer, const hg_pass *pass)
@@ -379,6 +382,8 @@ void hg_layer_pass_rows(void *context, hg_off first, hg_off n, hg_matrix *d)
   }
   if (layer->in_place) {
     const hg_layer *below = layer - 1;
+    if (first >= layer->graph->n_owned && hg_stale_pass_rows(layer, output_dropout(below, t->pass), first, d, &d_x))
+      return;
     hg_dropped_activation_gradient(below->activation, output_dropout(below, t->pass), layer->graph->ids + first, d,
                                    &d_x);
     return;

@@ -46,6 +46,7 @@ typedef struct hg_layer_type hg_layer_type;
 typedef struct {
   const hg_local_graph *graph; ///< borrowed
   hg_exchange *fill, *add;     ///< forward and transposed; NULL in the first layer and without halo
+  hg_stale_exchange *stale[2]; ///< what training passes divert them to (models/stale.h), or NULL
 } hg_layer_reach;
 
 /** One layer on one rank. Filled by the model; `type` computes with it. */
@@ -97,12 +98,14 @@ typedef struct {
   hg_real *running;            ///< [2 x f_out] batch norm's running mean and variance, in the model's state
   hg_exchange_packing packing; ///< of its exchanges, in the training's epochs after `packs_after`; ids: see there
   int packs_after;
-  hg_exchange *fill, *add; ///< forward and transposed exchange; NULL in the first layer and without halo
-  hg_layer_reach whole;    ///< of passes over all rows
-  hg_layer_reach active;   ///< of training passes over active rows alone (hg_model_activate); or no graph
-  hg_matrix crossing[2];   ///< what `fill` and `add` work on
-  hg_turned *turned;       ///< aggregates turned_width columns; NULL without
-  void *own;               ///< what this kind alone keeps, or NULL
+  hg_staleness staleness;      ///< of its exchanges in training; then rows are packed by these alone,
+  hg_pack_format stale_format; ///< in this format
+  hg_exchange *fill, *add;     ///< forward and transposed exchange; NULL in the first layer and without halo
+  hg_layer_reach whole;        ///< of passes over all rows
+  hg_layer_reach active;       ///< of training passes over active rows alone (hg_model_activate); or no graph
+  hg_matrix crossing[2];       ///< what `fill` and `add` work on
+  hg_turned *turned;           ///< aggregates turned_width columns; NULL without
+  void *own;                   ///< what this kind alone keeps, or NULL
 } hg_layer;
 
 /** A kind of layer. `forward` fills h from x; `backward` turns d_h into the weight gradients and the gradient of x. */

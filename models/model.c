@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "core/base/alloc.h"
+#include "models/stale.h"
 
 static hg_status allocate_workspace(hg_model *model)
 {
@@ -186,6 +187,7 @@ hg_status hg_model_activate(hg_model *model, hg_active *active)
     HG_TRY_ALL(world, "drawing halo rows", sample(model, layer, &graph));
     HG_TRY(cover(model, layer, &graph));
     if (graph != layer->whole.graph) HG_TRY(hg_layer_activate(layer, graph));
+    HG_TRY(hg_stale_create(layer));
   }
   HG_TRY_ALL(world, "keeping rows in sums", keep(model));
 done:
@@ -274,6 +276,7 @@ hg_traffic hg_model_traffic(const hg_model *model)
     }
     hg_traffic turned = l->turned ? hg_turned_traffic(l->turned) : (hg_traffic){0};
     hg_traffic_add(&total, &turned);
+    hg_stale_add_traffic(l, &total);
   }
   return total;
 }

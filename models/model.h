@@ -106,7 +106,8 @@ size_t hg_model_active_bytes(const hg_model *model, const hg_active *active, con
 /**
  * From now on training passes leave out what cannot reach the loss: outputs of other rows than those that `active` was
  * made for mean nothing, and their gradients must be zero. With options.halo.sample below 1 they also leave out halo
- * rows, others each epoch. Other passes compute everything. Collective.
+ * rows, others each epoch; with options.halo.staleness they go on with rows of earlier epochs. Other passes compute
+ * everything. Collective.
  * @param active   of the one stage's part; borrowed: must outlive the model's passes
  */
 hg_status hg_model_activate(hg_model *model, hg_active *active);

@@ -5,6 +5,7 @@
 #include "core/base/threads.h"
 #include "core/tensor/gemm.h"
 #include "models/model.h"
+#include "models/stale.h"
 
 static int max_int(int a, int b) { return a > b ? a : b; }
 
@@ -62,6 +63,9 @@ static void describe(hg_model *model, int index, int f_in, int n_outputs)
                                          .fraction = o->halo.bytes_fraction,
                                          .error_feedback = o->halo.error_feedback};
   layer->packs_after = o->halo.warmup_epochs;
+  layer->staleness = o->halo.staleness;
+  layer->stale_format = layer->packing.format;
+  if (layer->staleness.kind != HG_STALENESS_NONE) layer->packing.format = HG_PACK_REAL;
 }
 
 // on which stage a layer stands, and what kind it is
@@ -318,6 +322,7 @@ size_t hg_model_active_bytes(const hg_model *model, const hg_active *active, con
     }
     if (crosses && rate < 1) bytes += hg_sampled_bytes(links, rate) + sampled_exchange_bytes(layer, links, rate);
     if (crosses && pruned && rate >= 1) bytes += active_exchange_bytes(layer, links);
+    if (crosses) bytes += hg_stale_bytes(layer, links);
   }
   return bytes + (size_t)kept * sizeof(hg_real);
 }

@@ -1,4 +1,5 @@
 #pragma once
+#include "comm/stale_exchange.h"
 #include "core/graph/hierarchy.h"
 #include "core/tensor/epilogue.h"
 #include "core/tensor/quantise.h"
@@ -37,8 +38,9 @@ typedef struct {
   hg_pack_format precision; ///< the last layer's rows keep 8 bits
   int warmup_epochs;        ///< the first epochs, which send reals
   bool error_feedback;
-  double bytes_fraction; ///< of ADAPTIVE
-  double sample;         ///< share of each peer's rows that cross, drawn anew each epoch (models/sampled.h); 1: all
+  double bytes_fraction;  ///< of ADAPTIVE
+  double sample;          ///< share of each peer's rows that cross, drawn anew each epoch (models/sampled.h); 1: all
+  hg_staleness staleness; ///< how old they may be
 } hg_halo_options;
 
 /** What a model is made of; the config's `model:` group. */

@@ -96,6 +96,31 @@ static hg_status check_augment(const hg_config *c, const hg_layer_type *type)
   return HG_OK;
 }
 
+// What does not go together with rows of earlier epochs
+static hg_status check_staleness(const hg_config *c)
+{
+  const hg_halo_options *halo = &c->model.halo;
+  const hg_staleness *s = &halo->staleness;
+  double smoothing = s->feature_smoothing > 0 ? s->feature_smoothing : s->gradient_smoothing;
+  if (smoothing > 0 && s->kind != HG_STALENESS_PIPELINE)
+    return hg_fail(HG_ERR_INPUT, "halo.%s_smoothing: found %g with halo.staleness %s, expected 0, or pipeline",
+                   s->feature_smoothing > 0 ? "feature" : "gradient", smoothing, hg_staleness_name(s->kind));
+  if (s->kind == HG_STALENESS_NONE) return HG_OK;
+  if (halo->aggregation != HG_AGGREGATION_SOURCES)
+    return hg_fail(HG_ERR_INPUT,
+                   "halo.staleness: found %s with halo.aggregation covers, expected none: rows of sources are kept",
+                   hg_staleness_name(s->kind));
+  if (halo->sample < 1)
+    return hg_fail(HG_ERR_INPUT,
+                   "halo.staleness: found %s with halo.sample %g, expected none: other rows cross in each epoch",
+                   hg_staleness_name(s->kind), halo->sample);
+  if (halo->precision == HG_PACK_ADAPTIVE || halo->error_feedback)
+    return hg_fail(HG_ERR_INPUT, "halo.staleness: found %s with %s, expected none, or bits that stay without feedback",
+                   hg_staleness_name(s->kind),
+                   halo->error_feedback ? "halo.error_feedback" : "halo.precision adaptive");
+  return HG_OK;
+}
+
 static hg_status check_halo(const hg_config *c)
 {
   const hg_halo_options *halo = &c->model.halo;
@@ -147,6 +172,9 @@ static hg_status check_parallel(const hg_config *c, const hg_layer_type *type)
   if (c->model.halo.aggregation != HG_AGGREGATION_SOURCES)
     return hg_fail(HG_ERR_INPUT, "parallel.mode: found %s with halo.aggregation %s, expected parts, or sources", mode,
                    choice(c, "halo.aggregation"));
+  if (c->model.halo.staleness.kind != HG_STALENESS_NONE)
+    return hg_fail(HG_ERR_INPUT, "parallel.mode: found %s with halo.staleness %s, expected parts, or none", mode,
+                   hg_staleness_name(c->model.halo.staleness.kind));
   if (c->model.halo.sample < 1)
     return hg_fail(HG_ERR_INPUT, "parallel.mode: found %s with halo.sample %g, expected parts, or a sample of 1", mode,
                    c->model.halo.sample);
@@ -176,6 +204,7 @@ hg_status hg_config_resolve(hg_config *config)
   HG_TRY(check_augment(&c, type));
   HG_TRY(check_halo(&c));
   HG_TRY(check_parallel(&c, type));
+  HG_TRY(check_staleness(&c));
   if (c.model.input_dropout < 0) c.model.input_dropout = c.model.dropout;
   if (c.output[0] == '\0') snprintf(c.output, sizeof c.output, "runs/%s", c.name);
   *config = c;

@@ -20,6 +20,8 @@ static const char *const norms[] = {"none", "layer", "batch", NULL};
 static const char *const precisions[] = {"float32", "bfloat16", NULL};
 static const char *const aggregations[] = {"sources", "covers", NULL};
 static const char *const halo_precisions[] = {"float32", "bfloat16", "int8", "int4", "int2", "adaptive", NULL};
+static const char *const stalenesses[] = {"none", "pipeline", "delayed", "skip", NULL};
+static const char *const skip_units[] = {"row", "peer", NULL};
 static const char *const filter_owners[] = {"channel", "shared", NULL};
 static const char *const poolings[] = {"none", "cluster", NULL};
 static const char *const pairings[] = {"distance", "similarity", NULL};
@@ -51,6 +53,7 @@ static const hg_key_range positive = {.most = INFINITY, .above = true};
 static const hg_key_range not_negative = {.most = INFINITY};
 static const hg_key_range angles = {.most = 180};
 static const hg_key_range stretches = {.most = 10};
+static const hg_key_range bin_counts = {.least = 1, .most = 1 << 20};
 static const hg_key_range sample_counts = {.most = 1000};
 static const hg_key_range imbalances = {.least = 1, .most = 1000};
 static const hg_key_range timeouts = {.most = 86400, .above = true};
@@ -148,6 +151,20 @@ const hg_key hg_keys[] = {
      "what rounding took from a number is added to the next one sent in its place; keeps all that is sent once more"},
     {"halo.sample", HG_KEY_REAL, offsetof(hg_config, model.halo.sample), "1", &factors, NULL,
      "share of each peer's rows that cross, drawn anew each epoch, so that sums stay right in the mean; 1: all"},
+    {"halo.staleness", HG_KEY_CHOICE, offsetof(hg_config, model.halo.staleness.kind), "none", NULL, stalenesses,
+     "pipeline: rows of the epoch before; delayed: a part of them crosses each epoch; skip: those that have changed"},
+    {"halo.feature_smoothing", HG_KEY_REAL, offsetof(hg_config, model.halo.staleness.feature_smoothing), "0", &rates,
+     NULL, "staleness: pipeline goes on with so much of its last halo rows, and the rest of those that came"},
+    {"halo.gradient_smoothing", HG_KEY_REAL, offsetof(hg_config, model.halo.staleness.gradient_smoothing), "0", &rates,
+     NULL, "the same of the halo's gradients"},
+    {"halo.bins", HG_KEY_INTEGER, offsetof(hg_config, model.halo.staleness.bins), "5", &bin_counts, NULL,
+     "staleness: delayed sends each row every so many epochs"},
+    {"halo.skip_threshold", HG_KEY_REAL, offsetof(hg_config, model.halo.staleness.skip_threshold), "0.1", &not_negative,
+     NULL, "staleness: skip sends what has changed by more than this share of its norm; 0: all changes"},
+    {"halo.max_age", HG_KEY_INTEGER, offsetof(hg_config, model.halo.staleness.max_age), "10", &counted, NULL,
+     "staleness: skip uses nothing that is more epochs old"},
+    {"halo.skip_per", HG_KEY_CHOICE, offsetof(hg_config, model.halo.staleness.skip_per), "row", NULL, skip_units,
+     "staleness: skip compares and sends single rows, or all rows for a peer or none"},
     {"augment", HG_KEY_SECTION, 0, NULL, NULL, NULL,
      "how the nodes' positions vary while it learns, for model types that use positions"},
     {"augment.rotate", HG_KEY_REAL, offsetof(hg_config, augment.rotate), "0", &angles, NULL,

@@ -116,6 +116,9 @@ void hg_summary_print(const hg_run_summary *s, const char *folder, FILE *to)
   if (strcmp(s->halo_aggregation, "sources") != 0) fprintf(to, "%-21s %s\n", "halo aggregation", s->halo_aggregation);
   if (s->halo_sample < 1)
     fprintf(to, "%-21s %g of the halo's rows, others in each epoch\n", "halo sample", s->halo_sample);
+  if (s->halo_staleness != HG_STALENESS_NONE)
+    fprintf(to, "%-21s %s: training goes on with rows of earlier epochs\n", "halo staleness",
+            hg_staleness_name(s->halo_staleness));
   print_active(s, to);
   double overlap = hg_overlap_efficiency(&s->exchange);
   if (!isnan(overlap))

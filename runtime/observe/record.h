@@ -1,4 +1,5 @@
 #pragma once
+#include "comm/stale_exchange.h"
 #include "core/base/phases.h"
 #include "runtime/observe/scores.h"
 
@@ -47,6 +48,7 @@ typedef struct {
   const char *halo_aggregation; ///< what crossed: "sources" or "covers"
   double halo_sample;           ///< share of the halo's rows that crossed; 1: all
   int columns;                  ///< ranks that shared a part of the graph, by columns; 1: each had its own
+  hg_staleness_kind halo_staleness;
   int n_layers;
   const double *active_rows; ///< [n_layers] share of rows that a layer aggregates for in training; borrowed
   int64_t halo_bytes_per_epoch, halo_messages_per_epoch;

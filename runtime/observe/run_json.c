@@ -159,6 +159,7 @@ static json_t *summary_json(const hg_run_summary *s)
   json_object_set_new(object, "halo_aggregation", json_string(s->halo_aggregation));
   json_object_set_new(object, "halo_sample", real(s->halo_sample));
   json_object_set_new(object, "parallel_columns", json_integer(s->columns));
+  json_object_set_new(object, "halo_staleness", json_string(hg_staleness_name(s->halo_staleness)));
   json_object_set_new(object, "halo_precision", json_string(hg_pack_format_name(s->halo_precision)));
   json_object_set_new(object, "active_rows", reals_json(s->active_rows, s->n_layers));
   json_object_set_new(object, "halo_messages_per_epoch", json_integer(s->halo_messages_per_epoch));

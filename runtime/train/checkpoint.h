@@ -6,8 +6,8 @@
 
 /**
  * All that a run needs to go on as if it had not stopped, and all that prediction needs. Weights are the same on every
- * rank, so a checkpoint knows nothing of parts but what error feedback keeps, which is left out on other parts: it can
- * be resumed on another number of ranks.
+ * rank, so a checkpoint knows nothing of parts but what exchanges keep (models/feedback.h), which is left out on other
+ * parts: it can be resumed on another number of ranks.
  */
 typedef struct {
   hg_task task;
@@ -26,7 +26,7 @@ typedef struct {
   hg_off n_parameters, n_state, n_moments;
   hg_real *parameters, *state, *moments; ///< state: batch norm's running moments
   hg_real *best_parameters, *best_state; ///< at schedule.best_epoch
-  hg_off n_halo_shares, n_halo_errors;   ///< 0 without error feedback (runtime/train/feedback_file.h)
+  hg_off n_halo_shares, n_halo_errors;   ///< 0: nothing is kept (runtime/train/feedback_file.h)
   int64_t *halo_shares; ///< [2 x ranks] of each rank how many numbers it keeps, and the hash of the nodes they are of
   hg_real *halo_errors; ///< [n_halo_errors] rank after rank
 } hg_checkpoint;

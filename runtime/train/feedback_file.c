@@ -8,7 +8,8 @@
 static bool has_feedback(const hg_trainer *t)
 {
   const hg_halo_options *halo = &t->config->model.halo;
-  return halo->error_feedback && halo->precision != HG_PACK_REAL && hg_world_size(t->world) > 1;
+  bool keeps = (halo->error_feedback && halo->precision != HG_PACK_REAL) || halo->staleness.kind != HG_STALENESS_NONE;
+  return keeps && hg_world_size(t->world) > 1;
 }
 
 void hg_feedback_drop(hg_checkpoint *checkpoint)
@@ -28,7 +29,7 @@ hg_status hg_feedback_save(const hg_trainer *trainer, hg_checkpoint *checkpoint)
   hg_status rc = HG_OK;
   if (!has_feedback(trainer)) return HG_OK;
   hg_feedback_drop(checkpoint);
-  HG_TRY_ALL(trainer->world, "saving error feedback", HG_ALLOC(mine, count, "error feedback"));
+  HG_TRY_ALL(trainer->world, "saving what exchanges keep", HG_ALLOC(mine, count, "what exchanges keep"));
   hg_feedback_get(&trainer->model, mine);
   HG_TRY(hg_gather(trainer->world, share, sizeof share, &shares, &offsets));
   checkpoint->halo_shares = shares;
@@ -66,7 +67,8 @@ void hg_feedback_restore(hg_trainer *trainer, const hg_checkpoint *checkpoint)
   double others = first < 0;
   hg_sum_doubles(trainer->world, &others, 1);
   if (others > 0 && hg_world_rank(trainer->world) == 0)
-    hg_log(HG_LOG_WARN,
-           "halo.error_feedback: the checkpoint is of other parts; what they had not sent yet is left out");
+    hg_log(HG_LOG_WARN, "%s: the checkpoint is of other parts; what they %s is left out",
+           trainer->config->model.halo.error_feedback ? "halo.error_feedback" : "halo.staleness",
+           trainer->config->model.halo.error_feedback ? "had not sent yet" : "kept of their halo");
   hg_feedback_set(&trainer->model, others > 0 ? NULL : checkpoint->halo_errors + first);
 }

@@ -148,6 +148,7 @@ static void measure_epoch(hg_run *run, const hg_phases *phases, hg_traffic befor
   run->exchange.packing += maxima[3];
   for (int k = 0; k < HG_PHASE_COUNT; k++) run->phases[k] += record->phases[k];
   run->halo_bytes = record->halo_bytes = traffic[0];
+  run->all_halo_bytes += traffic[0];
   run->halo_messages = record->halo_messages = traffic[1];
   if (run->n_epochs < run->n_times) run->epoch_seconds[run->n_epochs] = record->seconds;
   run->n_epochs++;

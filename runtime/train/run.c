@@ -154,6 +154,13 @@ static hg_exchange_seconds mean_exchange(const hg_run *run)
       .total = run->exchange.total / n, .exposed = run->exchange.exposed / n, .packing = run->exchange.packing / n};
 }
 
+// of the last epoch, or the mean where they differ by design
+static int64_t halo_bytes_of_epoch(const hg_run *run)
+{
+  bool vary = run->config->model.halo.staleness.kind > HG_STALENESS_PIPELINE;
+  return vary && run->n_epochs > 0 ? run->all_halo_bytes / run->n_epochs : run->halo_bytes;
+}
+
 // collective: memory, the coordinator's cost and the late phases are maxima over ranks
 static const char *precision_name(const hg_config *config)
 {
@@ -175,12 +182,13 @@ static hg_run_summary summarize(hg_run *run, hg_status outcome, double load_seco
                       .n_repeats = run->checkpoint.n_results,
                       .repeats = run->checkpoint.results,
                       .epoch_seconds_median = median_epoch(run),
-                      .halo_bytes_per_epoch = run->halo_bytes,
+                      .halo_bytes_per_epoch = halo_bytes_of_epoch(run),
                       .halo_messages_per_epoch = run->halo_messages,
                       .halo_precision = run->config->model.halo.precision,
                       .halo_aggregation = hg_aggregation_name(run->config->model.halo.aggregation),
                       .halo_sample = run->config->model.halo.sample,
                       .columns = t->facts.columns,
+                      .halo_staleness = run->config->model.halo.staleness.kind,
                       .n_layers = t->model.n_layers,
                       .active_rows = t->model.active_rows,
                       .exchange = mean_exchange(run),
@@ -272,6 +280,7 @@ static void record_failure(hg_run *run)
                             .halo_aggregation = hg_aggregation_name(run->config->model.halo.aggregation),
                             .halo_sample = run->config->model.halo.sample,
                             .columns = run->trainer.facts.columns,
+                            .halo_staleness = run->config->model.halo.staleness.kind,
                             .n_repeats = run->checkpoint.n_results,
                             .repeats = run->checkpoint.results,
                             .metric = hg_metric_resolve(run->trainer.metric, run->trainer.labelled.task),

@@ -1,4 +1,5 @@
-// Each case of mpi_cases on each of its numbers of ranks, as a run of mpirun of its own with a time limit.
+// The cases of mpi_cases on each of their numbers of ranks. Those of a file share a run of mpirun, whose start takes
+// longer than most of them; those in which ranks fail or die have one of their own. Each run has a time limit.
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
 #include <limits.h>
@@ -8,11 +9,11 @@
 
 #include "tests/support/run.h"
 
-enum { MAX_RUNS = 1024 };
+enum { MAX_RUNS = 512, MAX_CASES = 32, MORE_SECONDS = 15 }; // for each case after the first
 
 typedef struct {
-  char name[64];
-  int ranks, status, seconds;
+  char names[MAX_CASES][64]; // all of one file
+  int n_cases, ranks, alone, status, seconds;
   char text[128]; // expected once in the output; empty: none
 } run_plan;
 
@@ -26,11 +27,30 @@ static int environment_or(const char *name, int otherwise)
 static bool parse(const char *line, run_plan *plan)
 {
   memset(plan, 0, sizeof *plan);
-  if (sscanf(line, "%63s %d %d %d %127[^\n]", plan->name, &plan->ranks, &plan->status, &plan->seconds, plan->text) != 5)
+  plan->n_cases = 1;
+  if (sscanf(line, "%63s %d %d %d %d %127[^\n]", plan->names[0], &plan->ranks, &plan->alone, &plan->status,
+             &plan->seconds, plan->text) != 6)
     return false;
   if (strcmp(plan->text, "-") == 0) plan->text[0] = '\0';
   const char *only = getenv("HALOGNN_TEST_CASE");
-  return plan->ranks <= environment_or("HALOGNN_TEST_MAX_RANKS", 1 << 20) && (!only || strstr(plan->name, only));
+  return plan->ranks <= environment_or("HALOGNN_TEST_MAX_RANKS", 1 << 20) && (!only || strstr(plan->names[0], only));
+}
+
+static size_t length_of_file(const char *name) { return strcspn(name, "/"); }
+
+// whether the case of `more` became one of the runs that there are
+static bool join(run_plan *plans, size_t n, const run_plan *more)
+{
+  size_t length = length_of_file(more->names[0]);
+  for (size_t k = 0; k < n && !more->alone; k++) {
+    run_plan *p = &plans[k];
+    bool same = length_of_file(p->names[0]) == length && strncmp(p->names[0], more->names[0], length) == 0;
+    if (!same || p->alone || p->ranks != more->ranks || p->n_cases == MAX_CASES) continue;
+    memcpy(p->names[p->n_cases++], more->names[0], sizeof more->names[0]);
+    p->seconds += MORE_SECONDS;
+    return true;
+  }
+  return false;
 }
 
 // HALOGNN_TEST_MAX_RANKS leaves out the runs on more ranks, HALOGNN_TEST_CASE all but those whose name holds its
@@ -41,10 +61,12 @@ ParameterizedTestParameters(mpi, cases)
   size_t n = 0;
   char line[512];
   FILE *list = popen(MPI_CASES " --list", "r");
-  while (list && n < MAX_RUNS && fgets(line, sizeof line, list)) n += parse(line, &plans[n]);
+  while (list && n < MAX_RUNS && fgets(line, sizeof line, list))
+    n += parse(line, &plans[n]) && !join(plans, n, &plans[n]);
   if (list) pclose(list);
   if (n == 0)
-    plans[n++] = (run_plan){.name = "no-case-found", .ranks = 1, .seconds = 60}; // fails, where no test would pass
+    plans[n++] = (run_plan){
+        .names = {"no-case-found"}, .n_cases = 1, .ranks = 1, .seconds = 60}; // fails, where no test would pass
   return cr_make_param_array(run_plan, plans, n);
 }
 
@@ -88,7 +110,8 @@ ParameterizedTest(run_plan *plan, mpi, cases)
   snprintf(ranks, sizeof ranks, "%d", plan->ranks);
   snprintf(limit, sizeof limit, "%d", seconds);
   prepare_environment();
-  const char *const argv[] = {"mpirun", "-q", "--timeout", limit, "-n", ranks, MPI_CASES, plan->name, NULL};
+  const char *argv[MAX_CASES + 8] = {"mpirun", "-q", "--timeout", limit, "-n", ranks, MPI_CASES};
+  for (int k = 0; k < plan->n_cases; k++) argv[7 + k] = plan->names[k];
   run_result run = run_in(NULL, seconds + 10, argv); // mpirun's own limit first: it leaves no rank behind
   const char *command = run_command_line(argv);
   cr_expect_eq(run.status, plan->status, "%s\nended with status %d, expected %d, after %.1f s\n%s%s", command,

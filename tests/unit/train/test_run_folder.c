@@ -219,6 +219,7 @@ static json_t *write_summary(hg_metric metric, hg_scores val, hg_scores test)
                                   .halo_aggregation = "covers",
                                   .halo_sample = 0.25,
                                   .columns = 2,
+                                  .halo_staleness = HG_STALENESS_DELAYED,
                                   .n_layers = 2,
                                   .active_rows = active_rows,
                                   .edge_cut = 17,
@@ -233,6 +234,7 @@ static json_t *write_summary(hg_metric metric, hg_scores val, hg_scores test)
   cr_expect_str_eq(json_string_value(json_object_get(found, "halo_aggregation")), "covers");
   cr_expect_eq(json_real_value(json_object_get(found, "halo_sample")), 0.25);
   cr_expect_eq(json_integer_value(json_object_get(found, "parallel_columns")), 2);
+  cr_expect_str_eq(json_string_value(json_object_get(found, "halo_staleness")), "delayed");
   cr_expect_eq(json_array_size(json_object_get(found, "active_rows")), 2);
   cr_expect_eq(json_real_value(json_array_get(json_object_get(found, "active_rows"), 1)), 0.25);
   for (const char *const *key = always; *key; key++) (void)number(found, *key);
