@@ -3,8 +3,12 @@
 #include <string.h>
 
 #include "core/base/alloc.h"
+#include "core/base/threads.h"
 
-enum { ROWS_OF_PIECE = 2048 }; // between which MPI is given the processor
+enum {
+  ROWS_OF_PIECE = 2048,  // between which MPI is given the processor
+  COLUMNS_OF_PIECE = 64, // of a rank, of what is aggregated once
+};
 
 hg_status hg_slabs_create(hg_slabs *slabs, hg_world *world, const hg_part *part, int columns)
 {
@@ -259,19 +263,65 @@ hg_traffic hg_turned_traffic(const hg_turned *turned)
   return total;
 }
 
-hg_status hg_slabs_aggregate_once(const hg_slabs *slabs, const hg_matrix *x, hg_matrix *y)
+// Columns of a piece of a wide matrix: what aggregating it once needs is a matter of these.
+static int piece_width(const hg_slabs *slabs, int width)
 {
-  const hg_slabs_room room = hg_slabs_room_for(slabs, x->cols);
-  hg_slabs_buffers buffers = {0};
+  int most = COLUMNS_OF_PIECE * slabs->grid.columns;
+  return width < most ? width : most;
+}
+
+size_t hg_slabs_aggregate_once_bytes(const hg_slabs *slabs, int width)
+{
+  const hg_grid *g = &slabs->grid;
+  const hg_slabs_room room = hg_slabs_room_for(slabs, piece_width(slabs, width));
+  hg_off rows = g->row_offsets[g->place + 1] - g->row_offsets[g->place];
+  return hg_slabs_room_bytes(&room) + (size_t)(rows * piece_width(slabs, width)) * sizeof(hg_real);
+}
+
+// The columns of `wide` from `first` on are those of `piece`: copied there, or back.
+static void move_columns(const hg_matrix *wide, int first, const hg_matrix *piece, bool back)
+{
+  size_t bytes = (size_t)piece->cols * sizeof(hg_real);
+#pragma omp parallel for schedule(static) default(none) shared(wide, first, piece, back, bytes) \
+    num_threads(hg_threads())
+  for (hg_off i = 0; i < piece->rows; i++) {
+    hg_real *here = piece->data + i * piece->cols, *there = wide->data + i * wide->cols + first;
+    memcpy(back ? there : here, back ? here : there, bytes);
+  }
+}
+
+static hg_status aggregate_piece(const hg_slabs *slabs, const hg_slabs_buffers *buffers, const hg_matrix *x,
+                                 hg_matrix *y, int first, hg_matrix *piece)
+{
   hg_turned *turned = NULL;
   hg_phases unused;
-  hg_status rc = HG_OK;
   hg_phases_start(&unused);
-  HG_TRY_ALL(slabs->grid.group, "allocating columns", hg_slabs_buffers_create(&buffers, &room));
-  HG_TRY(hg_turned_create(&turned, slabs, x->cols, &buffers));
-  hg_turned_aggregate(turned, x, y, &unused);
-done:
+  hg_status rc = hg_turned_create(&turned, slabs, piece->cols, buffers);
+  if (rc != HG_OK) return rc;
+  move_columns(x, first, piece, false);
+  hg_turned_aggregate(turned, piece, piece, &unused);
+  move_columns(y, first, piece, true);
   hg_turned_free(&turned);
+  return HG_OK;
+}
+
+hg_status hg_slabs_aggregate_once(const hg_slabs *slabs, const hg_matrix *x, hg_matrix *y)
+{
+  int width = piece_width(slabs, x->cols);
+  const hg_grid *g = &slabs->grid;
+  const hg_slabs_room room = hg_slabs_room_for(slabs, width);
+  hg_slabs_buffers buffers = {0};
+  hg_matrix piece = {0};
+  hg_off rows = g->row_offsets[g->place + 1] - g->row_offsets[g->place];
+  hg_status rc = HG_OK;
+  HG_TRY_ALL(g->group, "allocating columns", hg_slabs_buffers_create(&buffers, &room));
+  HG_TRY_ALL(g->group, "allocating columns", hg_matrix_create(&piece, rows, width, "columns of features"));
+  for (int first = 0; first < x->cols; first += width) {
+    piece.cols = x->cols - first < width ? x->cols - first : width;
+    HG_TRY(aggregate_piece(slabs, &buffers, x, y, first, &piece));
+  }
+done:
+  hg_matrix_free(&piece);
   hg_slabs_buffers_free(&buffers);
   return rc;
 }

@@ -82,8 +82,10 @@ void hg_turned_aggregate_gradient(hg_turned *turned, const hg_matrix *d_y, hg_ma
 
 hg_traffic hg_turned_traffic(const hg_turned *turned);
 
-/** y = A x once, at set-up, with buffers of its own. Collective. */
+/** y = A x once, at set-up, a piece of the columns after the other, with buffers of its own. Collective. */
 hg_status hg_slabs_aggregate_once(const hg_slabs *slabs, const hg_matrix *x, hg_matrix *y);
+/** Bytes of these buffers. */
+size_t hg_slabs_aggregate_once_bytes(const hg_slabs *slabs, int width);
 
 /**
  * This rank's columns of x [rows of this rank x width], of all rows of the group's part and its halo, once. Collective.

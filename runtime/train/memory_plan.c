@@ -68,10 +68,11 @@ static void add_up(hg_memory *m)
 }
 
 // A first layer that keeps its aggregate, or columns, made them before the rest was there: what that needed more.
-static size_t aggregating_bytes(const hg_memory *m, const hg_dataset *d, const hg_slabs *slabs)
+static size_t aggregating_bytes(const hg_memory *m, const hg_dataset *d, const hg_slabs *slabs, const hg_layer *first)
 {
-  const hg_slabs_room room = hg_slabs_room_for(slabs, d->part.nodes.features.width);
-  size_t then = feature_bytes(d, slabs) + hg_slabs_room_bytes(&room);
+  const hg_slabs_room room = hg_slabs_room_for(slabs, first->f_in);
+  size_t buffers = first->cached ? hg_slabs_aggregate_once_bytes(slabs, first->f_in) : hg_slabs_room_bytes(&room);
+  size_t then = feature_bytes(d, slabs) + buffers + (first->cached ? first->type->bytes(first) : 0);
   size_t later = m->activations + m->workspace + m->halo + m->parameters;
   return then > later ? then - later : 0;
 }
@@ -105,7 +106,7 @@ hg_status hg_memory_plan(hg_memory *memory, const hg_config *config, const hg_da
   if (!model.layers[0].cached && !model.layers[0].keeps_columns)
     m.features = feature_bytes(dataset, slabs);
   else if (slabs)
-    m.features = aggregating_bytes(&m, dataset, slabs);
+    m.features = aggregating_bytes(&m, dataset, slabs, &model.layers[0]);
   add_up(&m);
   *memory = m;
 done:

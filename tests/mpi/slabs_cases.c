@@ -23,7 +23,7 @@ typedef struct {
 } row;
 
 static const row rows[] = {
-    {OPTIONS("model.layers=3", "model.hidden=16"), 90, 7, 3, 4, false, false},
+    {OPTIONS("model.layers=3", "model.hidden=16"), 90, 150, 3, 4, false, false}, // two pieces with two columns
     {OPTIONS("model.layers=4", "model.hidden=11", "model.dropout=0.4", "model.residual=true"), 90, 30, 3, 4, false,
      true},
     {OPTIONS("model.layers=3", "model.hidden=5", "model.dropout=0.3", "model.norm=layer", "model.activation=elu"), 90,
