@@ -98,6 +98,9 @@ const hg_key hg_keys[] = {
      "width of each layer but the last, which has the width of the labels"},
     {"model.dropout", HG_KEY_REAL, offsetof(hg_config, model.dropout), "0.5", &rates, NULL,
      "probability that an input of a layer after the first is set to 0 while training"},
+    {"model.label_rate", HG_KEY_REAL, offsetof(hg_config, model.label_rate), "0", &rates, NULL,
+     "probability that a training node's label is an input in an epoch, whose loss is of the others; 0: labels are "
+     "none"},
     {"model.input_dropout", HG_KEY_REAL, offsetof(hg_config, model.input_dropout), "auto", &rates_or_auto, NULL,
      "the same for the first layer's input; auto: as model.dropout"},
     {"model.activation", HG_KEY_CHOICE, offsetof(hg_config, model.activation), "relu", NULL, activations,
