@@ -390,8 +390,6 @@ Test(cli_train, wrong_configs_are_refused_with_file_and_line)
       {"train c.yaml --set dataset.path=no.hg", "dataset.path: found no file no.hg"},
       {"train c.yaml --set model.precision=half", "model.precision: found 'half', expected one of float32, bfloat16"},
       {"train c.yaml --set model.label_rate=1", "model.label_rate: found '1', expected a number in [0, 1)"},
-      {"train c.yaml --set model.label_rate=0.5 --set model.type=mlp",
-       "model.label_rate: found 0.5 with model.type mlp"},
       {"train c.yaml --set model.type=gnc", "model.type: found 'gnc', expected one of: gcn"},
   };
   expect_refusals(table, sizeof table / sizeof *table);
