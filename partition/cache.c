@@ -14,7 +14,7 @@
 
 enum { RECIPE_MAX = sizeof((hg_parts_index *)0)->recipe };
 
-// All that decides the parts of a graph, as "k4-metis-volume-nodes-1.05-seed1-auto"; both the name of a cached file
+// All that decides the parts of a graph, as "k4-metis-volume-refined-nodes-1.05-seed1-auto"; both the name of a cached file
 // and its key.
 static void write_recipe(int k, const hg_partition_options *o, char recipe[RECIPE_MAX])
 {
@@ -27,11 +27,12 @@ static void write_recipe(int k, const hg_partition_options *o, char recipe[RECIP
     snprintf(recipe, RECIPE_MAX, "k%d-random-seed%" PRIu64 "-%s", k, o->seed, order);
     return;
   }
-  const char *objective = o->objective == HG_OBJECTIVE_CUT ? "cut" : "volume";
+  static const char *const objectives[] = {"volume", "cut", "largest"}; // in the order of hg_objective
   int balance = o->balance ? o->balance : HG_BALANCE_NODES;
-  snprintf(recipe, RECIPE_MAX, "k%d-%.64s-%s%s%s%s-%g-seed%" PRIu64 "-%s", k, o->method, objective,
-           balance & HG_BALANCE_NODES ? "-nodes" : "", balance & HG_BALANCE_EDGES ? "-edges" : "",
-           balance & HG_BALANCE_LABELS ? "-labels" : "", o->imbalance, o->seed, order);
+  snprintf(recipe, RECIPE_MAX, "k%d-%.64s-%s%s%s%s%s-%g-seed%" PRIu64 "-%s", k, o->method, objectives[o->objective],
+           k > 1 && hg_partition_refines(o) ? "-refined" : "", balance & HG_BALANCE_NODES ? "-nodes" : "",
+           balance & HG_BALANCE_EDGES ? "-edges" : "", balance & HG_BALANCE_LABELS ? "-labels" : "", o->imbalance,
+           o->seed, order);
 }
 
 hg_status hg_parts_cache_path(const char *graph_path, int k, const hg_partition_options *options, char *path,
@@ -95,11 +96,12 @@ static hg_status make_parts(hg_graph *graph, int k, const hg_partition_options *
   hg_reordered reordered;
   hg_graph permuted = {0};
   hg_quality quality;
+  hg_refined refined;
   double start = hg_now_s();
   HG_TRY(HG_ALLOC(part_of, graph->nodes.n, "parts of the nodes"));
   HG_TRY(HG_ALLOC(order, graph->nodes.n, "order of the nodes"));
   HG_TRY(HG_ALLOC(sequence, graph->nodes.n, "order of the nodes"));
-  HG_TRY(hg_partition_graph(graph, k, options, part_of));
+  HG_TRY(hg_partition_refined(graph, k, options, part_of, &refined));
   double reorder_start = hg_now_s();
   HG_TRY(hg_reorder(graph, k, part_of, options->order, sequence, &reordered));
   double reorder_seconds = hg_now_s() - reorder_start;
@@ -110,6 +112,7 @@ static hg_status make_parts(hg_graph *graph, int k, const hg_partition_options *
   permuted = (hg_graph){0};
   HG_TRY(hg_quality_measure(graph, index, &quality));
   quality.seconds = hg_now_s() - start - reorder_seconds - quality.cover_seconds;
+  quality.refined = refined;
   quality.reorder_seconds = reorder_seconds;
   snprintf(quality.order, sizeof quality.order, "%s", hg_orders[reordered.order].name);
   quality.fetches_before = reordered.fetches_before;

@@ -158,7 +158,7 @@ static hg_off count_objective(const metis_graph *g, hg_objective objective, cons
   for (idx_t i = 0; i < g->n; i++)
     for (idx_t e = g->xadj[i]; e < g->xadj[i + 1]; e++) {
       idx_t p = part_of[g->adjncy[e]];
-      if (p == part_of[i] || (objective == HG_OBJECTIVE_VOLUME && seen[p] == i)) continue;
+      if (p == part_of[i] || (objective != HG_OBJECTIVE_CUT && seen[p] == i)) continue;
       seen[p] = i;
       count++;
     }
@@ -194,11 +194,11 @@ static hg_status choose_way(metis_graph *g, idx_t k, const hg_partition_options 
   idx_t *trial = NULL, *seen = NULL;
   hg_off *weight = NULL, best = 0;
   double best_excess = 0;
-  bool volume = options->objective == HG_OBJECTIVE_VOLUME, cheap = g->xadj[g->n] <= CHEAP_ENTRIES;
+  bool cheap = g->xadj[g->n] <= CHEAP_ENTRIES;
   HG_TRY(HG_ALLOC(trial, g->n, "METIS parts"));
   HG_TRY(HG_ALLOC(seen, k, "part marks"));
   HG_TRY(HG_ALLOC(weight, k, "part weights"));
-  way first = volume ? WAY_VOLUME : WAY_CUT;
+  way first = options->objective == HG_OBJECTIVE_VOLUME ? WAY_VOLUME : WAY_CUT;
   for (way how = first; how <= WAY_RECURSIVE; how++) {
     if (how != first && !cheap) break;
     if (how == WAY_RECURSIVE && k > RECURSIVE_MAX_PARTS) break;
@@ -237,7 +237,8 @@ done:
 
 hg_status hg_metis_bisect(const hg_graph *graph, int k, int32_t *block_of)
 {
-  static const hg_partition_options even = {"metis", HG_OBJECTIVE_CUT, HG_BALANCE_NODES, 1.05, 1, HG_ORDER_NONE};
+  static const hg_partition_options even = {
+      .method = "metis", .objective = HG_OBJECTIVE_CUT, .balance = HG_BALANCE_NODES, .imbalance = 1.05, .seed = 1};
   hg_status rc = HG_OK;
   metis_graph g = {.n = (idx_t)graph->nodes.n};
   idx_t *block = NULL;

@@ -8,6 +8,8 @@
 #include "core/base/alloc.h"
 #include "core/base/log.h"
 #include "core/base/suggest.h"
+#include "partition/balance.h"
+#include "partition/refine.h"
 #include "partition/repair.h"
 
 enum {
@@ -18,15 +20,21 @@ enum {
 };
 
 const hg_partitioner hg_partitioners[] = {
-    {"metis", "multilevel k-way, least communication volume or edge cut", hg_partition_metis},
-    {"random", "nodes at random, parts of equal size", hg_partition_random},
-    {"block", "consecutive nodes, parts of equal size", hg_partition_block},
+    {"metis", "multilevel k-way, least communication volume or edge cut", hg_partition_metis, true},
+    {"random", "nodes at random, parts of equal size", hg_partition_random, false},
+    {"block", "consecutive nodes, parts of equal size", hg_partition_block, false},
     {0},
 };
 
 hg_partition_options hg_partition_options_default(void)
 {
-  return (hg_partition_options){"metis", HG_OBJECTIVE_VOLUME, HG_BALANCE_NODES, 1.05, 1, HG_ORDER_AUTO};
+  return (hg_partition_options){.method = "metis",
+                                .objective = HG_OBJECTIVE_VOLUME,
+                                .balance = HG_BALANCE_NODES,
+                                .imbalance = 1.05,
+                                .seed = 1,
+                                .order = HG_ORDER_AUTO,
+                                .refine = true};
 }
 
 hg_status hg_partitioner_find(const char *name, const hg_partitioner **found)
@@ -81,33 +89,23 @@ static hg_status judge(const hg_graph *graph, int k, const hg_partition_options 
                        verdict *v)
 {
   static const char *const names[] = {"nodes", "edges", "labelled nodes"};
-  hg_status rc = HG_OK;
-  hg_off *weight = NULL;
+  hg_balance balance;
+  hg_status rc = hg_balance_create(&balance, graph, k, options, part_of);
   *v = (verdict){0, -INFINITY, 0, names[0]};
-  HG_TRY(HG_ALLOC(weight, k, "part weights"));
-  for (int c = 0; c < 3; c++) {
-    int bit = 1 << c;
-    hg_off total = 0, largest = 0, granule = 0;
-    memset(weight, 0, (size_t)k * sizeof *weight);
-    for (hg_lid i = 0; i < graph->nodes.n; i++) {
-      hg_off w = hg_balance_weight(graph, bit, i);
-      weight[part_of[i]] += w;
-      total += w;
-      if (w > granule) granule = w;
-    }
+  if (rc != HG_OK) return rc;
+  for (int p = 0; p < k; p++) v->empty += balance.nodes[p] == 0;
+  for (int c = 0; c < balance.n_bits; c++) {
+    hg_off total = 0, largest = 0;
     for (int p = 0; p < k; p++) {
-      if (weight[p] > largest) largest = weight[p];
-      if (bit == HG_BALANCE_NODES && weight[p] == 0) v->empty++;
+      total += balance.weight[c][p];
+      if (balance.weight[c][p] > largest) largest = balance.weight[c][p];
     }
-    bool wanted = options->balance ? (options->balance & bit) != 0 : bit == HG_BALANCE_NODES;
-    if (!wanted || total == 0) continue;
-    double mean = (double)total / k, allowed = fmax(options->imbalance * mean, mean + (double)granule);
-    double excess = ((double)largest - allowed) / mean;
-    if (excess > v->excess) *v = (verdict){v->empty, excess, (double)largest / mean, names[c]};
+    if (total == 0) continue;
+    double mean = (double)total / k, excess = (double)(largest - balance.allowed[c]) / mean;
+    if (excess > v->excess) *v = (verdict){v->empty, excess, (double)largest / mean, names[balance.kinds[c]]};
   }
-done:
-  hg_free(&weight);
-  return rc;
+  hg_balance_free(&balance);
+  return HG_OK;
 }
 
 static bool better(const verdict *a, const verdict *b)
@@ -147,11 +145,33 @@ done:
   return rc;
 }
 
-hg_status hg_partition_graph(const hg_graph *graph, int k, const hg_partition_options *options, int32_t *part_of)
+bool hg_partition_refines(const hg_partition_options *options)
+{
+  const hg_partitioner *method;
+  return options->refine && options->objective != HG_OBJECTIVE_CUT &&
+         hg_partitioner_find(options->method, &method) == HG_OK && method->cuts_well;
+}
+
+static hg_status refine(const hg_graph *graph, int k, const hg_partition_options *options, int32_t *part_of,
+                        hg_refined *refined)
+{
+  hg_status rc = hg_refine(graph, k, options, part_of, refined);
+  if (rc != HG_OK) return hg_context(rc, "refining the parts");
+  hg_log(HG_LOG_INFO,
+         "refined the parts: %" PRId64 " to %" PRId64 " rows by the part that sends or receives most, %" PRId64
+         " to %" PRId64 " of all parts; %d passes, %.3f s",
+         hg_refine_most(&refined->before), hg_refine_most(&refined->after), refined->before.total, refined->after.total,
+         refined->passes, refined->seconds);
+  return HG_OK;
+}
+
+hg_status hg_partition_refined(const hg_graph *graph, int k, const hg_partition_options *options, int32_t *part_of,
+                               hg_refined *refined)
 {
   hg_status rc = HG_OK;
   const hg_partitioner *method;
   verdict v;
+  *refined = (hg_refined){0};
   HG_TRY(hg_partitioner_find(options->method, &method));
   HG_TRY(check_request(graph, k, options));
   if (k == 1) {
@@ -167,6 +187,13 @@ hg_status hg_partition_graph(const hg_graph *graph, int k, const hg_partition_op
   if (v.excess > 0)
     hg_log(HG_LOG_WARN, "%s: the largest of %d parts has %.2f times the mean of %s, allowed was %.2f", method->name, k,
            v.imbalance, v.worst, options->imbalance);
+  if (hg_partition_refines(options)) HG_TRY(refine(graph, k, options, part_of, refined));
 done:
   return rc;
+}
+
+hg_status hg_partition_graph(const hg_graph *graph, int k, const hg_partition_options *options, int32_t *part_of)
+{
+  hg_refined refined;
+  return hg_partition_refined(graph, k, options, part_of, &refined);
 }

@@ -1,7 +1,11 @@
 #pragma once
 #include "core/graph/graph.h"
 
-typedef enum { HG_OBJECTIVE_VOLUME, HG_OBJECTIVE_CUT } hg_objective;
+typedef enum {
+  HG_OBJECTIVE_VOLUME,  ///< rows of an exchange, all parts together
+  HG_OBJECTIVE_CUT,     ///< edges between parts
+  HG_OBJECTIVE_LARGEST, ///< rows of the part that sends or receives most; then all together
+} hg_objective;
 
 /** How the nodes of a part are ordered (partition/reorder.h). */
 typedef enum {
@@ -24,9 +28,10 @@ typedef struct {
   double imbalance; ///< allowed largest / mean, 1.05: five per cent
   uint64_t seed;
   hg_order_kind order; ///< does not change which part owns a node
+  bool refine;         ///< methods that cut well, and objectives but cut: hg_refine after them
 } hg_partition_options;
 
-/** metis, volume, nodes, 1.05, seed 1, order auto. */
+/** metis, volume, nodes, 1.05, seed 1, order auto, refined. */
 hg_partition_options hg_partition_options_default(void);
 
 /** A way to choose each node's part. */
@@ -34,6 +39,7 @@ typedef struct {
   const char *name, *help;
   /** part_of[i] in 0..k-1 for each node; 2 <= k <= nodes. May leave parts empty: hg_partition_graph repairs them. */
   hg_status (*run)(const hg_graph *graph, int k, const hg_partition_options *options, int32_t *part_of);
+  bool cuts_well; ///< looks at edges: worth refining
 } hg_partitioner;
 
 extern const hg_partitioner hg_partitioners[]; ///< ends with a NULL name; metis first
@@ -54,9 +60,12 @@ hg_status hg_partitioner_find(const char *name, const hg_partitioner **found);
 /** A node's weight in one HG_BALANCE_ bit: 1, its in-edges, or whether it is labelled for training. */
 hg_off hg_balance_weight(const hg_graph *graph, int bit, hg_lid i);
 
+/** Whether parts made with these options are refined (partition/refine.h). */
+bool hg_partition_refines(const hg_partition_options *options);
+
 /**
- * Chooses, checks and where needed repairs the parts: no part empty, imbalance within bounds or reported; retries with
- * another seed before giving up. To be called from the main thread: METIS catches SIGTERM while it runs.
+ * Chooses, checks, where needed repairs and where asked refines the parts: no part empty, imbalance within bounds or
+ * reported; retries with another seed before giving up. To be called from the main thread: METIS catches SIGTERM while it runs.
  * @param part_of   [nodes], written
  * @return          HG_ERR_INPUT for an unknown method (names them), k < 1 or k > nodes
  */

@@ -108,6 +108,30 @@ static void get_rows(const json_t *object, hg_quality *q)
   q->cover_seconds = json_real_value(json_object_get(object, "cover_seconds"));
 }
 
+static void put_refined(json_t *object, const hg_refined *r)
+{
+  if (r->passes == 0) return;
+  json_object_set_new(object, "refine_passes", json_integer(r->passes));
+  json_object_set_new(object, "refine_moves", json_integer(r->moves));
+  json_object_set_new(object, "refine_seconds", json_real(r->seconds));
+  json_object_set_new(object, "unrefined_source_rows_max", json_integer(r->before.sent));
+  json_object_set_new(object, "unrefined_halo_max", json_integer(r->before.received));
+  json_object_set_new(object, "unrefined_volume", json_integer(r->before.total));
+}
+
+static void get_refined(const json_t *object, hg_quality *q)
+{
+  hg_refined *r = &q->refined;
+  r->passes = (int)json_integer_value(json_object_get(object, "refine_passes"));
+  if (r->passes <= 0 || !q->rows_known) return;
+  r->moves = json_integer_value(json_object_get(object, "refine_moves"));
+  r->seconds = json_real_value(json_object_get(object, "refine_seconds"));
+  r->before.sent = json_integer_value(json_object_get(object, "unrefined_source_rows_max"));
+  r->before.received = json_integer_value(json_object_get(object, "unrefined_halo_max"));
+  r->before.total = json_integer_value(json_object_get(object, "unrefined_volume"));
+  r->after = (hg_refine_rows){q->rows_max[HG_SEND_SOURCES], q->halo_max, q->volume};
+}
+
 hg_status hg_quality_json(const hg_quality *q, char **json)
 {
   *json = NULL;
@@ -119,6 +143,7 @@ hg_status hg_quality_json(const hg_quality *q, char **json)
       (json_int_t)q->peak_bytes, "order", q->order, "reorder_seconds", q->reorder_seconds, "fetches_before",
       (json_int_t)q->fetches_before, "fetches_after", (json_int_t)q->fetches_after);
   if (object) put_rows(object, q);
+  if (object) put_refined(object, &q->refined);
   char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
   json_decref(object);
   if (!text) return hg_fail(HG_ERR_INTERNAL, "the figures of the partition are not finite");
@@ -144,8 +169,10 @@ hg_status hg_quality_parse(const char *json, hg_quality *quality)
       &order, "reorder_seconds", &q.reorder_seconds, "fetches_before", &before, "fetches_after", &after);
   snprintf(q.order, sizeof q.order, "%s", failed ? "" : order);
   if (!failed) get_rows(object, &q);
-  json_decref(object);
-  if (failed) return hg_fail(HG_ERR_INPUT, "figures of the partition: %s", error.text);
+  if (failed) {
+    json_decref(object);
+    return hg_fail(HG_ERR_INPUT, "figures of the partition: %s", error.text);
+  }
   q.edge_cut = cut;
   q.volume = volume;
   q.halo_max = halo_max;
@@ -153,6 +180,8 @@ hg_status hg_quality_parse(const char *json, hg_quality *quality)
   q.fetches_before = before;
   q.fetches_after = after;
   q.peak_bytes = peak > 0 ? (size_t)peak : 0;
+  get_refined(object, &q);
+  json_decref(object);
   *quality = q;
   return HG_OK;
 }
@@ -174,6 +203,7 @@ void hg_partition_predict(hg_off n, hg_off m, hg_off data_bytes, int k, const hg
     if (k <= 8) time += 2e-7 * edges * levels;                               // recursive bisection
     if (options->objective == HG_OBJECTIVE_VOLUME) time += 3e-7 * edges * k; // k-way, volume
   }
+  if (hg_partition_refines(options) && k > 1) time += 4e-8 * edges * fmin(k, 1 + edges / (nodes + 1));
   *bytes = (size_t)(peak + program);
   *seconds = time;
 }

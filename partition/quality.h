@@ -1,7 +1,7 @@
 #pragma once
 #include "core/graph/store.h"
 #include "partition/halo_rows.h"
-#include "partition/partitioner.h"
+#include "partition/refine.h"
 
 /** Figures of a partition, counted by us. `volume` = halo nodes of all parts: each is received once an exchange. */
 typedef struct {
@@ -21,6 +21,7 @@ typedef struct {
   hg_off messages, messages_max;        ///< of an exchange, and of the part that sends most of them
   double cover_seconds;                 ///< taken to count rows, covers and all; not in `seconds`
   bool rows_known;                      ///< false when parsed from a file written before they were counted
+  hg_refined refined;                   ///< by the caller; no passes: not refined
 } hg_quality;
 
 /**

@@ -45,6 +45,7 @@ typedef struct {
     char method[HG_NAME_MAX];
     char path[HG_PATH_MAX]; ///< a parts file to use; "": made and cached beside the graph
     hg_objective objective;
+    bool refine;
     int balance; ///< HG_BALANCE_ bits
     double imbalance;
     uint64_t seed;

@@ -193,6 +193,7 @@ hg_partition_options hg_config_partition(const hg_config *config)
   hg_partition_options o = hg_partition_options_default();
   o.method = config->partition.method;
   o.objective = config->partition.objective;
+  o.refine = config->partition.refine;
   o.balance = config->partition.balance;
   o.imbalance = config->partition.imbalance;
   o.seed = config->partition.seed;

@@ -10,7 +10,7 @@
 
 static const char *const scalings[] = {"none", "row", "standardize", NULL};
 static const char *const target_scalings[] = {"none", "standardize", NULL};
-static const char *const objectives[] = {"volume", "cut", NULL};
+static const char *const objectives[] = {"volume", "cut", "largest", NULL};
 static const char *const orders[] = {"auto", "cluster", "metis", "rcm", "degree", "none", NULL};
 static const char *const balances[] = {"nodes", "edges", "labels", NULL};
 static const char *const activations[] = {"none", "relu", "elu", NULL};
@@ -81,7 +81,9 @@ const hg_key hg_keys[] = {
     {"partition.path", HG_KEY_TEXT, offsetof(hg_config, partition.path), "", &path_text, NULL,
      "a parts file made by `halognn partition`; empty: made when needed and cached beside the graph"},
     {"partition.objective", HG_KEY_CHOICE, offsetof(hg_config, partition.objective), "volume", NULL, objectives,
-     "what METIS makes small: the halo rows to send, or the edges cut"},
+     "least: volume, halo rows to send; cut, edges cut; largest, rows of the part that sends or receives most"},
+    {"partition.refine", HG_KEY_BOOL, offsetof(hg_config, partition.refine), "true", NULL, NULL,
+     "volume and largest: then nodes are moved so that the part that sends or receives most rows has fewer"},
     {"partition.balance", HG_KEY_FLAGS, offsetof(hg_config, partition.balance), "nodes", NULL, balances,
      "what parts have equally much of; [nodes, edges] where degrees vary; labels: labelled training nodes"},
     {"partition.imbalance", HG_KEY_REAL, offsetof(hg_config, partition.imbalance), "1.05", &imbalances, NULL,

@@ -82,6 +82,24 @@ Test(cli_partition, cuts_a_grid_along_a_line)
   run_free(&r);
 }
 
+Test(cli_partition, says_what_refinement_did)
+{
+  run_result r = run_in(folder, LIMIT_S,
+                        (const char *const[]){HALOGNN, "partition", "g.hg", "-k", "7", "--objective", "largest", NULL});
+  cr_expect_eq(r.status, 0, "%s", r.err);
+  expect_contains(&r, "g.parts/k7-metis-largest-refined-nodes-1.05-seed1-auto.hg: 7 parts");
+  expect_contains(&r, " rows by the part that sends or receives most, ");
+  run_free(&r);
+  r = run_in(folder, LIMIT_S,
+             (const char *const[]){HALOGNN, "info", "g.parts/k7-metis-largest-refined-nodes-1.05-seed1-auto.hg", NULL});
+  expect_contains(&r, "unrefined_volume");
+  run_free(&r);
+  r = run_in(folder, LIMIT_S, (const char *const[]){HALOGNN, "partition", "g.hg", "-k", "7", "--refine", "no", NULL});
+  expect_contains(&r, "g.parts/k7-metis-volume-nodes-1.05-seed1-auto.hg: 7 parts");
+  cr_expect_null(strstr(r.out, "refinement"), "%s", r.out);
+  run_free(&r);
+}
+
 Test(cli_partition, without_output_goes_where_train_looks)
 {
   run_result r = run_in(folder, LIMIT_S, (const char *const[]){HALOGNN, "partition", "g.hg", "-k", "1", NULL});
@@ -119,8 +137,10 @@ static const bad_case bad[] = {
      "halognn: -k: found '99999999999999999999', expected a whole number from 1 to 1073741823; see `halognn partition "
      "--help`\n"},
     {{"g.hg", "-k", "2", "--objective", "volumes"},
-     "halognn: --objective: found 'volumes', expected volume or cut; did you mean 'volume'?; see `halognn partition "
-     "--help`\n"},
+     "halognn: --objective: found 'volumes', expected volume, cut or largest; did you mean 'volume'?; see `halognn "
+     "partition --help`\n"},
+    {{"g.hg", "-k", "2", "--refine", "true"},
+     "halognn: --refine: found 'true', expected yes or no; see `halognn partition --help`\n"},
     {{"g.hg", "-k", "2", "--balance", "nodes,"},
      "halognn: --balance: found '', expected nodes, edges, labels; see `halognn partition --help`\n"},
     {{"g.hg", "-k", "2", "--imbalance", "0.5"},

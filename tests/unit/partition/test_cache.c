@@ -28,15 +28,26 @@ Test(cache, path_tells_all_that_decides_the_parts)
   } cases[] = {
       {"cora.hg",
        4,
-       {"metis", HG_OBJECTIVE_VOLUME, 1, 1.05, 1, HG_ORDER_AUTO},
-       "cora.parts/k4-metis-volume-nodes-1.05-seed1-auto.hg"},
+       {"metis", HG_OBJECTIVE_VOLUME, 1, 1.05, 1, HG_ORDER_AUTO, true},
+       "cora.parts/k4-metis-volume-refined-nodes-1.05-seed1-auto.hg"},
       {"/a/b.c",
        2,
-       {"metis", HG_OBJECTIVE_CUT, 7, 1.1, 9, HG_ORDER_METIS},
+       {"metis", HG_OBJECTIVE_CUT, 7, 1.1, 9, HG_ORDER_METIS, true},
        "/a/b.c.parts/k2-metis-cut-nodes-edges-labels-1.1-seed9-metis.hg"},
-      {"x.hg", 2, {"metis", HG_OBJECTIVE_CUT, 0, 1, 0, HG_ORDER_NONE}, "x.parts/k2-metis-cut-nodes-1-seed0-none.hg"},
-      {"x.hg", 3, {"random", HG_OBJECTIVE_CUT, 7, 1.1, 9, HG_ORDER_RCM}, "x.parts/k3-random-seed9-rcm.hg"},
-      {"x.hg", 3, {"block", HG_OBJECTIVE_CUT, 7, 1.1, 9, HG_ORDER_CLUSTER}, "x.parts/k3-block-cluster.hg"},
+      {"x.hg",
+       2,
+       {"metis", HG_OBJECTIVE_CUT, 0, 1, 0, HG_ORDER_NONE, false},
+       "x.parts/k2-metis-cut-nodes-1-seed0-none.hg"},
+      {"x.hg",
+       2,
+       {"metis", HG_OBJECTIVE_LARGEST, 1, 1, 0, HG_ORDER_NONE, true},
+       "x.parts/k2-metis-largest-refined-nodes-1-seed0-none.hg"},
+      {"x.hg",
+       2,
+       {"metis", HG_OBJECTIVE_VOLUME, 1, 1, 0, HG_ORDER_NONE, false},
+       "x.parts/k2-metis-volume-nodes-1-seed0-none.hg"},
+      {"x.hg", 3, {"random", HG_OBJECTIVE_CUT, 7, 1.1, 9, HG_ORDER_RCM, true}, "x.parts/k3-random-seed9-rcm.hg"},
+      {"x.hg", 3, {"block", HG_OBJECTIVE_CUT, 7, 1.1, 9, HG_ORDER_CLUSTER, true}, "x.parts/k3-block-cluster.hg"},
   };
   char path[128];
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -65,6 +76,9 @@ Test(cache, holds_for_the_same_graph_and_options_only)
   options.order = HG_ORDER_RCM;
   cr_expect_not(hg_parts_cache_valid(path, graph, 3, &options), "another order");
   options.order = HG_ORDER_AUTO;
+  options.refine = false;
+  cr_expect_not(hg_parts_cache_valid(path, graph, 3, &options), "not refined");
+  options.refine = true;
   write_graph(graph, GRAPH_SYMMETRIC, 50, 2);
   cr_expect_not(hg_parts_cache_valid(path, graph, 3, &options), "another graph under the same name");
   write_graph(graph, GRAPH_SYMMETRIC, 50, 1);

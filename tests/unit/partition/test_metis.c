@@ -114,8 +114,8 @@ Test(partitioner, refuses_what_cannot_be_done)
   hg_graph graph;
   make_graph(&graph, GRAPH_STAR, 4, 1);
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-    hg_partition_options options = {bad[i].method, HG_OBJECTIVE_CUT, bad[i].balance, bad[i].imbalance, 1,
-                                    HG_ORDER_AUTO};
+    hg_partition_options options = {bad[i].method, HG_OBJECTIVE_CUT, bad[i].balance, bad[i].imbalance, 1, HG_ORDER_AUTO,
+                                    true};
     cr_expect_eq(hg_partition_graph(&graph, bad[i].k, &options, part_of), HG_ERR_INPUT, "case %zu", i);
     if (bad[i].message) cr_expect_str_eq(hg_error_text(), bad[i].message);
   }
