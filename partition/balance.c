@@ -10,7 +10,7 @@ static void weigh(hg_balance *b, int c, int k, double imbalance, const int32_t *
   hg_off total = 0, granule = 0;
   for (hg_lid i = 0; i < b->graph->nodes.n; i++) {
     hg_off w = hg_balance_weight(b->graph, 1 << b->kinds[c], i);
-    b->weight[c][part_of[i]] += w;
+    if (part_of) b->weight[c][part_of[i]] += w;
     total += w;
     if (w > granule) granule = w;
   }
@@ -25,7 +25,7 @@ hg_status hg_balance_create(hg_balance *b, const hg_graph *graph, int k, const h
   int balance = options->balance ? options->balance : HG_BALANCE_NODES;
   *b = (hg_balance){.graph = graph};
   HG_TRY(HG_ALLOC(b->nodes, k, "nodes of parts"));
-  for (hg_off i = 0; i < graph->nodes.n; i++) b->nodes[part_of[i]]++;
+  for (hg_off i = 0; i < graph->nodes.n && part_of; i++) b->nodes[part_of[i]]++;
   for (int c = 0; c < HG_BALANCE_KINDS; c++) {
     if (!(balance & 1 << c)) continue;
     b->kinds[b->n_bits] = c;
@@ -45,7 +45,7 @@ void hg_balance_free(hg_balance *b)
 
 bool hg_balance_allows(const hg_balance *b, hg_lid i, int from, int to)
 {
-  if (b->nodes[from] < 2) return false;
+  if (from >= 0 && b->nodes[from] < 2) return false;
   for (int c = 0; c < b->n_bits; c++) {
     hg_off w = hg_balance_weight(b->graph, 1 << b->kinds[c], i);
     if (w > 0 && b->weight[c][to] + w > b->allowed[c]) return false;
@@ -55,11 +55,19 @@ bool hg_balance_allows(const hg_balance *b, hg_lid i, int from, int to)
 
 void hg_balance_move(hg_balance *b, hg_lid i, int from, int to)
 {
-  b->nodes[from]--;
-  b->nodes[to]++;
+  if (from >= 0) b->nodes[from]--;
+  if (to >= 0) b->nodes[to]++;
   for (int c = 0; c < b->n_bits; c++) {
     hg_off w = hg_balance_weight(b->graph, 1 << b->kinds[c], i);
-    b->weight[c][from] -= w;
-    b->weight[c][to] += w;
+    if (from >= 0) b->weight[c][from] -= w;
+    if (to >= 0) b->weight[c][to] += w;
   }
+}
+
+double hg_balance_load(const hg_balance *b, int part)
+{
+  double load = 0;
+  for (int c = 0; c < b->n_bits; c++)
+    if (b->allowed[c] > 0) load = fmax(load, (double)b->weight[c][part] / (double)b->allowed[c]);
+  return load;
 }

@@ -14,8 +14,8 @@
 
 enum { RECIPE_MAX = sizeof((hg_parts_index *)0)->recipe };
 
-// All that decides the parts of a graph, as "k4-metis-volume-refined-nodes-1.05-seed1-auto"; both the name of a cached file
-// and its key.
+// All that decides the parts of a graph, as "k4-metis-volume-refined-nodes-1.05-seed1-auto"; both the name of a cached
+// file and its key.
 static void write_recipe(int k, const hg_partition_options *o, char recipe[RECIPE_MAX])
 {
   const char *order = hg_orders[o->order].name;

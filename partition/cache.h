@@ -18,7 +18,8 @@ hg_status hg_partition_check_kind(const char *path, hg_store_kind kind);
 
 /**
  * Where the parts file for (graph file, k, options) is kept, in a folder beside the graph: cora.hg, 4 ->
- * cora.parts/k4-metis-volume-refined-nodes-1.05-seed1-auto.hg. Makes nothing. HG_ERR_INPUT when it does not fit `size` bytes.
+ * cora.parts/k4-metis-volume-refined-nodes-1.05-seed1-auto.hg. Makes nothing. HG_ERR_INPUT when it does
+ * not fit `size` bytes.
  */
 hg_status hg_parts_cache_path(const char *graph_path, int k, const hg_partition_options *options, char *path,
                               size_t size);

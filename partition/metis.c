@@ -66,7 +66,7 @@ static hg_status make_undirected(metis_graph *g, const hg_csr *a)
     HG_TRY(hg_fail(HG_ERR_INPUT,
                    "the graph has %" PRId64
                    " adjacency entries and this METIS counts with 32 bits (at most 2147483647): use "
-                   "the method random or block",
+                   "the method ldg",
                    entries));
   HG_TRY(HG_ALLOC(g->adjncy, entries, "METIS adjacency"));
   for (hg_lid i = 0; i < a->n_rows; i++) (void)merge_rows(a, &t, i, g->adjncy + g->xadj[i]);

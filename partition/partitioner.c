@@ -14,13 +14,14 @@
 
 enum {
   ATTEMPTS = 3,
-  N_METHODS = 3,
+  N_METHODS = 4,
   RETRY_EDGES =
       1000000, // a larger graph is not partitioned again for its balance alone: it seldom helps and takes minutes
 };
 
 const hg_partitioner hg_partitioners[] = {
     {"metis", "multilevel k-way, least communication volume or edge cut", hg_partition_metis, true},
+    {"ldg", "streaming greedily, several passes: for graphs too large for METIS", hg_partition_ldg, true},
     {"random", "nodes at random, parts of equal size", hg_partition_random, false},
     {"block", "consecutive nodes, parts of equal size", hg_partition_block, false},
     {0},

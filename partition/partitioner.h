@@ -45,6 +45,15 @@ typedef struct {
 extern const hg_partitioner hg_partitioners[]; ///< ends with a NULL name; metis first
 
 hg_status hg_partition_metis(const hg_graph *graph, int k, const hg_partition_options *options, int32_t *part_of);
+
+/**
+ * Linear deterministic greedy streaming: node after node in file order, each to the part with the largest
+ * (in-neighbours there) x (1 - its weight / what it may weigh), among those that it fits in by options->balance and
+ * options->imbalance, the emptiest part where there is none; pass after pass, 20 at most, with what the last one left.
+ * Serial. Memory beside the graph: some 60 bytes a part.
+ * Source: Stanton and Kliot 2012; passes: Nishimura and Ugander 2013.
+ */
+hg_status hg_partition_ldg(const hg_graph *graph, int k, const hg_partition_options *options, int32_t *part_of);
 hg_status hg_partition_random(const hg_graph *graph, int k, const hg_partition_options *options, int32_t *part_of);
 hg_status hg_partition_block(const hg_graph *graph, int k, const hg_partition_options *options, int32_t *part_of);
 
@@ -65,7 +74,8 @@ bool hg_partition_refines(const hg_partition_options *options);
 
 /**
  * Chooses, checks, where needed repairs and where asked refines the parts: no part empty, imbalance within bounds or
- * reported; retries with another seed before giving up. To be called from the main thread: METIS catches SIGTERM while it runs.
+ * reported; retries with another seed before giving up. To be called from the main thread: METIS catches SIGTERM while
+ * it runs.
  * @param part_of   [nodes], written
  * @return          HG_ERR_INPUT for an unknown method (names them), k < 1 or k > nodes
  */

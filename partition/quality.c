@@ -203,6 +203,7 @@ void hg_partition_predict(hg_off n, hg_off m, hg_off data_bytes, int k, const hg
     if (k <= 8) time += 2e-7 * edges * levels;                               // recursive bisection
     if (options->objective == HG_OBJECTIVE_VOLUME) time += 3e-7 * edges * k; // k-way, volume
   }
+  if (strcmp(options->method, "ldg") == 0 && k > 1) time += 3e-7 * edges; // 10 to 20 passes
   if (hg_partition_refines(options) && k > 1) time += 4e-8 * edges * fmin(k, 1 + edges / (nodes + 1));
   *bytes = (size_t)(peak + program);
   *seconds = time;

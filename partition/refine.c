@@ -9,8 +9,8 @@
 enum { MOST_PASSES = 12, PATIENCE = 2 };
 static const double ENOUGH = 0.005; // a pass that gains less of the largest part and of all together is one too many
 
-// A row of a part counts FLOOR + (rows of the part / rows of the largest)^8. A high floor lowers all rows together, a low
-// one the largest alone, at the others' cost.
+// A row of a part counts floor + (rows of the part / rows of the largest)^8. A high floor lowers all rows together, a
+// low one the largest alone, at the others' cost.
 static const double FIRST_FLOOR = 0.5, LEAST_FLOOR = 0.01, SINK = 0.6, RISE = 1.5;
 static const double ROOM = 0.995; // below this share of the rows at the start, all rows together may grow again
 
@@ -117,8 +117,8 @@ static void touch(refinement *r, int32_t part, double credit)
   r->credit[part] += credit;
 }
 
-// What the rows of in-neighbour j are worth: returned is what leaving saves less what entering a part costs where j has no
-// neighbour yet, the receiver's share of that apart.
+// The row of in-neighbour j: returned is what leaving saves; `entering` grows by the sender's share of what j's row costs
+// any part, and each part that has it already gets both shares back as credit.
 static double weigh_in_neighbour(refinement *r, hg_lid j, int32_t from, double *entering)
 {
   int32_t owner = r->part_of[j];

@@ -15,7 +15,7 @@ typedef struct {
   double seconds;
 } hg_refined;
 
-/** Rows of the part that sends or receives most: a part sends what it has sent forward and what it received backward. */
+/** Rows of the part that sends or receives most: backward a part sends as many as it received forward. */
 static inline int64_t hg_refine_most(const hg_refine_rows *rows)
 {
   return rows->sent > rows->received ? rows->sent : rows->received;

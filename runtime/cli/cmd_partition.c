@@ -34,13 +34,15 @@ typedef struct {
 static const struct argp_option options[] = {
     {"parts", 'k', "K", 0, "number of parts: one for each rank", 0},
     {"output", 'o', "PARTS.hg", 0, "the file to write (the default is where `halognn train` looks for it)", 0},
-    {"method", 'm', "NAME", 0, "metis (the default), random or block", 0},
+    {"method", 'm', "NAME", 0, "metis (the default), ldg for graphs too large for it, random or block", 0},
     {"objective", KEY_OBJECTIVE, "WHAT", 0,
-     "metis: what is least: volume (all rows of an exchange; the default), largest (those of the part that sends or "
+     "metis, ldg: what is least: volume (all rows of an exchange; the default), largest (those of the part that sends "
+     "or "
      "receives most) or cut (edges between parts)",
      0},
-    {"balance", KEY_BALANCE, "LIST", 0, "metis: what the parts have equal shares of, as nodes,edges,labels (nodes)", 0},
-    {"imbalance", KEY_IMBALANCE, "X", 0, "metis: allowed largest part / mean part (1.05)", 0},
+    {"balance", KEY_BALANCE, "LIST", 0,
+     "metis, ldg: what the parts have equal shares of, as nodes,edges,labels (nodes)", 0},
+    {"imbalance", KEY_IMBALANCE, "X", 0, "metis, ldg: allowed largest part / mean part (1.05)", 0},
     {"seed", KEY_SEED, "N", 0, "of metis and random (1)", 0},
     {"order", KEY_ORDER, "NAME", 0,
      "of the nodes in a part, for the cache: auto (the default), cluster, metis, rcm, degree or none", 0},

@@ -30,8 +30,8 @@ static void expect_contains(const run_result *r, const char *text)
 
 Test(cli_partition, prints_the_figures_and_writes_the_parts)
 {
-  const char *methods[] = {"metis", "random", "block"};
-  for (int m = 0; m < 3; m++) {
+  const char *methods[] = {"metis", "ldg", "random", "block"};
+  for (int m = 0; m < 4; m++) {
     run_result r =
         run_in(folder, LIMIT_S,
                (const char *const[]){HALOGNN, "partition", "g.hg", "-k", "4", "-m", methods[m], "-o", "p.hg", NULL});
@@ -155,7 +155,7 @@ static const bad_case bad[] = {
      "see "
      "`halognn partition --help`\n"},
     {{"g.hg", "-k", "2", "-m", "metiss", "-o", "p.hg"},
-     "halognn: unknown partition method 'metiss', did you mean 'metis'?: expected one of metis, random, block\n"},
+     "halognn: unknown partition method 'metiss', did you mean 'metis'?: expected one of metis, ldg, random, block\n"},
     {{"g.hg", "-k", "101", "-o", "p.hg"},
      "halognn: g.hg: 101 parts asked for, but the graph has only 100 nodes: a part cannot be empty\n"},
     {{"g.hg", "-k", "2", "-o", "no/p.hg"},

@@ -186,6 +186,11 @@ Test(prediction, grows_with_the_graph_and_metis_needs_most)
   double small_s, large_s, random_s;
   hg_partition_options metis = hg_partition_options_default(), by_chance = metis;
   by_chance.method = "random";
+  metis.refine = false;
+  hg_partition_predict(100000, 1000000, 0, 4, &metis, &large, &large_s);
+  metis.refine = true;
+  hg_partition_predict(100000, 1000000, 0, 4, &metis, &small, &small_s);
+  cr_expect(large_s < small_s, "refinement takes time");
   hg_partition_predict(1000, 10000, 0, 4, &metis, &small, &small_s);
   hg_partition_predict(100000, 1000000, 0, 4, &metis, &large, &large_s);
   hg_partition_predict(100000, 1000000, 0, 4, &by_chance, &random, &random_s);
