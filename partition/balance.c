@@ -9,7 +9,7 @@ static void weigh(hg_balance *b, int c, int k, double imbalance, const int32_t *
 {
   hg_off total = 0, granule = 0;
   for (hg_lid i = 0; i < b->graph->nodes.n; i++) {
-    hg_off w = hg_balance_weight(b->graph, 1 << b->kinds[c], i);
+    hg_off w = hg_balance_weight(b->graph, b->options, 1 << b->kinds[c], i);
     if (part_of) b->weight[c][part_of[i]] += w;
     total += w;
     if (w > granule) granule = w;
@@ -23,7 +23,7 @@ hg_status hg_balance_create(hg_balance *b, const hg_graph *graph, int k, const h
 {
   hg_status rc = HG_OK;
   int balance = options->balance ? options->balance : HG_BALANCE_NODES;
-  *b = (hg_balance){.graph = graph};
+  *b = (hg_balance){.graph = graph, .options = options};
   HG_TRY(HG_ALLOC(b->nodes, k, "nodes of parts"));
   for (hg_off i = 0; i < graph->nodes.n && part_of; i++) b->nodes[part_of[i]]++;
   for (int c = 0; c < HG_BALANCE_KINDS; c++) {
@@ -47,7 +47,7 @@ bool hg_balance_allows(const hg_balance *b, hg_lid i, int from, int to)
 {
   if (from >= 0 && b->nodes[from] < 2) return false;
   for (int c = 0; c < b->n_bits; c++) {
-    hg_off w = hg_balance_weight(b->graph, 1 << b->kinds[c], i);
+    hg_off w = hg_balance_weight(b->graph, b->options, 1 << b->kinds[c], i);
     if (w > 0 && b->weight[c][to] + w > b->allowed[c]) return false;
   }
   return true;
@@ -58,7 +58,7 @@ void hg_balance_move(hg_balance *b, hg_lid i, int from, int to)
   if (from >= 0) b->nodes[from]--;
   if (to >= 0) b->nodes[to]++;
   for (int c = 0; c < b->n_bits; c++) {
-    hg_off w = hg_balance_weight(b->graph, 1 << b->kinds[c], i);
+    hg_off w = hg_balance_weight(b->graph, b->options, 1 << b->kinds[c], i);
     if (from >= 0) b->weight[c][from] -= w;
     if (to >= 0) b->weight[c][to] += w;
   }

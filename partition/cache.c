@@ -8,6 +8,7 @@
 #include "core/base/files.h"
 #include "core/base/timer.h"
 #include "core/graph/store.h"
+#include "partition/active_work.h"
 #include "partition/parts.h"
 #include "partition/quality.h"
 #include "partition/reorder.h"
@@ -29,10 +30,12 @@ static void write_recipe(int k, const hg_partition_options *o, char recipe[RECIP
   }
   static const char *const objectives[] = {"volume", "cut", "largest"}; // in the order of hg_objective
   int balance = o->balance ? o->balance : HG_BALANCE_NODES;
-  snprintf(recipe, RECIPE_MAX, "k%d-%.64s-%s%s%s%s%s-%g-seed%" PRIu64 "-%s", k, o->method, objectives[o->objective],
+  char active[48] = "";
+  if (balance & HG_BALANCE_ACTIVE) snprintf(active, sizeof active, "-active%dx%d", o->layers, o->hidden);
+  snprintf(recipe, RECIPE_MAX, "k%d-%.64s-%s%s%s%s%s%s-%g-seed%" PRIu64 "-%s", k, o->method, objectives[o->objective],
            k > 1 && hg_partition_refines(o) ? "-refined" : "", balance & HG_BALANCE_NODES ? "-nodes" : "",
-           balance & HG_BALANCE_EDGES ? "-edges" : "", balance & HG_BALANCE_LABELS ? "-labels" : "", o->imbalance,
-           o->seed, order);
+           balance & HG_BALANCE_EDGES ? "-edges" : "", balance & HG_BALANCE_LABELS ? "-labels" : "", active,
+           o->imbalance, o->seed, order);
 }
 
 hg_status hg_parts_cache_path(const char *graph_path, int k, const hg_partition_options *options, char *path,
@@ -87,6 +90,26 @@ done:
   return rc;
 }
 
+static hg_status measure_active(const hg_graph *graph, int k, const hg_partition_options *options,
+                                const int32_t *part_of, double *imbalance)
+{
+  hg_status rc = HG_OK;
+  hg_off *work = NULL, *sum = NULL, total = 0, largest = 0;
+  HG_TRY(HG_ALLOC(work, graph->nodes.n, "active work"));
+  HG_TRY(HG_ALLOC(sum, k, "active work"));
+  HG_TRY(hg_active_work(graph, options->layers, options->hidden, work));
+  for (hg_off i = 0; i < graph->nodes.n; i++) sum[part_of[i]] += work[i];
+  for (int p = 0; p < k; p++) {
+    total += sum[p];
+    if (sum[p] > largest) largest = sum[p];
+  }
+  *imbalance = total > 0 ? (double)largest * k / (double)total : 0;
+done:
+  hg_free(&work);
+  hg_free(&sum);
+  return rc;
+}
+
 // `graph` becomes the permuted graph; index and its figures are made.
 static hg_status make_parts(hg_graph *graph, int k, const hg_partition_options *options, hg_parts_index *index)
 {
@@ -97,11 +120,12 @@ static hg_status make_parts(hg_graph *graph, int k, const hg_partition_options *
   hg_graph permuted = {0};
   hg_quality quality;
   hg_refined refined;
-  double start = hg_now_s();
+  double start = hg_now_s(), active_imbalance = 0;
   HG_TRY(HG_ALLOC(part_of, graph->nodes.n, "parts of the nodes"));
   HG_TRY(HG_ALLOC(order, graph->nodes.n, "order of the nodes"));
   HG_TRY(HG_ALLOC(sequence, graph->nodes.n, "order of the nodes"));
   HG_TRY(hg_partition_refined(graph, k, options, part_of, &refined));
+  if (options->balance & HG_BALANCE_ACTIVE) HG_TRY(measure_active(graph, k, options, part_of, &active_imbalance));
   double reorder_start = hg_now_s();
   HG_TRY(hg_reorder(graph, k, part_of, options->order, sequence, &reordered));
   double reorder_seconds = hg_now_s() - reorder_start;
@@ -113,6 +137,7 @@ static hg_status make_parts(hg_graph *graph, int k, const hg_partition_options *
   HG_TRY(hg_quality_measure(graph, index, &quality));
   quality.seconds = hg_now_s() - start - reorder_seconds - quality.cover_seconds;
   quality.refined = refined;
+  quality.active_imbalance = active_imbalance;
   quality.reorder_seconds = reorder_seconds;
   snprintf(quality.order, sizeof quality.order, "%s", hg_orders[reordered.order].name);
   quality.fetches_before = reordered.fetches_before;

@@ -10,7 +10,7 @@
 #include "partition/partitioner.h"
 
 enum {
-  MAX_CONSTRAINTS = 3,
+  MAX_CONSTRAINTS = HG_BALANCE_KINDS,
   RECURSIVE_MAX_PARTS = 8,
   MIN_NODES_PER_PART =
       3, // below, METIS leaves parts empty and complains on standard output ("cannot bisect ... 0 vertices")
@@ -80,10 +80,10 @@ done:
 static hg_status set_constraints(metis_graph *g, const hg_graph *graph, int k, const hg_partition_options *options)
 {
   int balance = options->balance ? options->balance : HG_BALANCE_NODES, bits[MAX_CONSTRAINTS], n_bits = 0;
-  for (int bit = HG_BALANCE_NODES; bit <= HG_BALANCE_LABELS; bit *= 2) {
+  for (int bit = HG_BALANCE_NODES; bit <= HG_BALANCE_ACTIVE; bit *= 2) {
     double total = 0, largest = 0;
     for (hg_lid i = 0; i < g->n && balance & bit; i++) {
-      double weight = (double)hg_balance_weight(graph, bit, i);
+      double weight = (double)hg_balance_weight(graph, options, bit, i);
       total += weight;
       largest = fmax(largest, weight);
     }
@@ -96,7 +96,8 @@ static hg_status set_constraints(metis_graph *g, const hg_graph *graph, int k, c
   if (n_bits == 0 || (n_bits == 1 && bits[0] == HG_BALANCE_NODES)) return HG_OK;
   hg_status rc = HG_ALLOC(g->weights, (hg_off)g->n * n_bits, "METIS weights");
   for (hg_lid i = 0; i < g->n && rc == HG_OK; i++)
-    for (int c = 0; c < n_bits; c++) g->weights[(hg_off)i * n_bits + c] = (idx_t)hg_balance_weight(graph, bits[c], i);
+    for (int c = 0; c < n_bits; c++)
+      g->weights[(hg_off)i * n_bits + c] = (idx_t)hg_balance_weight(graph, options, bits[c], i);
   return rc;
 }
 

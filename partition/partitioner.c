@@ -8,6 +8,7 @@
 #include "core/base/alloc.h"
 #include "core/base/log.h"
 #include "core/base/suggest.h"
+#include "partition/active_work.h"
 #include "partition/balance.h"
 #include "partition/refine.h"
 #include "partition/repair.h"
@@ -35,7 +36,9 @@ hg_partition_options hg_partition_options_default(void)
                                 .imbalance = 1.05,
                                 .seed = 1,
                                 .order = HG_ORDER_AUTO,
-                                .refine = true};
+                                .refine = true,
+                                .layers = 2,
+                                .hidden = 16};
 }
 
 hg_status hg_partitioner_find(const char *name, const hg_partitioner **found)
@@ -55,11 +58,12 @@ hg_status hg_partitioner_find(const char *name, const hg_partitioner **found)
                  near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "", list);
 }
 
-hg_off hg_balance_weight(const hg_graph *graph, int bit, hg_lid i)
+hg_off hg_balance_weight(const hg_graph *graph, const hg_partition_options *options, int bit, hg_lid i)
 {
   const hg_nodes *nodes = &graph->nodes;
   if (bit == HG_BALANCE_EDGES) return graph->adjacency.indptr[i + 1] - graph->adjacency.indptr[i];
   if (bit == HG_BALANCE_LABELS) return nodes->split && nodes->split[i] == HG_SPLIT_TRAIN;
+  if (bit == HG_BALANCE_ACTIVE) return options->work ? options->work[i] : 0;
   return 1;
 }
 
@@ -73,8 +77,11 @@ static hg_status check_request(const hg_graph *graph, int k, const hg_partition_
   if (!(options->imbalance >= 1 && options->imbalance <= 1000))
     return hg_fail(HG_ERR_INPUT, "imbalance %g, expected largest part / mean part: 1 or more, as 1.05",
                    options->imbalance);
-  if (options->balance < 0 || options->balance > (HG_BALANCE_NODES | HG_BALANCE_EDGES | HG_BALANCE_LABELS))
-    return hg_fail(HG_ERR_INPUT, "balance %d is no set of nodes, edges, labels", options->balance);
+  if (options->balance < 0 || options->balance >= 1 << HG_BALANCE_KINDS)
+    return hg_fail(HG_ERR_INPUT, "balance %d is no set of nodes, edges, labels, active", options->balance);
+  if (options->balance & HG_BALANCE_ACTIVE && (options->layers < 1 || options->hidden < 1))
+    return hg_fail(HG_ERR_INPUT, "balance of active work: %d layers of %d columns, expected at least 1 of 1",
+                   options->layers, options->hidden);
   return HG_OK;
 }
 
@@ -89,7 +96,7 @@ typedef struct {
 static hg_status judge(const hg_graph *graph, int k, const hg_partition_options *options, const int32_t *part_of,
                        verdict *v)
 {
-  static const char *const names[] = {"nodes", "edges", "labelled nodes"};
+  static const char *const names[] = {"nodes", "edges", "labelled nodes", "active work"};
   hg_balance balance;
   hg_status rc = hg_balance_create(&balance, graph, k, options, part_of);
   *v = (verdict){0, -INFINITY, 0, names[0]};
@@ -166,19 +173,14 @@ static hg_status refine(const hg_graph *graph, int k, const hg_partition_options
   return HG_OK;
 }
 
-hg_status hg_partition_refined(const hg_graph *graph, int k, const hg_partition_options *options, int32_t *part_of,
-                               hg_refined *refined)
+// 2 <= k; what options->balance needs is there
+static hg_status partition(const hg_graph *graph, int k, const hg_partition_options *options, int32_t *part_of,
+                           hg_refined *refined)
 {
   hg_status rc = HG_OK;
   const hg_partitioner *method;
   verdict v;
-  *refined = (hg_refined){0};
   HG_TRY(hg_partitioner_find(options->method, &method));
-  HG_TRY(check_request(graph, k, options));
-  if (k == 1) {
-    memset(part_of, 0, (size_t)graph->nodes.n * sizeof *part_of);
-    goto done;
-  }
   HG_TRY(run_until_good(graph, k, options, part_of, &v));
   if (v.empty) {
     HG_TRY(hg_repair_empty(graph, k, part_of));
@@ -190,6 +192,31 @@ hg_status hg_partition_refined(const hg_graph *graph, int k, const hg_partition_
            v.imbalance, v.worst, options->imbalance);
   if (hg_partition_refines(options)) HG_TRY(refine(graph, k, options, part_of, refined));
 done:
+  return rc;
+}
+
+hg_status hg_partition_refined(const hg_graph *graph, int k, const hg_partition_options *options, int32_t *part_of,
+                               hg_refined *refined)
+{
+  hg_status rc = HG_OK;
+  hg_off *work = NULL;
+  hg_partition_options with_work = *options;
+  const hg_partitioner *method;
+  *refined = (hg_refined){0};
+  HG_TRY(hg_partitioner_find(options->method, &method));
+  HG_TRY(check_request(graph, k, options));
+  if (k == 1) {
+    memset(part_of, 0, (size_t)graph->nodes.n * sizeof *part_of);
+    goto done;
+  }
+  if (options->balance & HG_BALANCE_ACTIVE) {
+    HG_TRY(HG_ALLOC(work, graph->nodes.n, "active work"));
+    HG_TRY(hg_active_work(graph, options->layers, options->hidden, work));
+    with_work.work = work;
+  }
+  HG_TRY(partition(graph, k, &with_work, part_of, refined));
+done:
+  hg_free(&work);
   return rc;
 }
 

@@ -19,7 +19,7 @@ typedef enum {
 } hg_order_kind;
 
 /** What the parts shall be balanced in; bits. */
-enum { HG_BALANCE_NODES = 1, HG_BALANCE_EDGES = 2, HG_BALANCE_LABELS = 4 };
+enum { HG_BALANCE_NODES = 1, HG_BALANCE_EDGES = 2, HG_BALANCE_LABELS = 4, HG_BALANCE_ACTIVE = 8, HG_BALANCE_KINDS = 4 };
 
 typedef struct {
   const char *method; ///< a name of hg_partitioners
@@ -29,9 +29,11 @@ typedef struct {
   uint64_t seed;
   hg_order_kind order; ///< does not change which part owns a node
   bool refine;         ///< methods that cut well, and objectives but cut: hg_refine after them
+  int layers, hidden;  ///< of the model whose work HG_BALANCE_ACTIVE is (partition/active_work.h)
+  const hg_off *work;  ///< [nodes] that work; hg_partition_graph sets it. NULL: 0 everywhere
 } hg_partition_options;
 
-/** metis, volume, nodes, 1.05, seed 1, order auto, refined. */
+/** metis, volume, nodes, 1.05, seed 1, order auto, refined; work of two layers of 16 columns. */
 hg_partition_options hg_partition_options_default(void);
 
 /** A way to choose each node's part. */
@@ -66,8 +68,8 @@ hg_status hg_metis_bisect(const hg_graph *graph, int k, int32_t *block_of);
 /** The partitioner called `name`; HG_ERR_INPUT names those that exist. */
 hg_status hg_partitioner_find(const char *name, const hg_partitioner **found);
 
-/** A node's weight in one HG_BALANCE_ bit: 1, its in-edges, or whether it is labelled for training. */
-hg_off hg_balance_weight(const hg_graph *graph, int bit, hg_lid i);
+/** A node's weight in one HG_BALANCE_ bit: 1, its in-edges, whether it is labelled for training, or options->work. */
+hg_off hg_balance_weight(const hg_graph *graph, const hg_partition_options *options, int bit, hg_lid i);
 
 /** Whether parts made with these options are refined (partition/refine.h). */
 bool hg_partition_refines(const hg_partition_options *options);

@@ -20,7 +20,7 @@ static part_counts count_part(const hg_graph *graph, hg_gid first, hg_gid end)
 {
   const hg_csr *a = &graph->adjacency;
   part_counts c = {.edges = a->indptr[end] - a->indptr[first]};
-  for (hg_gid i = first; i < end; i++) c.labels += hg_balance_weight(graph, HG_BALANCE_LABELS, (hg_lid)i);
+  for (hg_gid i = first; i < end; i++) c.labels += hg_balance_weight(graph, NULL, HG_BALANCE_LABELS, (hg_lid)i);
   for (hg_off e = a->indptr[first]; e < a->indptr[end]; e++) c.cut += a->indices[e] < first || a->indices[e] >= end;
   return c;
 }
@@ -144,6 +144,8 @@ hg_status hg_quality_json(const hg_quality *q, char **json)
       (json_int_t)q->fetches_before, "fetches_after", (json_int_t)q->fetches_after);
   if (object) put_rows(object, q);
   if (object) put_refined(object, &q->refined);
+  if (object && q->active_imbalance > 0)
+    json_object_set_new(object, "active_imbalance", json_real(q->active_imbalance));
   char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
   json_decref(object);
   if (!text) return hg_fail(HG_ERR_INTERNAL, "the figures of the partition are not finite");
@@ -181,6 +183,7 @@ hg_status hg_quality_parse(const char *json, hg_quality *quality)
   q.fetches_after = after;
   q.peak_bytes = peak > 0 ? (size_t)peak : 0;
   get_refined(object, &q);
+  q.active_imbalance = json_real_value(json_object_get(object, "active_imbalance"));
   json_decref(object);
   *quality = q;
   return HG_OK;

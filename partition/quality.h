@@ -22,6 +22,7 @@ typedef struct {
   double cover_seconds;                 ///< taken to count rows, covers and all; not in `seconds`
   bool rows_known;                      ///< false when parsed from a file written before they were counted
   hg_refined refined;                   ///< by the caller; no passes: not refined
+  double active_imbalance;              ///< largest / mean active work, by the caller; 0: not asked for
 } hg_quality;
 
 /**

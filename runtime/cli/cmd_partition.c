@@ -21,6 +21,8 @@ enum {
   KEY_SEED,
   KEY_ORDER,
   KEY_REFINE,
+  KEY_LAYERS,
+  KEY_HIDDEN,
   KEY_DRY_RUN
 };
 
@@ -41,7 +43,9 @@ static const struct argp_option options[] = {
      "receives most) or cut (edges between parts)",
      0},
     {"balance", KEY_BALANCE, "LIST", 0,
-     "metis, ldg: what the parts have equal shares of, as nodes,edges,labels (nodes)", 0},
+     "metis, ldg: what the parts have equal shares of, as nodes,edges (nodes): nodes, edges, labels (training nodes), "
+     "active (the work of a training pass)",
+     0},
     {"imbalance", KEY_IMBALANCE, "X", 0, "metis, ldg: allowed largest part / mean part (1.05)", 0},
     {"seed", KEY_SEED, "N", 0, "of metis and random (1)", 0},
     {"order", KEY_ORDER, "NAME", 0,
@@ -50,6 +54,8 @@ static const struct argp_option options[] = {
      "for the objectives volume and largest: then move nodes until the part that sends or receives most rows has fewer "
      "of them (yes)",
      0},
+    {"layers", KEY_LAYERS, "L", 0, "of the model whose active work is balanced (2)", 0},
+    {"hidden", KEY_HIDDEN, "WIDTH", 0, "of its layers (16)", 0},
     {"dry-run", KEY_DRY_RUN, NULL, 0, "predict memory and time, do nothing", 0},
     {0},
 };
@@ -87,11 +93,11 @@ static int read_word(const char *name, const char *text, size_t length, const ch
 
 static int read_balance(const char *text, int *balance)
 {
-  static const char *const names[] = {"nodes", "edges", "labels", NULL};
+  static const char *const names[] = {"nodes", "edges", "labels", "active", NULL};
   *balance = 0;
   for (;;) {
     size_t length = strcspn(text, ",");
-    int bit, error = read_word("balance", text, length, names, "nodes, edges, labels", &bit);
+    int bit, error = read_word("balance", text, length, names, "nodes, edges, labels, active", &bit);
     if (error) return error;
     *balance |= HG_BALANCE_NODES << bit;
     if (!text[length]) return 0;
@@ -154,6 +160,14 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
   case KEY_REFINE:
     error = read_word("refine", arg, strlen(arg), answers, "yes or no", &word);
     a->partition.refine = word == 1;
+    return error;
+  case KEY_LAYERS:
+    error = read_number("--layers", arg, 1, 1000, &number);
+    a->partition.layers = (int)number;
+    return error;
+  case KEY_HIDDEN:
+    error = read_number("--hidden", arg, 1, 1 << 20, &number);
+    a->partition.hidden = (int)number;
     return error;
   case KEY_DRY_RUN:
     a->dry_run = true;
@@ -226,6 +240,7 @@ static void print_figures(const arguments *a, const hg_store_header *header, con
   printf("  interior nodes         %.1f %% of %.0f\n", 100 * q->interior_fraction, n);
   printf("  largest / mean part    nodes %.3f, edges %.3f", q->node_imbalance, q->edge_imbalance);
   if (q->label_imbalance > 0) printf(", training nodes %.3f", q->label_imbalance);
+  if (q->active_imbalance > 0) printf(", active work %.3f", q->active_imbalance);
   printf("\n  took                   %.3f s, peak memory %.1f MiB\n", q->seconds, mib((double)q->peak_bytes));
   printf("  order of nodes         %s: %" PRId64 " rows fetched an aggregation, %" PRId64
          " in file order; took %.3f s\n",

@@ -12,7 +12,7 @@ static const char *const scalings[] = {"none", "row", "standardize", NULL};
 static const char *const target_scalings[] = {"none", "standardize", NULL};
 static const char *const objectives[] = {"volume", "cut", "largest", NULL};
 static const char *const orders[] = {"auto", "cluster", "metis", "rcm", "degree", "none", NULL};
-static const char *const balances[] = {"nodes", "edges", "labels", NULL};
+static const char *const balances[] = {"nodes", "edges", "labels", "active", NULL};
 static const char *const activations[] = {"none", "relu", "elu", NULL};
 static const char *const adjacencies[] = {"symmetric", "row", "sum", NULL};
 static const char *const norms[] = {"none", "layer", "batch", NULL};
@@ -85,7 +85,8 @@ const hg_key hg_keys[] = {
     {"partition.refine", HG_KEY_BOOL, offsetof(hg_config, partition.refine), "true", NULL, NULL,
      "volume and largest: then nodes are moved so that the part that sends or receives most rows has fewer"},
     {"partition.balance", HG_KEY_FLAGS, offsetof(hg_config, partition.balance), "nodes", NULL, balances,
-     "what parts have equally much of; [nodes, edges] where degrees vary; labels: labelled training nodes"},
+     "what parts have equally much of; edges where degrees vary; labels: training nodes; active: work that reaches "
+     "them"},
     {"partition.imbalance", HG_KEY_REAL, offsetof(hg_config, partition.imbalance), "1.05", &imbalances, NULL,
      "allowed ratio of the largest part to the mean"},
     {"partition.seed", HG_KEY_SEED, offsetof(hg_config, partition.seed), "1", NULL, NULL,

@@ -124,7 +124,8 @@ Test(quality, comes_back_from_its_json)
                   3,
                   0.125,
                   true,
-                  {{9, 8, 21}, {7, 9, 17}, 3, 40, 0.5}},
+                  {{9, 8, 21}, {7, 9, 17}, 3, 40, 0.5},
+                  1.25},
              back;
   char *json;
   cr_assert_eq(hg_quality_json(&q, &json), HG_OK, "%s", hg_error_text());
@@ -135,6 +136,7 @@ Test(quality, comes_back_from_its_json)
   cr_expect(back.interior_fraction == q.interior_fraction && back.node_imbalance == q.node_imbalance &&
             back.edge_imbalance == q.edge_imbalance && back.label_imbalance == 0 && back.seconds == q.seconds);
   cr_expect(back.rows_known && back.messages == 12 && back.messages_max == 3 && back.cover_seconds == 0.125);
+  cr_expect_eq(back.active_imbalance, 1.25);
   cr_expect(back.refined.passes == 3 && back.refined.moves == 40 && back.refined.seconds == 0.5);
   cr_expect_arr_eq(&back.refined.before, &q.refined.before, sizeof q.refined.before);
   cr_expect_arr_eq(&back.refined.after, &q.refined.after, sizeof q.refined.after);
