@@ -20,22 +20,24 @@ enum { RECIPE_MAX = sizeof((hg_parts_index *)0)->recipe };
 static void write_recipe(int k, const hg_partition_options *o, char recipe[RECIPE_MAX])
 {
   const char *order = hg_orders[o->order].name;
+  char hosts[32] = "";
+  if (o->hosts > 1) snprintf(hosts, sizeof hosts, "-hosts%d", o->hosts);
   if (strcmp(o->method, "block") == 0) {
-    snprintf(recipe, RECIPE_MAX, "k%d-block-%s", k, order);
+    snprintf(recipe, RECIPE_MAX, "k%d%s-block-%s", k, hosts, order);
     return;
   }
   if (strcmp(o->method, "random") == 0) {
-    snprintf(recipe, RECIPE_MAX, "k%d-random-seed%" PRIu64 "-%s", k, o->seed, order);
+    snprintf(recipe, RECIPE_MAX, "k%d%s-random-seed%" PRIu64 "-%s", k, hosts, o->seed, order);
     return;
   }
   static const char *const objectives[] = {"volume", "cut", "largest"}; // in the order of hg_objective
   int balance = o->balance ? o->balance : HG_BALANCE_NODES;
   char active[48] = "";
   if (balance & HG_BALANCE_ACTIVE) snprintf(active, sizeof active, "-active%dx%d", o->layers, o->hidden);
-  snprintf(recipe, RECIPE_MAX, "k%d-%.64s-%s%s%s%s%s%s-%g-seed%" PRIu64 "-%s", k, o->method, objectives[o->objective],
-           k > 1 && hg_partition_refines(o) ? "-refined" : "", balance & HG_BALANCE_NODES ? "-nodes" : "",
-           balance & HG_BALANCE_EDGES ? "-edges" : "", balance & HG_BALANCE_LABELS ? "-labels" : "", active,
-           o->imbalance, o->seed, order);
+  snprintf(recipe, RECIPE_MAX, "k%d%s-%.64s-%s%s%s%s%s%s-%g-seed%" PRIu64 "-%s", k, hosts, o->method,
+           objectives[o->objective], k > 1 && hg_partition_refines(o) ? "-refined" : "",
+           balance & HG_BALANCE_NODES ? "-nodes" : "", balance & HG_BALANCE_EDGES ? "-edges" : "",
+           balance & HG_BALANCE_LABELS ? "-labels" : "", active, o->imbalance, o->seed, order);
 }
 
 hg_status hg_parts_cache_path(const char *graph_path, int k, const hg_partition_options *options, char *path,

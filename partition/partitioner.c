@@ -61,10 +61,11 @@ hg_status hg_partitioner_find(const char *name, const hg_partitioner **found)
 hg_off hg_balance_weight(const hg_graph *graph, const hg_partition_options *options, int bit, hg_lid i)
 {
   const hg_nodes *nodes = &graph->nodes;
+  for (int kind = 0; kind < HG_BALANCE_KINDS && options; kind++)
+    if (bit == 1 << kind && options->weights[kind]) return options->weights[kind][i];
   if (bit == HG_BALANCE_EDGES) return graph->adjacency.indptr[i + 1] - graph->adjacency.indptr[i];
   if (bit == HG_BALANCE_LABELS) return nodes->split && nodes->split[i] == HG_SPLIT_TRAIN;
-  if (bit == HG_BALANCE_ACTIVE) return options->work ? options->work[i] : 0;
-  return 1;
+  return bit == HG_BALANCE_NODES;
 }
 
 static hg_status check_request(const hg_graph *graph, int k, const hg_partition_options *options)
@@ -82,6 +83,8 @@ static hg_status check_request(const hg_graph *graph, int k, const hg_partition_
   if (options->balance & HG_BALANCE_ACTIVE && (options->layers < 1 || options->hidden < 1))
     return hg_fail(HG_ERR_INPUT, "balance of active work: %d layers of %d columns, expected at least 1 of 1",
                    options->layers, options->hidden);
+  if (options->hosts < 0 || (options->hosts > 1 && k % options->hosts != 0))
+    return hg_fail(HG_ERR_INPUT, "%d parts on %d hosts, expected as many on each", k, options->hosts);
   return HG_OK;
 }
 
@@ -173,24 +176,34 @@ static hg_status refine(const hg_graph *graph, int k, const hg_partition_options
   return HG_OK;
 }
 
+hg_status hg_partition_level(const hg_graph *graph, int k, const hg_partition_options *options, int32_t *part_of)
+{
+  hg_status rc = HG_OK;
+  verdict v;
+  HG_TRY(run_until_good(graph, k, options, part_of, &v));
+  if (v.empty) {
+    HG_TRY(hg_repair_empty(graph, k, part_of));
+    hg_log(HG_LOG_INFO, "%s left %d of %d parts empty: filled from the largest ones", options->method, v.empty, k);
+  }
+done:
+  return rc;
+}
+
 // 2 <= k; what options->balance needs is there
 static hg_status partition(const hg_graph *graph, int k, const hg_partition_options *options, int32_t *part_of,
                            hg_refined *refined)
 {
   hg_status rc = HG_OK;
-  const hg_partitioner *method;
   verdict v;
-  HG_TRY(hg_partitioner_find(options->method, &method));
-  HG_TRY(run_until_good(graph, k, options, part_of, &v));
-  if (v.empty) {
-    HG_TRY(hg_repair_empty(graph, k, part_of));
-    hg_log(HG_LOG_INFO, "%s left %d of %d parts empty: filled from the largest ones", method->name, v.empty, k);
-    HG_TRY(judge(graph, k, options, part_of, &v));
-  }
-  if (v.excess > 0)
-    hg_log(HG_LOG_WARN, "%s: the largest of %d parts has %.2f times the mean of %s, allowed was %.2f", method->name, k,
-           v.imbalance, v.worst, options->imbalance);
+  if (options->hosts > 1)
+    HG_TRY(hg_partition_two_level(graph, k, options, part_of));
+  else
+    HG_TRY(hg_partition_level(graph, k, options, part_of));
   if (hg_partition_refines(options)) HG_TRY(refine(graph, k, options, part_of, refined));
+  HG_TRY(judge(graph, k, options, part_of, &v));
+  if (v.excess > 0)
+    hg_log(HG_LOG_WARN, "%s: the largest of %d parts has %.2f times the mean of %s, allowed was %.2f", options->method,
+           k, v.imbalance, v.worst, options->imbalance);
 done:
   return rc;
 }
@@ -212,7 +225,7 @@ hg_status hg_partition_refined(const hg_graph *graph, int k, const hg_partition_
   if (options->balance & HG_BALANCE_ACTIVE) {
     HG_TRY(HG_ALLOC(work, graph->nodes.n, "active work"));
     HG_TRY(hg_active_work(graph, options->layers, options->hidden, work));
-    with_work.work = work;
+    with_work.weights[HG_BALANCE_KINDS - 1] = work;
   }
   HG_TRY(partition(graph, k, &with_work, part_of, refined));
 done:

@@ -29,8 +29,9 @@ typedef struct {
   uint64_t seed;
   hg_order_kind order; ///< does not change which part owns a node
   bool refine;         ///< methods that cut well, and objectives but cut: hg_refine after them
-  int layers, hidden;  ///< of the model whose work HG_BALANCE_ACTIVE is (partition/active_work.h)
-  const hg_off *work;  ///< [nodes] that work; hg_partition_graph sets it. NULL: 0 everywhere
+  int hosts;          ///< parts are consecutive by host, k / hosts each: as few rows as can be between hosts; 0, 1: one
+  int layers, hidden; ///< of the model whose work HG_BALANCE_ACTIVE is (partition/active_work.h)
+  const hg_off *weights[HG_BALANCE_KINDS]; ///< [nodes] instead of hg_balance_weight's own; NULL from outside
 } hg_partition_options;
 
 /** metis, volume, nodes, 1.05, seed 1, order auto, refined; work of two layers of 16 columns. */
@@ -68,8 +69,20 @@ hg_status hg_metis_bisect(const hg_graph *graph, int k, int32_t *block_of);
 /** The partitioner called `name`; HG_ERR_INPUT names those that exist. */
 hg_status hg_partitioner_find(const char *name, const hg_partitioner **found);
 
-/** A node's weight in one HG_BALANCE_ bit: 1, its in-edges, whether it is labelled for training, or options->work. */
+/**
+ * A node's weight in one HG_BALANCE_ bit: 1, its in-edges, whether it is labelled for training; active work is
+ * options->weights or 0. */
 hg_off hg_balance_weight(const hg_graph *graph, const hg_partition_options *options, int bit, hg_lid i);
+
+/** The method and the repair of empty parts alone, 2 <= k <= nodes: one level, nothing refined, checked or said. */
+hg_status hg_partition_level(const hg_graph *graph, int k, const hg_partition_options *options, int32_t *part_of);
+
+/**
+ * Two levels: options->hosts parts, refined where hg_partition_refines, then each of them into k / hosts. A part has
+ * at most options->imbalance times the mean where each level keeps the root of it.
+ * Memory: a host's edges and 4 bytes a node, beside what the method needs.
+ */
+hg_status hg_partition_two_level(const hg_graph *graph, int k, const hg_partition_options *options, int32_t *part_of);
 
 /** Whether parts made with these options are refined (partition/refine.h). */
 bool hg_partition_refines(const hg_partition_options *options);

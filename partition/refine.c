@@ -47,6 +47,7 @@ typedef struct {
   int64_t total;
   double floor; // of w_sent and w_received
   hg_balance balance;
+  int per_host;    // parts of a host: nodes stay on theirs
   credit *credits; // [k] of one node; 0 but for those in `touched`
   int *touched, n_touched;
   hg_off visits; // of places, since the start
@@ -180,7 +181,7 @@ static int32_t best_part(refinement *r, hg_lid i)
     int32_t q = r->touched[t];
     const credit c = r->credits[q];
     r->credits[q] = (credit){0};
-    if (q == v.part) continue;
+    if (q == v.part || q / r->per_host != v.part / r->per_host) continue;
     double cost = entering - c.sender + (double)(end - begin - c.rows) * r->w_received[q];
     double gain = saved - cost - weigh_own(r, i, q, receivers);
     bool wins = gain > best_gain || (gain == best_gain && best >= 0 && q < best);
@@ -281,6 +282,7 @@ static hg_status prepare(refinement *r, const hg_graph *graph, const hg_partitio
   HG_TRY(HG_ALLOC(r->touched, r->k, "gains"));
   for (hg_lid i = 0; i < r->n; i++)
     for (hg_off e = a->indptr[i]; e < a->indptr[i + 1]; e++) add_place(r, a->indices[e], part_of[i]);
+  r->per_host = options->hosts > 1 ? r->k / options->hosts : r->k;
   r->start_rows = rows_now(r);
   r->keeps_total = options->objective == HG_OBJECTIVE_VOLUME;
 done:

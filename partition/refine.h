@@ -26,7 +26,8 @@ static inline int64_t hg_refine_most(const hg_refine_rows *rows)
  * with as many, the one with fewer rows in all is better. A node goes where it lowers the weighted sum of all
  * rows, those of a part weighing the more the nearer it is to the largest; what is kept is the best state on the way
  * in which neither `sent` nor `received`, nor `total` where options->objective is volume, is larger than at the
- * start. No part becomes empty, and none gets heavier than what options->balance and options->imbalance allow.
+ * start. Nodes stay on their host (options->hosts). No part becomes empty, and none gets heavier than what
+ * options->balance and options->imbalance allow.
  * Serial, the same bits each time.
  * Cost: some 8 ns for each edge and part that the edge's source has out-neighbours in, a pass; 12 passes at most, fewer
  * where they would look at more than 96 such parts for each edge and node.

@@ -9,6 +9,7 @@
 #include "core/base/suggest.h"
 #include "core/graph/store.h"
 #include "partition/cache.h"
+#include "partition/host_rows.h"
 #include "partition/quality.h"
 #include "partition/reorder.h"
 #include "runtime/cli/command.h"
@@ -21,6 +22,7 @@ enum {
   KEY_SEED,
   KEY_ORDER,
   KEY_REFINE,
+  KEY_HOSTS,
   KEY_LAYERS,
   KEY_HIDDEN,
   KEY_DRY_RUN
@@ -54,6 +56,7 @@ static const struct argp_option options[] = {
      "for the objectives volume and largest: then move nodes until the part that sends or receives most rows has fewer "
      "of them (yes)",
      0},
+    {"hosts", KEY_HOSTS, "H", 0, "split into H parts first, then each into K / H: few rows between hosts (1)", 0},
     {"layers", KEY_LAYERS, "L", 0, "of the model whose active work is balanced (2)", 0},
     {"hidden", KEY_HIDDEN, "WIDTH", 0, "of its layers (16)", 0},
     {"dry-run", KEY_DRY_RUN, NULL, 0, "predict memory and time, do nothing", 0},
@@ -161,6 +164,10 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
     error = read_word("refine", arg, strlen(arg), answers, "yes or no", &word);
     a->partition.refine = word == 1;
     return error;
+  case KEY_HOSTS:
+    error = read_number("--hosts", arg, 1, 1 << 20, &number);
+    a->partition.hosts = (int)number;
+    return error;
   case KEY_LAYERS:
     error = read_number("--layers", arg, 1, 1000, &number);
     a->partition.layers = (int)number;
@@ -226,7 +233,18 @@ static void print_refined(const hg_refined *r)
   printf("    took                 %.3f s, %d passes, %" PRId64 " nodes moved\n", r->seconds, r->passes, r->moves);
 }
 
-static void print_figures(const arguments *a, const hg_store_header *header, const hg_quality *q)
+static void print_hosts(const hg_host_rows *rows)
+{
+  if (rows->hosts < 2) return;
+  printf("  rows between %d hosts   %" PRId64 ", without duplicates %" PRId64 "; %" PRId64 " and %" PRId64
+         " by the host that sends most\n",
+         rows->hosts, rows->rows, rows->unique, rows->rows_max, rows->unique_max);
+  printf("    messages             %" PRId64 " between ranks, %" PRId64 " between hosts\n", rows->pairs,
+         rows->host_pairs);
+}
+
+static void print_figures(const arguments *a, const hg_store_header *header, const hg_quality *q,
+                          const hg_host_rows *between)
 {
   double n = (double)header->n_nodes, m = (double)header->n_edges, k = q->n_parts;
   printf("%s: %d part%s of %" PRId64 " nodes and %" PRId64 " edges (%s)\n", a->output, q->n_parts,
@@ -234,6 +252,7 @@ static void print_figures(const arguments *a, const hg_store_header *header, con
   printf("  edge cut               %" PRId64 " edges, %.1f %%\n", q->edge_cut, percent((double)q->edge_cut, m));
   printf("  communication volume   %" PRId64 " rows an exchange\n", q->volume);
   print_rows(q);
+  print_hosts(between);
   print_refined(&q->refined);
   printf("  halo nodes a part      %" PRId64 " least, %.1f mean, %" PRId64 " most\n", q->halo_min,
          (double)q->volume / k, q->halo_max);
@@ -253,10 +272,13 @@ static hg_status report(const arguments *a)
   hg_store_header header;
   hg_parts_index index = {0};
   hg_quality quality;
+  hg_host_rows between = {0};
+  bool hosts = a->partition.hosts > 1;
   HG_TRY(hg_store_read_header(a->output, &header));
-  HG_TRY(hg_store_read_parts_index(a->output, 0, &index));
+  HG_TRY(hg_store_read_parts_index(a->output, hosts ? -1 : 0, &index));
+  if (hosts) HG_TRY(hg_host_rows_count(&between, &index, a->partition.hosts));
   HG_TRY(hg_quality_parse(index.quality_json, &quality));
-  print_figures(a, &header, &quality);
+  print_figures(a, &header, &quality, &between);
 done:
   hg_parts_index_free(&index);
   return rc;

@@ -204,6 +204,7 @@ hg_partition_options hg_config_partition(const hg_config *config)
   o.refine = config->partition.refine;
   o.balance = config->partition.balance;
   o.imbalance = config->partition.imbalance;
+  o.hosts = config->partition.hosts > 1 ? config->partition.hosts : 1;
   o.layers = config->model.layers;
   o.hidden = config->model.hidden;
   o.seed = config->partition.seed;

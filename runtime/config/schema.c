@@ -55,6 +55,7 @@ static const hg_key_range stretches = {.most = 10};
 static const hg_key_range bin_counts = {.least = 1, .most = 1 << 20};
 static const hg_key_range sample_counts = {.most = 1000};
 static const hg_key_range imbalances = {.least = 1, .most = 1000};
+static const hg_key_range host_counts = {.least = 1, .most = 1 << 20, .automatic = true};
 static const hg_key_range timeouts = {.most = 86400, .above = true};
 
 const hg_key hg_keys[] = {
@@ -89,6 +90,8 @@ const hg_key hg_keys[] = {
      "them"},
     {"partition.imbalance", HG_KEY_REAL, offsetof(hg_config, partition.imbalance), "1.05", &imbalances, NULL,
      "allowed ratio of the largest part to the mean"},
+    {"partition.hosts", HG_KEY_INTEGER, offsetof(hg_config, partition.hosts), "1", &host_counts, NULL,
+     "split for so many hosts first, then for the ranks of each; auto: as many as the launcher uses"},
     {"partition.seed", HG_KEY_SEED, offsetof(hg_config, partition.seed), "1", NULL, NULL,
      "of the partitioner; does not follow `seed`, so that repeats share their parts"},
     {"partition.order", HG_KEY_CHOICE, offsetof(hg_config, partition.order), "auto", NULL, orders,

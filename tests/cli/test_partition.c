@@ -100,6 +100,35 @@ Test(cli_partition, says_what_refinement_did)
   run_free(&r);
 }
 
+Test(cli_partition, splits_for_hosts_first)
+{
+  run_result r =
+      run_in(folder, LIMIT_S, (const char *const[]){HALOGNN, "partition", "g.hg", "-k", "8", "--hosts", "2", NULL});
+  cr_expect_eq(r.status, 0, "%s", r.err);
+  expect_contains(&r, "g.parts/k8-hosts2-metis-volume-refined-nodes-1.05-seed1-auto.hg: 8 parts");
+  expect_contains(&r, "rows between 2 hosts   ");
+  run_free(&r);
+  const char *file = "g.parts/k8-hosts2-metis-volume-refined-nodes-1.05-seed1-auto.hg";
+  r = run_in(folder, LIMIT_S, (const char *const[]){HALOGNN, "info", file, "--hosts", "4", NULL});
+  cr_expect_eq(r.status, 0, "%s", r.err);
+  expect_contains(&r, "host_rows_unique ");
+  run_free(&r);
+  r = run_in(folder, LIMIT_S, (const char *const[]){HALOGNN, "info", file, "--hosts", "3", NULL});
+  cr_expect_eq(r.status, 2);
+  cr_expect_str_eq(r.err, "halognn: g.parts/k8-hosts2-metis-volume-refined-nodes-1.05-seed1-auto.hg: 8 parts on 3 "
+                          "hosts, expected as many on each\n");
+  run_free(&r);
+  r = run_in(folder, LIMIT_S, (const char *const[]){HALOGNN, "info", "g.hg", "--hosts", "2", NULL});
+  cr_expect_eq(r.status, 2);
+  cr_expect_str_eq(r.err, "halognn: g.hg: holds no parts, expected a parts file with --hosts\n");
+  run_free(&r);
+  r = run_in(folder, LIMIT_S, (const char *const[]){HALOGNN, "info", "g.hg", "--hosts", "two", NULL});
+  cr_expect_eq(r.status, 2);
+  cr_expect_str_eq(r.err, "halognn: --hosts: found 'two', expected a whole number from 1 to 1048576; see `halognn info "
+                          "--help`\n");
+  run_free(&r);
+}
+
 Test(cli_partition, without_output_goes_where_train_looks)
 {
   run_result r = run_in(folder, LIMIT_S, (const char *const[]){HALOGNN, "partition", "g.hg", "-k", "1", NULL});
@@ -139,6 +168,9 @@ static const bad_case bad[] = {
     {{"g.hg", "-k", "2", "--objective", "volumes"},
      "halognn: --objective: found 'volumes', expected volume, cut or largest; did you mean 'volume'?; see `halognn "
      "partition --help`\n"},
+    {{"g.hg", "-k", "2", "--hosts", "0"},
+     "halognn: --hosts: found '0', expected a whole number from 1 to 1048576; see `halognn partition --help`\n"},
+    {{"g.hg", "-k", "6", "--hosts", "4"}, "halognn: g.hg: 6 parts on 4 hosts, expected as many on each\n"},
     {{"g.hg", "-k", "2", "--layers", "0"},
      "halognn: --layers: found '0', expected a whole number from 1 to 1000; see `halognn partition --help`\n"},
     {{"g.hg", "-k", "2", "--hidden", "x"},
