@@ -112,14 +112,13 @@ done:
   return rc;
 }
 
-// `graph` becomes the permuted graph; index and its figures are made.
+// `graph` becomes that in the order of the parts; index and its figures are made.
 static hg_status make_parts(hg_graph *graph, int k, const hg_partition_options *options, hg_parts_index *index)
 {
   hg_status rc = HG_OK;
   int32_t *part_of = NULL;
   hg_lid *order = NULL, *sequence = NULL;
   hg_reordered reordered;
-  hg_graph permuted = {0};
   hg_quality quality;
   hg_refined refined;
   double start = hg_now_s(), active_imbalance = 0;
@@ -132,10 +131,7 @@ static hg_status make_parts(hg_graph *graph, int k, const hg_partition_options *
   HG_TRY(hg_reorder(graph, k, part_of, options->order, sequence, &reordered));
   double reorder_seconds = hg_now_s() - reorder_start;
   HG_TRY(hg_parts_build_ordered(graph, k, part_of, sequence, order, index));
-  HG_TRY(hg_graph_permute(&permuted, graph, order));
-  hg_graph_free(graph);
-  *graph = permuted;
-  permuted = (hg_graph){0};
+  HG_TRY(hg_graph_reorder(graph, order));
   HG_TRY(hg_quality_measure(graph, index, &quality));
   quality.seconds = hg_now_s() - start - reorder_seconds - quality.cover_seconds;
   quality.refined = refined;
@@ -151,7 +147,6 @@ done:
   hg_free(&part_of);
   hg_free(&order);
   hg_free(&sequence);
-  hg_graph_free(&permuted);
   return rc;
 }
 

@@ -9,7 +9,7 @@
  * @param parts_path   where to, tried before the work begins; appears only when complete
  * @return             HG_ERR_INPUT for bad options, a bad graph file or a path that cannot be written; HG_ERR_IO when
  *                     it is the path of the cache that cannot be written: the caller may write elsewhere
- * Memory: twice the graph, or the graph and METIS (hg_partition_predict).
+ * Memory: the graph and METIS, or the graph and a copy of its edges (hg_partition_predict).
  */
 hg_status hg_partition_file(const char *graph_path, int k, const hg_partition_options *options, const char *parts_path);
 

@@ -198,7 +198,7 @@ void hg_partition_predict(hg_off n, hg_off m, hg_off data_bytes, int k, const hg
 {
   double nodes = (double)n, edges = (double)m, levels = log2(k), program = 16 << 20;
   double graph = 8 * nodes + 4 * edges + (double)data_bytes;
-  double peak = 2 * graph + 20 * nodes; // the graph, its permuted copy, order and groups
+  double peak = graph + 8 * nodes + 4 * edges + 20 * nodes; // the graph, its edges in their new order, order and groups
   double time = 5e-8 * (nodes + edges);
   if (strcmp(options->method, "metis") == 0 && k > 1) {
     peak = fmax(peak, graph + 16 * nodes + 64 * edges);

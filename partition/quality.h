@@ -43,7 +43,7 @@ hg_status hg_quality_parse(const char *json, hg_quality *quality);
 /**
  * Predicted peak bytes of the process and seconds of partitioning, before doing it (`--dry-run`). Memory is within a
  * factor of two; the time of METIS depends on how well the graph can be cut: from a tenth to twice of what is said.
- * @param data_bytes   features, labels and so on: held twice while the nodes are put in order
+ * @param data_bytes   features, labels and so on: held during all of it
  */
 void hg_partition_predict(hg_off n, hg_off m, hg_off data_bytes, int k, const hg_partition_options *options,
                           size_t *bytes, double *seconds);
