@@ -17,6 +17,10 @@ enum {
   CHEAP_ENTRIES = 32000000, // up to this many entries several ways are tried and the best is kept
 };
 
+// Entries x parts from which on METIS's refinement of the volume, whose time grows with both, is left to hg_refine,
+// which is done sooner and ends with fewer rows where graphs are hard to cut.
+static const double SLOW_VOLUME = 1e8;
+
 // What METIS gets: an undirected graph in its own integers.
 typedef struct {
   idx_t n, n_constraints;
@@ -199,7 +203,8 @@ static hg_status choose_way(metis_graph *g, idx_t k, const hg_partition_options 
   HG_TRY(HG_ALLOC(trial, g->n, "METIS parts"));
   HG_TRY(HG_ALLOC(seen, k, "part marks"));
   HG_TRY(HG_ALLOC(weight, k, "part weights"));
-  way first = options->objective == HG_OBJECTIVE_VOLUME ? WAY_VOLUME : WAY_CUT;
+  bool slow = (double)g->xadj[g->n] * k > SLOW_VOLUME && hg_partition_refines(options);
+  way first = options->objective == HG_OBJECTIVE_VOLUME && !slow ? WAY_VOLUME : WAY_CUT;
   for (way how = first; how <= WAY_RECURSIVE; how++) {
     if (how != first && !cheap) break;
     if (how == WAY_RECURSIVE && k > RECURSIVE_MAX_PARTS) break;

@@ -202,9 +202,10 @@ void hg_partition_predict(hg_off n, hg_off m, hg_off data_bytes, int k, const hg
   double time = 5e-8 * (nodes + edges);
   if (strcmp(options->method, "metis") == 0 && k > 1) {
     peak = fmax(peak, graph + 16 * nodes + 64 * edges);
-    time += 3e-7 * edges * (1 + 0.2 * levels);                               // k-way, edge cut
-    if (k <= 8) time += 2e-7 * edges * levels;                               // recursive bisection
-    if (options->objective == HG_OBJECTIVE_VOLUME) time += 3e-7 * edges * k; // k-way, volume
+    time += 3e-7 * edges * (1 + 0.2 * levels); // k-way, edge cut
+    if (k <= 8) time += 2e-7 * edges * levels; // recursive bisection
+    bool refined = edges * k > 1e8 && hg_partition_refines(options);
+    if (options->objective == HG_OBJECTIVE_VOLUME && !refined) time += 3e-7 * edges * k; // k-way, volume
   }
   if (strcmp(options->method, "ldg") == 0 && k > 1) time += 3e-7 * edges; // 10 to 20 passes
   if (hg_partition_refines(options) && k > 1) time += 4e-8 * edges * fmin(k, 1 + edges / (nodes + 1));
