@@ -50,7 +50,7 @@ static int choose(stream *s, hg_lid i)
     int p = s->touched[t];
     double score = score_of(s, p);
     bool wins = score > best_score ||
-                (score == best_score && (s->load[p] < s->load[best] || (s->load[p] == s->load[best] && p < best)));
+                (score == best_score && (s->load[p] < s->load[best] || (p < best && s->load[p] == s->load[best])));
     if (wins && hg_balance_allows(&s->balance, i, -1, p)) {
       best = p;
       best_score = score;

@@ -129,11 +129,11 @@ static bool better(const verdict *a, const verdict *b)
 static hg_status run_until_good(const hg_graph *graph, int k, const hg_partition_options *options, int32_t *part_of,
                                 verdict *best)
 {
-  hg_status rc = HG_OK;
   const hg_partitioner *method;
   int32_t *trial = NULL;
   size_t bytes = (size_t)graph->nodes.n * sizeof *part_of;
-  HG_TRY(hg_partitioner_find(options->method, &method));
+  hg_status rc = hg_partitioner_find(options->method, &method);
+  if (rc != HG_OK || !method) return rc;
   HG_TRY(HG_ALLOC(trial, graph->nodes.n, "parts of the nodes"));
   for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
     hg_partition_options now = *options;
@@ -160,7 +160,7 @@ bool hg_partition_refines(const hg_partition_options *options)
 {
   const hg_partitioner *method;
   return options->refine && options->objective != HG_OBJECTIVE_CUT &&
-         hg_partitioner_find(options->method, &method) == HG_OK && method->cuts_well;
+         hg_partitioner_find(options->method, &method) == HG_OK && method && method->cuts_well;
 }
 
 static hg_status refine(const hg_graph *graph, int k, const hg_partition_options *options, int32_t *part_of,
@@ -179,7 +179,7 @@ static hg_status refine(const hg_graph *graph, int k, const hg_partition_options
 hg_status hg_partition_level(const hg_graph *graph, int k, const hg_partition_options *options, int32_t *part_of)
 {
   hg_status rc = HG_OK;
-  verdict v;
+  verdict v = {0};
   HG_TRY(run_until_good(graph, k, options, part_of, &v));
   if (v.empty) {
     HG_TRY(hg_repair_empty(graph, k, part_of));
@@ -194,7 +194,7 @@ static hg_status partition(const hg_graph *graph, int k, const hg_partition_opti
                            hg_refined *refined)
 {
   hg_status rc = HG_OK;
-  verdict v;
+  verdict v = {0};
   if (options->hosts > 1)
     HG_TRY(hg_partition_two_level(graph, k, options, part_of));
   else
