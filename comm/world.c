@@ -16,6 +16,7 @@ struct hg_world {
   MPI_Comm comm;
   int rank, size;
   bool one_host;
+  int hosts;   // hg_world_hosts
   int sharing; // ranks of this host with the same processors
   int fair_threads;
   bool failed;     // the ranks have agreed on a failure; the same on every rank
@@ -51,6 +52,17 @@ static void install_error_handler(hg_world *world)
   MPI_Errhandler_free(&handler);
 }
 
+// the ranks of `host` are consecutive in the world and every host has as many
+static int count_hosts(const hg_world *world, MPI_Comm host, int here)
+{
+  int ends[4] = {world->rank, -world->rank, here, -here}; // largest, least
+  MPI_Allreduce(MPI_IN_PLACE, ends, 2, MPI_INT, MPI_MAX, host);
+  int apart = ends[0] + ends[1] + 1 != here;
+  MPI_Allreduce(MPI_IN_PLACE, ends + 2, 2, MPI_INT, MPI_MAX, world->comm);
+  MPI_Allreduce(MPI_IN_PLACE, &apart, 1, MPI_INT, MPI_MAX, world->comm);
+  return apart || ends[2] != -ends[3] ? 0 : world->size / here;
+}
+
 // what this rank shares with the others of its host
 static void look_around(hg_world *world)
 {
@@ -64,6 +76,7 @@ static void look_around(hg_world *world)
     MPI_Bcast(&key, 1, MPI_UINT64_T, r, host);
     sharing += key == mine;
   }
+  world->hosts = count_hosts(world, host, here);
   MPI_Comm_free(&host);
   world->one_host = here == world->size;
   world->sharing = sharing;
@@ -99,6 +112,7 @@ hg_status hg_world_open(hg_world **world, int *argc, char ***argv)
 int hg_world_rank(const hg_world *world) { return world->rank; }
 int hg_world_size(const hg_world *world) { return world->size; }
 bool hg_world_one_host(const hg_world *world) { return world->one_host; }
+int hg_world_hosts(const hg_world *world) { return world->hosts; }
 MPI_Comm hg_world_comm(const hg_world *world) { return world->comm; }
 
 void hg_world_phase(hg_world *world, const char *phase)
@@ -232,6 +246,7 @@ hg_status hg_world_self_create(hg_world **self, const hg_world *world)
   share_error_handler(world, (*self)->comm);
   (*self)->size = 1;
   (*self)->one_host = true;
+  (*self)->hosts = 1;
   (*self)->sharing = world->sharing;
   (*self)->fair_threads = hg_processors();
   hg_world_phase(*self, "start");

@@ -26,6 +26,9 @@ void hg_world_set_threads(const hg_world *world, int asked);
 /** Whether all ranks run on one host. Found once, at open. */
 bool hg_world_one_host(const hg_world *world);
 
+/** Hosts, when each has as many ranks and they are numbered host by host; else 0. Found once, at open. */
+int hg_world_hosts(const hg_world *world);
+
 /**
  * Names what this rank does from now on, for the messages of hg_world_abort and of MPI errors. Copied. Not
  * collective.

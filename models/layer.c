@@ -54,9 +54,13 @@ void hg_layer_plan_parameter(hg_layer *layer, const char *name, int rows, int co
 void hg_layer_plan_finish(hg_layer *layer)
 {
   if (layer->bias) hg_layer_plan_parameter(layer, "bias", 1, layer->f_out, hg_init_constant(0));
-  if (layer->norm == HG_LAYER_NORM_NONE) return;
-  hg_layer_plan_parameter(layer, "norm.weight", 1, layer->f_out, hg_init_constant(1));
-  hg_layer_plan_parameter(layer, "norm.bias", 1, layer->f_out, hg_init_constant(0));
+  if (layer->norm != HG_LAYER_NORM_NONE) {
+    hg_layer_plan_parameter(layer, "norm.weight", 1, layer->f_out, hg_init_constant(1));
+    hg_layer_plan_parameter(layer, "norm.bias", 1, layer->f_out, hg_init_constant(0));
+  }
+  if (layer->label_classes > 0)
+    hg_layer_plan_parameter(layer, "label", layer->label_classes, layer->f_out,
+                            hg_init_glorot(layer->label_classes, layer->f_out));
 }
 
 hg_matrix hg_layer_parameter(const hg_layer *layer, hg_real *base, const char *name)
@@ -284,6 +288,7 @@ void hg_layer_finish_rows(void *context, hg_off first, hg_off n)
     add(&x, &z);
   }
   if (layer->bias) hg_bias_add(&z, 0, n, hg_layer_parameter(layer, layer->theta, "bias").data);
+  if (layer->labels) hg_label_input_add(layer->labels, first, n, &z);
   if (layer->norm == HG_LAYER_NORM_BATCH) return;
   if (layer->norm == HG_LAYER_NORM_LAYER)
     hg_layer_norm(&z, hg_layer_parameter(layer, layer->theta, "norm.weight").data,
@@ -440,5 +445,9 @@ void hg_layer_finish_gradient(hg_layer *layer, const hg_pass *pass, hg_matrix *d
     hg_activate_gradient(layer->activation, &h, hg_dropout_scale(output_dropout(layer, pass)), d_h);
   if (layer->norm != HG_LAYER_NORM_NONE) norm_gradient(layer, d_h);
   if (layer->bias) hg_bias_gradient(d_h, hg_layer_parameter(layer, layer->d_theta, "bias").data);
+  if (layer->labels) {
+    hg_matrix d_e = hg_layer_parameter(layer, layer->d_theta, "label");
+    hg_gemm_at(&layer->labels->sums, d_h, 0, &d_e, layer->work->scratch);
+  }
   hg_phases_lap(pass->phases, HG_PHASE_ELEMENTWISE);
 }

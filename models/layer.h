@@ -2,6 +2,7 @@
 #include "models/blocks.h"
 #include "models/init.h"
 #include "models/input.h"
+#include "models/label_input.h"
 #include "models/slabs.h"
 
 /** What one forward or backward pass is about. */
@@ -32,7 +33,7 @@ typedef struct {
 
 /** A view into the flat parameter array. */
 typedef struct {
-  const char *name; ///< "weight", "bias", "norm.weight", "norm.bias"
+  const char *name; ///< "weight", "bias", "norm.weight", "norm.bias", "label"
   hg_off offset;    ///< from the layer's first parameter
   int rows, cols;
   hg_init init;
@@ -105,6 +106,8 @@ typedef struct {
   hg_layer_reach active;       ///< of training passes over active rows alone (hg_model_activate); or no graph
   hg_matrix crossing[2];       ///< what `fill` and `add` work on
   hg_turned *turned;           ///< aggregates turned_width columns; NULL without
+  int label_classes;           ///< rows of its "label" parameter: the first layer\'s with labels as inputs; else 0
+  hg_label_input *labels;      ///< borrowed, or NULL: none are
   void *own;                   ///< what this kind alone keeps, or NULL
 } hg_layer;
 

@@ -209,6 +209,8 @@ void hg_model_bind(hg_model *model, const hg_stage *stages, hg_input *input)
   }
 }
 
+void hg_model_show_labels(hg_model *model, hg_label_input *labels) { model->layers[0].labels = labels; }
+
 void hg_model_init(hg_model *model, uint64_t seed)
 {
   for (hg_layer *l = model->layers; l < model->layers + model->n_layers; l++) {

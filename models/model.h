@@ -120,6 +120,12 @@ hg_status hg_model_activate(hg_model *model, hg_active *active);
  */
 void hg_model_bind(hg_model *model, const hg_stage *stages, hg_input *input);
 
+/**
+ * Makes labels inputs of all later passes; hg_label_input_sum comes before each. Of a model with options.label_rate.
+ * @param labels   borrowed: must outlive the model's passes
+ */
+void hg_model_show_labels(hg_model *model, hg_label_input *labels);
+
 /** Every parameter as its layer planned it; a function of the seed alone. */
 void hg_model_init(hg_model *model, uint64_t seed);
 

@@ -57,6 +57,7 @@ static void describe(hg_model *model, int index, int f_in, int n_outputs)
   // Batch norm takes the mean away and adds a bias of its own: another before it would have no gradient but rounding
   // errors, which Adam blows up to whole steps, other ones on every number of ranks.
   layer->bias = o->bias && layer->norm != HG_LAYER_NORM_BATCH;
+  layer->label_classes = index == 0 && o->label_rate > 0 ? n_outputs : 0;
   layer->type->plan(layer);
   layer->packing = (hg_exchange_packing){.format = hg_model_pack_format(o->halo.precision, last),
                                          .layer = index,
@@ -134,6 +135,7 @@ static void size_workspace(hg_model *model)
     s->product = max_off(s->product, n * l->product_width);
     s->sums = max_off(s->sums, 2 * (hg_off)widest);
     s->rounded[l->index % 2] = max_off(s->rounded[l->index % 2], n * l->rounded_width);
+    if (l->label_classes) s->scratch = max_off(s->scratch, hg_gemm_at_scratch(n, l->label_classes, l->f_out));
     if (l->weight_rows) s->scratch = max_off(s->scratch, hg_gemm_at_scratch(n, l->weight_rows, l->f_out));
     if (l->type->in_place) s->packed = max_off(s->packed, packed_space(l));
     if (l->type->in_place) widest_block = max_int(widest_block, widest);
@@ -176,6 +178,9 @@ static hg_status check_type(const hg_model_options *o, const hg_layer_type *type
   if (o->halo.aggregation == HG_AGGREGATION_COVERS && !type->linear && !type->local)
     return hg_fail(HG_ERR_INPUT, "halo.aggregation: found covers with model.type %s, expected sources, or type gcn",
                    type->name);
+  if (o->label_rate > 0 && !type->linear)
+    return hg_fail(HG_ERR_INPUT, "model.label_rate: found %g with model.type %s, expected 0, or type gcn",
+                   o->label_rate, type->name);
   if (o->precision == HG_PRECISION_FLOAT32 || type->can_round) return HG_OK;
   return hg_fail(HG_ERR_INPUT,
                  "model.precision: found bfloat16 with model.type %s, expected float32, or type gcn or mlp",

@@ -53,6 +53,7 @@ typedef struct {
   bool self_loops, bias; ///< bias: but not before batch norm, which has one
   bool residual; ///< hidden layers after the first add their input before norm and activation, where both widths agree
   hg_layer_norm_kind norm; ///< after every layer but the last
+  double label_rate;       ///< probability that a training node's label is an input (models/label_input.h); 0: none is
   hg_precision precision;  ///< BFLOAT16: what is aggregated and multiplied is rounded; sums and weights are not
   int filters;             ///< geogcn: gates of each channel
   hg_filters_per filters_per;

@@ -8,6 +8,7 @@
 #include "core/base/files.h"
 #include "core/base/timer.h"
 #include "core/graph/store.h"
+#include "partition/active_work.h"
 #include "partition/cut_slabs.h"
 #include "partition/parts.h"
 #include "partition/quality.h"
@@ -15,24 +16,29 @@
 
 enum { RECIPE_MAX = sizeof((hg_parts_index *)0)->recipe };
 
-// All that decides the parts of a graph, as "k4-metis-volume-nodes-1.05-seed1-auto"; both the name of a cached file
-// and its key.
+// All that decides the parts of a graph, as "k4-metis-volume-refined-nodes-1.05-seed1-auto"; both the name of a cached
+// file and its key.
 static void write_plain_recipe(int k, const hg_partition_options *o, char recipe[RECIPE_MAX])
 {
   const char *order = hg_orders[o->order].name;
+  char hosts[32] = "";
+  if (o->hosts > 1) snprintf(hosts, sizeof hosts, "-hosts%d", o->hosts);
   if (strcmp(o->method, "block") == 0) {
-    snprintf(recipe, RECIPE_MAX, "k%d-block-%s", k, order);
+    snprintf(recipe, RECIPE_MAX, "k%d%s-block-%s", k, hosts, order);
     return;
   }
   if (strcmp(o->method, "random") == 0) {
-    snprintf(recipe, RECIPE_MAX, "k%d-random-seed%" PRIu64 "-%s", k, o->seed, order);
+    snprintf(recipe, RECIPE_MAX, "k%d%s-random-seed%" PRIu64 "-%s", k, hosts, o->seed, order);
     return;
   }
-  const char *objective = o->objective == HG_OBJECTIVE_CUT ? "cut" : "volume";
+  static const char *const objectives[] = {"volume", "cut", "largest"}; // in the order of hg_objective
   int balance = o->balance ? o->balance : HG_BALANCE_NODES;
-  snprintf(recipe, RECIPE_MAX, "k%d-%.64s-%s%s%s%s-%g-seed%" PRIu64 "-%s", k, o->method, objective,
+  char active[48] = "";
+  if (balance & HG_BALANCE_ACTIVE) snprintf(active, sizeof active, "-active%dx%d", o->layers, o->hidden);
+  snprintf(recipe, RECIPE_MAX, "k%d%s-%.64s-%s%s%s%s%s%s-%g-seed%" PRIu64 "-%s", k, hosts, o->method,
+           objectives[o->objective], k > 1 && hg_partition_refines(o) ? "-refined" : "",
            balance & HG_BALANCE_NODES ? "-nodes" : "", balance & HG_BALANCE_EDGES ? "-edges" : "",
-           balance & HG_BALANCE_LABELS ? "-labels" : "", o->imbalance, o->seed, order);
+           balance & HG_BALANCE_LABELS ? "-labels" : "", active, o->imbalance, o->seed, order);
 }
 
 // Where parts are cut depends on the balance for each method.
@@ -99,33 +105,55 @@ done:
   return rc;
 }
 
-// `graph` becomes the permuted graph; index and its figures are made.
+static hg_status measure_active(const hg_graph *graph, int k, const hg_partition_options *options,
+                                const int32_t *part_of, double *imbalance)
+{
+  hg_status rc = HG_OK;
+  hg_off *work = NULL, *sum = NULL, total = 0, largest = 0;
+  HG_TRY(HG_ALLOC(work, graph->nodes.n, "active work"));
+  HG_TRY(HG_ALLOC(sum, k, "active work"));
+  HG_TRY(hg_active_work(graph, options->layers, options->hidden, work));
+  for (hg_off i = 0; i < graph->nodes.n; i++) sum[part_of[i]] += work[i];
+  for (int p = 0; p < k; p++) {
+    total += sum[p];
+    if (sum[p] > largest) largest = sum[p];
+  }
+  *imbalance = total > 0 ? (double)largest * k / (double)total : 0;
+done:
+  hg_free(&work);
+  hg_free(&sum);
+  return rc;
+}
+
+// `graph` becomes that in the order of the parts; index and its figures are made.
 static hg_status make_parts(hg_graph *graph, int k, const hg_partition_options *options, hg_parts_index *index)
 {
   hg_status rc = HG_OK;
   int32_t *part_of = NULL;
   hg_lid *order = NULL, *sequence = NULL;
   hg_reordered reordered;
-  hg_graph permuted = {0};
   hg_quality quality;
-  double start = hg_now_s();
+  hg_refined refined;
+  double start = hg_now_s(), active_imbalance = 0;
   int slabs = options->slabs > 1 ? options->slabs : 1, parts = k / slabs;
+  hg_partition_options whole = *options; // of the parts that are cut: a host has some of them, or shares them
+  if (slabs > 1 && whole.hosts > 1 && parts % whole.hosts != 0) whole.hosts = 1;
   HG_TRY(hg_slabs_check(graph, k, slabs));
   HG_TRY(HG_ALLOC(part_of, graph->nodes.n, "parts of the nodes"));
   HG_TRY(HG_ALLOC(order, graph->nodes.n, "order of the nodes"));
   HG_TRY(HG_ALLOC(sequence, graph->nodes.n, "order of the nodes"));
-  HG_TRY(hg_partition_graph(graph, parts, options, part_of));
+  HG_TRY(hg_partition_refined(graph, parts, &whole, part_of, &refined));
+  if (options->balance & HG_BALANCE_ACTIVE) HG_TRY(measure_active(graph, parts, &whole, part_of, &active_imbalance));
   double reorder_start = hg_now_s();
   HG_TRY(hg_reorder(graph, parts, part_of, options->order, sequence, &reordered));
   double reorder_seconds = hg_now_s() - reorder_start;
   if (slabs > 1) HG_TRY(hg_slabs_cut(graph, parts, slabs, options->balance, part_of, sequence));
   HG_TRY(hg_parts_build_ordered(graph, k, part_of, sequence, order, index));
-  HG_TRY(hg_graph_permute(&permuted, graph, order));
-  hg_graph_free(graph);
-  *graph = permuted;
-  permuted = (hg_graph){0};
+  HG_TRY(hg_graph_reorder(graph, order));
   HG_TRY(hg_quality_measure(graph, index, &quality));
   quality.seconds = hg_now_s() - start - reorder_seconds - quality.cover_seconds;
+  quality.refined = refined;
+  quality.active_imbalance = active_imbalance;
   quality.reorder_seconds = reorder_seconds;
   snprintf(quality.order, sizeof quality.order, "%s", hg_orders[reordered.order].name);
   quality.fetches_before = reordered.fetches_before;
@@ -137,7 +165,6 @@ done:
   hg_free(&part_of);
   hg_free(&order);
   hg_free(&sequence);
-  hg_graph_free(&permuted);
   return rc;
 }
 

@@ -9,7 +9,7 @@
  * @param parts_path   where to, tried before the work begins; appears only when complete
  * @return             HG_ERR_INPUT for bad options, a bad graph file or a path that cannot be written; HG_ERR_IO when
  *                     it is the path of the cache that cannot be written: the caller may write elsewhere
- * Memory: twice the graph, or the graph and METIS (hg_partition_predict).
+ * Memory: the graph and METIS, or the graph and a copy of its edges (hg_partition_predict).
  */
 hg_status hg_partition_file(const char *graph_path, int k, const hg_partition_options *options, const char *parts_path);
 
@@ -18,7 +18,8 @@ hg_status hg_partition_check_kind(const char *path, hg_store_kind kind);
 
 /**
  * Where the parts file for (graph file, k, options) is kept, in a folder beside the graph: cora.hg, 4 ->
- * cora.parts/k4-metis-volume-nodes-1.05-seed1-auto.hg. Makes nothing. HG_ERR_INPUT when it does not fit `size` bytes.
+ * cora.parts/k4-metis-volume-refined-nodes-1.05-seed1-auto.hg. Makes nothing. HG_ERR_INPUT when it does
+ * not fit `size` bytes.
  */
 hg_status hg_parts_cache_path(const char *graph_path, int k, const hg_partition_options *options, char *path,
                               size_t size);

@@ -23,14 +23,15 @@ static hg_status weigh(const hg_graph *graph, int parts, int balance, const int3
   hg_status rc = HG_OK;
   hg_lid n = (hg_lid)graph->nodes.n;
   hg_off *total = NULL;
+  int bits = balance & (HG_BALANCE_NODES | HG_BALANCE_EDGES | HG_BALANCE_LABELS);
   HG_TRY(HG_ALLOC(total, parts, "weights of parts"));
   for (int bit = HG_BALANCE_NODES; bit <= HG_BALANCE_LABELS; bit <<= 1) {
-    if (!((balance ? balance : HG_BALANCE_NODES) & bit)) continue;
+    if (!((bits ? bits : HG_BALANCE_NODES) & bit)) continue;
     memset(total, 0, (size_t)parts * sizeof *total);
-    for (hg_lid i = 0; i < n; i++) total[part_of[i]] += hg_balance_weight(graph, bit, i);
+    for (hg_lid i = 0; i < n; i++) total[part_of[i]] += hg_balance_weight(graph, NULL, bit, i);
     for (hg_lid i = 0; i < n; i++) {
       hg_off all = total[part_of[i]];
-      if (all > 0) shares[i] += (double)hg_balance_weight(graph, bit, i) / (double)all;
+      if (all > 0) shares[i] += (double)hg_balance_weight(graph, NULL, bit, i) / (double)all;
     }
   }
 done:

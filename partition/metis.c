@@ -10,12 +10,16 @@
 #include "partition/partitioner.h"
 
 enum {
-  MAX_CONSTRAINTS = 3,
+  MAX_CONSTRAINTS = HG_BALANCE_KINDS,
   RECURSIVE_MAX_PARTS = 8,
   MIN_NODES_PER_PART =
       3, // below, METIS leaves parts empty and complains on standard output ("cannot bisect ... 0 vertices")
   CHEAP_ENTRIES = 32000000, // up to this many entries several ways are tried and the best is kept
 };
+
+// Entries x parts from which on METIS's refinement of the volume, whose time grows with both, is left to hg_refine,
+// which is done sooner and ends with fewer rows where graphs are hard to cut.
+static const double SLOW_VOLUME = 1e8;
 
 // What METIS gets: an undirected graph in its own integers.
 typedef struct {
@@ -66,7 +70,7 @@ static hg_status make_undirected(metis_graph *g, const hg_csr *a)
     HG_TRY(hg_fail(HG_ERR_INPUT,
                    "the graph has %" PRId64
                    " adjacency entries and this METIS counts with 32 bits (at most 2147483647): use "
-                   "the method random or block",
+                   "the method ldg",
                    entries));
   HG_TRY(HG_ALLOC(g->adjncy, entries, "METIS adjacency"));
   for (hg_lid i = 0; i < a->n_rows; i++) (void)merge_rows(a, &t, i, g->adjncy + g->xadj[i]);
@@ -80,10 +84,10 @@ done:
 static hg_status set_constraints(metis_graph *g, const hg_graph *graph, int k, const hg_partition_options *options)
 {
   int balance = options->balance ? options->balance : HG_BALANCE_NODES, bits[MAX_CONSTRAINTS], n_bits = 0;
-  for (int bit = HG_BALANCE_NODES; bit <= HG_BALANCE_LABELS; bit *= 2) {
+  for (int bit = HG_BALANCE_NODES; bit <= HG_BALANCE_ACTIVE; bit *= 2) {
     double total = 0, largest = 0;
     for (hg_lid i = 0; i < g->n && balance & bit; i++) {
-      double weight = (double)hg_balance_weight(graph, bit, i);
+      double weight = (double)hg_balance_weight(graph, options, bit, i);
       total += weight;
       largest = fmax(largest, weight);
     }
@@ -96,7 +100,8 @@ static hg_status set_constraints(metis_graph *g, const hg_graph *graph, int k, c
   if (n_bits == 0 || (n_bits == 1 && bits[0] == HG_BALANCE_NODES)) return HG_OK;
   hg_status rc = HG_ALLOC(g->weights, (hg_off)g->n * n_bits, "METIS weights");
   for (hg_lid i = 0; i < g->n && rc == HG_OK; i++)
-    for (int c = 0; c < n_bits; c++) g->weights[(hg_off)i * n_bits + c] = (idx_t)hg_balance_weight(graph, bits[c], i);
+    for (int c = 0; c < n_bits; c++)
+      g->weights[(hg_off)i * n_bits + c] = (idx_t)hg_balance_weight(graph, options, bits[c], i);
   return rc;
 }
 
@@ -158,7 +163,7 @@ static hg_off count_objective(const metis_graph *g, hg_objective objective, cons
   for (idx_t i = 0; i < g->n; i++)
     for (idx_t e = g->xadj[i]; e < g->xadj[i + 1]; e++) {
       idx_t p = part_of[g->adjncy[e]];
-      if (p == part_of[i] || (objective == HG_OBJECTIVE_VOLUME && seen[p] == i)) continue;
+      if (p == part_of[i] || (objective != HG_OBJECTIVE_CUT && seen[p] == i)) continue;
       seen[p] = i;
       count++;
     }
@@ -194,11 +199,12 @@ static hg_status choose_way(metis_graph *g, idx_t k, const hg_partition_options 
   idx_t *trial = NULL, *seen = NULL;
   hg_off *weight = NULL, best = 0;
   double best_excess = 0;
-  bool volume = options->objective == HG_OBJECTIVE_VOLUME, cheap = g->xadj[g->n] <= CHEAP_ENTRIES;
+  bool cheap = g->xadj[g->n] <= CHEAP_ENTRIES;
   HG_TRY(HG_ALLOC(trial, g->n, "METIS parts"));
   HG_TRY(HG_ALLOC(seen, k, "part marks"));
   HG_TRY(HG_ALLOC(weight, k, "part weights"));
-  way first = volume ? WAY_VOLUME : WAY_CUT;
+  bool slow = (double)g->xadj[g->n] * k > SLOW_VOLUME && hg_partition_refines(options);
+  way first = options->objective == HG_OBJECTIVE_VOLUME && !slow ? WAY_VOLUME : WAY_CUT;
   for (way how = first; how <= WAY_RECURSIVE; how++) {
     if (how != first && !cheap) break;
     if (how == WAY_RECURSIVE && k > RECURSIVE_MAX_PARTS) break;
@@ -237,7 +243,8 @@ done:
 
 hg_status hg_metis_bisect(const hg_graph *graph, int k, int32_t *block_of)
 {
-  static const hg_partition_options even = {"metis", HG_OBJECTIVE_CUT, HG_BALANCE_NODES, 1.05, 1, HG_ORDER_NONE, 1};
+  static const hg_partition_options even = {
+      .method = "metis", .objective = HG_OBJECTIVE_CUT, .balance = HG_BALANCE_NODES, .imbalance = 1.05, .seed = 1};
   hg_status rc = HG_OK;
   metis_graph g = {.n = (idx_t)graph->nodes.n};
   idx_t *block = NULL;

@@ -8,25 +8,38 @@
 #include "core/base/alloc.h"
 #include "core/base/log.h"
 #include "core/base/suggest.h"
+#include "partition/active_work.h"
+#include "partition/balance.h"
+#include "partition/refine.h"
 #include "partition/repair.h"
 
 enum {
   ATTEMPTS = 3,
-  N_METHODS = 3,
+  N_METHODS = 4,
   RETRY_EDGES =
       1000000, // a larger graph is not partitioned again for its balance alone: it seldom helps and takes minutes
 };
 
 const hg_partitioner hg_partitioners[] = {
-    {"metis", "multilevel k-way, least communication volume or edge cut", hg_partition_metis},
-    {"random", "nodes at random, parts of equal size", hg_partition_random},
-    {"block", "consecutive nodes, parts of equal size", hg_partition_block},
+    {"metis", "multilevel k-way, least communication volume or edge cut", hg_partition_metis, true},
+    {"ldg", "streaming greedily, several passes: for graphs too large for METIS", hg_partition_ldg, true},
+    {"random", "nodes at random, parts of equal size", hg_partition_random, false},
+    {"block", "consecutive nodes, parts of equal size", hg_partition_block, false},
     {0},
 };
 
 hg_partition_options hg_partition_options_default(void)
 {
-  return (hg_partition_options){"metis", HG_OBJECTIVE_VOLUME, HG_BALANCE_NODES, 1.05, 1, HG_ORDER_AUTO, 1};
+  return (hg_partition_options){.method = "metis",
+                                .objective = HG_OBJECTIVE_VOLUME,
+                                .balance = HG_BALANCE_NODES,
+                                .imbalance = 1.05,
+                                .seed = 1,
+                                .order = HG_ORDER_AUTO,
+                                .refine = true,
+                                .layers = 2,
+                                .hidden = 16,
+                                .slabs = 1};
 }
 
 hg_status hg_partitioner_find(const char *name, const hg_partitioner **found)
@@ -46,12 +59,14 @@ hg_status hg_partitioner_find(const char *name, const hg_partitioner **found)
                  near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "", list);
 }
 
-hg_off hg_balance_weight(const hg_graph *graph, int bit, hg_lid i)
+hg_off hg_balance_weight(const hg_graph *graph, const hg_partition_options *options, int bit, hg_lid i)
 {
   const hg_nodes *nodes = &graph->nodes;
+  for (int kind = 0; kind < HG_BALANCE_KINDS && options; kind++)
+    if (bit == 1 << kind && options->weights[kind]) return options->weights[kind][i];
   if (bit == HG_BALANCE_EDGES) return graph->adjacency.indptr[i + 1] - graph->adjacency.indptr[i];
   if (bit == HG_BALANCE_LABELS) return nodes->split && nodes->split[i] == HG_SPLIT_TRAIN;
-  return 1;
+  return bit == HG_BALANCE_NODES;
 }
 
 static hg_status check_request(const hg_graph *graph, int k, const hg_partition_options *options)
@@ -64,8 +79,13 @@ static hg_status check_request(const hg_graph *graph, int k, const hg_partition_
   if (!(options->imbalance >= 1 && options->imbalance <= 1000))
     return hg_fail(HG_ERR_INPUT, "imbalance %g, expected largest part / mean part: 1 or more, as 1.05",
                    options->imbalance);
-  if (options->balance < 0 || options->balance > (HG_BALANCE_NODES | HG_BALANCE_EDGES | HG_BALANCE_LABELS))
-    return hg_fail(HG_ERR_INPUT, "balance %d is no set of nodes, edges, labels", options->balance);
+  if (options->balance < 0 || options->balance >= 1 << HG_BALANCE_KINDS)
+    return hg_fail(HG_ERR_INPUT, "balance %d is no set of nodes, edges, labels, active", options->balance);
+  if (options->balance & HG_BALANCE_ACTIVE && (options->layers < 1 || options->hidden < 1))
+    return hg_fail(HG_ERR_INPUT, "balance of active work: %d layers of %d columns, expected at least 1 of 1",
+                   options->layers, options->hidden);
+  if (options->hosts < 0 || (options->hosts > 1 && k % options->hosts != 0))
+    return hg_fail(HG_ERR_INPUT, "%d parts on %d hosts, expected as many on each", k, options->hosts);
   return HG_OK;
 }
 
@@ -80,34 +100,24 @@ typedef struct {
 static hg_status judge(const hg_graph *graph, int k, const hg_partition_options *options, const int32_t *part_of,
                        verdict *v)
 {
-  static const char *const names[] = {"nodes", "edges", "labelled nodes"};
-  hg_status rc = HG_OK;
-  hg_off *weight = NULL;
+  static const char *const names[] = {"nodes", "edges", "labelled nodes", "active work"};
+  hg_balance balance;
+  hg_status rc = hg_balance_create(&balance, graph, k, options, part_of);
   *v = (verdict){0, -INFINITY, 0, names[0]};
-  HG_TRY(HG_ALLOC(weight, k, "part weights"));
-  for (int c = 0; c < 3; c++) {
-    int bit = 1 << c;
-    hg_off total = 0, largest = 0, granule = 0;
-    memset(weight, 0, (size_t)k * sizeof *weight);
-    for (hg_lid i = 0; i < graph->nodes.n; i++) {
-      hg_off w = hg_balance_weight(graph, bit, i);
-      weight[part_of[i]] += w;
-      total += w;
-      if (w > granule) granule = w;
-    }
+  if (rc != HG_OK) return rc;
+  for (int p = 0; p < k; p++) v->empty += balance.nodes[p] == 0;
+  for (int c = 0; c < balance.n_bits; c++) {
+    hg_off total = 0, largest = 0;
     for (int p = 0; p < k; p++) {
-      if (weight[p] > largest) largest = weight[p];
-      if (bit == HG_BALANCE_NODES && weight[p] == 0) v->empty++;
+      total += balance.weight[c][p];
+      if (balance.weight[c][p] > largest) largest = balance.weight[c][p];
     }
-    bool wanted = options->balance ? (options->balance & bit) != 0 : bit == HG_BALANCE_NODES;
-    if (!wanted || total == 0) continue;
-    double mean = (double)total / k, allowed = fmax(options->imbalance * mean, mean + (double)granule);
-    double excess = ((double)largest - allowed) / mean;
-    if (excess > v->excess) *v = (verdict){v->empty, excess, (double)largest / mean, names[c]};
+    if (total == 0) continue;
+    double mean = (double)total / k, excess = (double)(largest - balance.allowed[c]) / mean;
+    if (excess > v->excess) *v = (verdict){v->empty, excess, (double)largest / mean, names[balance.kinds[c]]};
   }
-done:
-  hg_free(&weight);
-  return rc;
+  hg_balance_free(&balance);
+  return HG_OK;
 }
 
 static bool better(const verdict *a, const verdict *b)
@@ -120,11 +130,11 @@ static bool better(const verdict *a, const verdict *b)
 static hg_status run_until_good(const hg_graph *graph, int k, const hg_partition_options *options, int32_t *part_of,
                                 verdict *best)
 {
-  hg_status rc = HG_OK;
   const hg_partitioner *method;
   int32_t *trial = NULL;
   size_t bytes = (size_t)graph->nodes.n * sizeof *part_of;
-  HG_TRY(hg_partitioner_find(options->method, &method));
+  hg_status rc = hg_partitioner_find(options->method, &method);
+  if (rc != HG_OK || !method) return rc;
   HG_TRY(HG_ALLOC(trial, graph->nodes.n, "parts of the nodes"));
   for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
     hg_partition_options now = *options;
@@ -147,26 +157,85 @@ done:
   return rc;
 }
 
-hg_status hg_partition_graph(const hg_graph *graph, int k, const hg_partition_options *options, int32_t *part_of)
+bool hg_partition_refines(const hg_partition_options *options)
+{
+  const hg_partitioner *method;
+  return options->refine && options->objective != HG_OBJECTIVE_CUT &&
+         hg_partitioner_find(options->method, &method) == HG_OK && method && method->cuts_well;
+}
+
+static hg_status refine(const hg_graph *graph, int k, const hg_partition_options *options, int32_t *part_of,
+                        hg_refined *refined)
+{
+  hg_status rc = hg_refine(graph, k, options, part_of, refined);
+  if (rc != HG_OK) return hg_context(rc, "refining the parts");
+  hg_log(HG_LOG_INFO,
+         "refined the parts: %" PRId64 " to %" PRId64 " rows by the part that sends or receives most, %" PRId64
+         " to %" PRId64 " of all parts; %d passes, %.3f s",
+         hg_refine_most(&refined->before), hg_refine_most(&refined->after), refined->before.total, refined->after.total,
+         refined->passes, refined->seconds);
+  return HG_OK;
+}
+
+hg_status hg_partition_level(const hg_graph *graph, int k, const hg_partition_options *options, int32_t *part_of)
 {
   hg_status rc = HG_OK;
+  verdict v = {0};
+  HG_TRY(run_until_good(graph, k, options, part_of, &v));
+  if (v.empty) {
+    HG_TRY(hg_repair_empty(graph, k, part_of));
+    hg_log(HG_LOG_INFO, "%s left %d of %d parts empty: filled from the largest ones", options->method, v.empty, k);
+  }
+done:
+  return rc;
+}
+
+// 2 <= k; what options->balance needs is there
+static hg_status partition(const hg_graph *graph, int k, const hg_partition_options *options, int32_t *part_of,
+                           hg_refined *refined)
+{
+  hg_status rc = HG_OK;
+  verdict v = {0};
+  if (options->hosts > 1)
+    HG_TRY(hg_partition_two_level(graph, k, options, part_of));
+  else
+    HG_TRY(hg_partition_level(graph, k, options, part_of));
+  if (hg_partition_refines(options)) HG_TRY(refine(graph, k, options, part_of, refined));
+  HG_TRY(judge(graph, k, options, part_of, &v));
+  if (v.excess > 0)
+    hg_log(HG_LOG_WARN, "%s: the largest of %d parts has %.2f times the mean of %s, allowed was %.2f", options->method,
+           k, v.imbalance, v.worst, options->imbalance);
+done:
+  return rc;
+}
+
+hg_status hg_partition_refined(const hg_graph *graph, int k, const hg_partition_options *options, int32_t *part_of,
+                               hg_refined *refined)
+{
+  hg_status rc = HG_OK;
+  hg_off *work = NULL;
+  hg_partition_options with_work = *options;
   const hg_partitioner *method;
-  verdict v;
+  *refined = (hg_refined){0};
   HG_TRY(hg_partitioner_find(options->method, &method));
   HG_TRY(check_request(graph, k, options));
   if (k == 1) {
     memset(part_of, 0, (size_t)graph->nodes.n * sizeof *part_of);
     goto done;
   }
-  HG_TRY(run_until_good(graph, k, options, part_of, &v));
-  if (v.empty) {
-    HG_TRY(hg_repair_empty(graph, k, part_of));
-    hg_log(HG_LOG_INFO, "%s left %d of %d parts empty: filled from the largest ones", method->name, v.empty, k);
-    HG_TRY(judge(graph, k, options, part_of, &v));
+  if (options->balance & HG_BALANCE_ACTIVE) {
+    HG_TRY(HG_ALLOC(work, graph->nodes.n, "active work"));
+    HG_TRY(hg_active_work(graph, options->layers, options->hidden, work));
+    with_work.weights[HG_BALANCE_KINDS - 1] = work;
   }
-  if (v.excess > 0)
-    hg_log(HG_LOG_WARN, "%s: the largest of %d parts has %.2f times the mean of %s, allowed was %.2f", method->name, k,
-           v.imbalance, v.worst, options->imbalance);
+  HG_TRY(partition(graph, k, &with_work, part_of, refined));
 done:
+  hg_free(&work);
   return rc;
+}
+
+hg_status hg_partition_graph(const hg_graph *graph, int k, const hg_partition_options *options, int32_t *part_of)
+{
+  hg_refined refined;
+  return hg_partition_refined(graph, k, options, part_of, &refined);
 }

@@ -20,7 +20,7 @@ static part_counts count_part(const hg_graph *graph, hg_gid first, hg_gid end)
 {
   const hg_csr *a = &graph->adjacency;
   part_counts c = {.edges = a->indptr[end] - a->indptr[first]};
-  for (hg_gid i = first; i < end; i++) c.labels += hg_balance_weight(graph, HG_BALANCE_LABELS, (hg_lid)i);
+  for (hg_gid i = first; i < end; i++) c.labels += hg_balance_weight(graph, NULL, HG_BALANCE_LABELS, (hg_lid)i);
   for (hg_off e = a->indptr[first]; e < a->indptr[end]; e++) c.cut += a->indices[e] < first || a->indices[e] >= end;
   return c;
 }
@@ -108,6 +108,30 @@ static void get_rows(const json_t *object, hg_quality *q)
   q->cover_seconds = json_real_value(json_object_get(object, "cover_seconds"));
 }
 
+static void put_refined(json_t *object, const hg_refined *r)
+{
+  if (r->passes == 0) return;
+  json_object_set_new(object, "refine_passes", json_integer(r->passes));
+  json_object_set_new(object, "refine_moves", json_integer(r->moves));
+  json_object_set_new(object, "refine_seconds", json_real(r->seconds));
+  json_object_set_new(object, "unrefined_source_rows_max", json_integer(r->before.sent));
+  json_object_set_new(object, "unrefined_halo_max", json_integer(r->before.received));
+  json_object_set_new(object, "unrefined_volume", json_integer(r->before.total));
+}
+
+static void get_refined(const json_t *object, hg_quality *q)
+{
+  hg_refined *r = &q->refined;
+  r->passes = (int)json_integer_value(json_object_get(object, "refine_passes"));
+  if (r->passes <= 0 || !q->rows_known) return;
+  r->moves = json_integer_value(json_object_get(object, "refine_moves"));
+  r->seconds = json_real_value(json_object_get(object, "refine_seconds"));
+  r->before.sent = json_integer_value(json_object_get(object, "unrefined_source_rows_max"));
+  r->before.received = json_integer_value(json_object_get(object, "unrefined_halo_max"));
+  r->before.total = json_integer_value(json_object_get(object, "unrefined_volume"));
+  r->after = (hg_refine_rows){q->rows_max[HG_SEND_SOURCES], q->halo_max, q->volume};
+}
+
 hg_status hg_quality_json(const hg_quality *q, char **json)
 {
   *json = NULL;
@@ -119,6 +143,9 @@ hg_status hg_quality_json(const hg_quality *q, char **json)
       (json_int_t)q->peak_bytes, "order", q->order, "reorder_seconds", q->reorder_seconds, "fetches_before",
       (json_int_t)q->fetches_before, "fetches_after", (json_int_t)q->fetches_after);
   if (object) put_rows(object, q);
+  if (object) put_refined(object, &q->refined);
+  if (object && q->active_imbalance > 0)
+    json_object_set_new(object, "active_imbalance", json_real(q->active_imbalance));
   char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
   json_decref(object);
   if (!text) return hg_fail(HG_ERR_INTERNAL, "the figures of the partition are not finite");
@@ -144,8 +171,10 @@ hg_status hg_quality_parse(const char *json, hg_quality *quality)
       &order, "reorder_seconds", &q.reorder_seconds, "fetches_before", &before, "fetches_after", &after);
   snprintf(q.order, sizeof q.order, "%s", failed ? "" : order);
   if (!failed) get_rows(object, &q);
-  json_decref(object);
-  if (failed) return hg_fail(HG_ERR_INPUT, "figures of the partition: %s", error.text);
+  if (failed) {
+    json_decref(object);
+    return hg_fail(HG_ERR_INPUT, "figures of the partition: %s", error.text);
+  }
   q.edge_cut = cut;
   q.volume = volume;
   q.halo_max = halo_max;
@@ -153,6 +182,9 @@ hg_status hg_quality_parse(const char *json, hg_quality *quality)
   q.fetches_before = before;
   q.fetches_after = after;
   q.peak_bytes = peak > 0 ? (size_t)peak : 0;
+  get_refined(object, &q);
+  q.active_imbalance = json_real_value(json_object_get(object, "active_imbalance"));
+  json_decref(object);
   *quality = q;
   return HG_OK;
 }
@@ -166,14 +198,17 @@ void hg_partition_predict(hg_off n, hg_off m, hg_off data_bytes, int k, const hg
 {
   double nodes = (double)n, edges = (double)m, levels = log2(k), program = 16 << 20;
   double graph = 8 * nodes + 4 * edges + (double)data_bytes;
-  double peak = 2 * graph + 20 * nodes; // the graph, its permuted copy, order and groups
+  double peak = graph + 8 * nodes + 4 * edges + 20 * nodes; // the graph, its edges in their new order, order and groups
   double time = 5e-8 * (nodes + edges);
   if (strcmp(options->method, "metis") == 0 && k > 1) {
     peak = fmax(peak, graph + 16 * nodes + 64 * edges);
-    time += 3e-7 * edges * (1 + 0.2 * levels);                               // k-way, edge cut
-    if (k <= 8) time += 2e-7 * edges * levels;                               // recursive bisection
-    if (options->objective == HG_OBJECTIVE_VOLUME) time += 3e-7 * edges * k; // k-way, volume
+    time += 3e-7 * edges * (1 + 0.2 * levels); // k-way, edge cut
+    if (k <= 8) time += 2e-7 * edges * levels; // recursive bisection
+    bool refined = edges * k > 1e8 && hg_partition_refines(options);
+    if (options->objective == HG_OBJECTIVE_VOLUME && !refined) time += 3e-7 * edges * k; // k-way, volume
   }
+  if (strcmp(options->method, "ldg") == 0 && k > 1) time += 3e-7 * edges; // 10 to 20 passes
+  if (hg_partition_refines(options) && k > 1) time += 4e-8 * edges * fmin(k, 1 + edges / (nodes + 1));
   *bytes = (size_t)(peak + program);
   *seconds = time;
 }

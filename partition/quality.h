@@ -1,7 +1,7 @@
 #pragma once
 #include "core/graph/store.h"
 #include "partition/halo_rows.h"
-#include "partition/partitioner.h"
+#include "partition/refine.h"
 
 /** Figures of a partition, counted by us. `volume` = halo nodes of all parts: each is received once an exchange. */
 typedef struct {
@@ -21,6 +21,8 @@ typedef struct {
   hg_off messages, messages_max;        ///< of an exchange, and of the part that sends most of them
   double cover_seconds;                 ///< taken to count rows, covers and all; not in `seconds`
   bool rows_known;                      ///< false when parsed from a file written before they were counted
+  hg_refined refined;                   ///< by the caller; no passes: not refined
+  double active_imbalance;              ///< largest / mean active work, by the caller; 0: not asked for
 } hg_quality;
 
 /**
@@ -41,7 +43,7 @@ hg_status hg_quality_parse(const char *json, hg_quality *quality);
 /**
  * Predicted peak bytes of the process and seconds of partitioning, before doing it (`--dry-run`). Memory is within a
  * factor of two; the time of METIS depends on how well the graph can be cut: from a tenth to twice of what is said.
- * @param data_bytes   features, labels and so on: held twice while the nodes are put in order
+ * @param data_bytes   features, labels and so on: held during all of it
  */
 void hg_partition_predict(hg_off n, hg_off m, hg_off data_bytes, int k, const hg_partition_options *options,
                           size_t *bytes, double *seconds);

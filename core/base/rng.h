@@ -23,6 +23,7 @@ typedef enum {
   HG_STREAM_PACK, ///< rounding of sent rows: a = original id and sender, b = layer and block of 8 columns, as DROPOUT
   HG_STREAM_PACK_GRADIENT, ///< the same of gradients
   HG_STREAM_SAMPLE,        ///< halo rows of an epoch: a = place in a pair's list, b = both ranks, stream << 8 = epoch
+  HG_STREAM_LABELS,        ///< labels shown as inputs: a = original id, stream << 8 = epoch
 } hg_stream;
 
 /** Four independent 32-bit words for the counter (a, b). */

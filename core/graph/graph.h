@@ -85,6 +85,12 @@ bool hg_nodes_labelled(const hg_nodes *nodes, hg_off i);
  */
 hg_status hg_graph_permute(hg_graph *out, const hg_graph *graph, const hg_lid *order);
 
+/**
+ * The same in place, for graphs of which there is no room for two: what is dense moves along the permutation's cycles.
+ * Unchanged on failure. Memory: a copy of the adjacency and of sparse features, and 5 bytes a node.
+ */
+hg_status hg_graph_reorder(hg_graph *graph, const hg_lid *order);
+
 /** Whether each edge has its reverse; rows must be ascending and in range. Cost: O(edges) time, 8 bytes a node. */
 hg_status hg_graph_is_symmetric(const hg_graph *graph, bool *symmetric);
 

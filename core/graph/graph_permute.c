@@ -126,3 +126,80 @@ done:
   hg_graph_free(&made);
   return rc;
 }
+
+// What moving rows in place needs: a mark a row, and room for the longest row.
+typedef struct {
+  hg_off n;
+  const hg_lid *order;
+  uint8_t *moved; // [n]
+  unsigned char *row;
+} cycles;
+
+// Row i becomes row order[i]
+static void move_rows(const cycles *c, void *data, size_t bytes)
+{
+  unsigned char *rows = data;
+  if (!rows || bytes == 0) return;
+  memset(c->moved, 0, (size_t)c->n);
+  for (hg_off first = 0; first < c->n; first++) {
+    if (c->moved[first]) continue;
+    hg_off i = first;
+    memcpy(c->row, rows + (size_t)first * bytes, bytes);
+    for (; c->order[i] != first; i = c->order[i]) {
+      memcpy(rows + (size_t)i * bytes, rows + (size_t)c->order[i] * bytes, bytes);
+      c->moved[i] = 1;
+    }
+    memcpy(rows + (size_t)i * bytes, c->row, bytes);
+    c->moved[i] = 1;
+  }
+}
+
+static void move_nodes(hg_nodes *nodes, const cycles *c)
+{
+  size_t width = (size_t)nodes->features.width, classes = (size_t)nodes->n_classes, dims = (size_t)nodes->n_dims;
+  move_rows(c, nodes->features.dense, width * sizeof(float));
+  move_rows(c, nodes->labels, sizeof *nodes->labels);
+  move_rows(c, nodes->label_bits, (size_t)hg_label_bytes(nodes->n_classes));
+  move_rows(c, nodes->targets, classes * sizeof(float));
+  move_rows(c, nodes->split, 1);
+  move_rows(c, nodes->positions, dims * sizeof(float));
+  move_rows(c, nodes->original_ids, sizeof(int64_t));
+}
+
+static size_t longest_row(const hg_nodes *nodes)
+{
+  size_t width = (size_t)nodes->features.width, classes = (size_t)nodes->n_classes, dims = (size_t)nodes->n_dims;
+  return (width > classes ? width : classes) * sizeof(float) + dims * sizeof(float) + sizeof(int64_t);
+}
+
+hg_status hg_graph_reorder(hg_graph *graph, const hg_lid *order)
+{
+  hg_status rc = HG_OK;
+  hg_nodes *nodes = &graph->nodes;
+  hg_lid *new_of = NULL;
+  hg_csr adjacency = {0};
+  hg_features sparse = {.width = nodes->features.width};
+  cycles c = {.n = nodes->n, .order = order};
+  HG_TRY(HG_ALLOC(new_of, nodes->n, "new numbers"));
+  HG_TRY(invert(order, nodes->n, new_of));
+  HG_TRY(HG_ALLOC(c.moved, nodes->n, "rows that were moved"));
+  HG_TRY(hg_alloc(&c.row, (hg_off)longest_row(nodes), 1, "a row that is moved"));
+  if (nodes->features.indptr) HG_TRY(permute_sparse(&sparse, &nodes->features, nodes->n, order));
+  HG_TRY(permute_adjacency(&adjacency, graph, order, new_of));
+  hg_csr_free(&graph->adjacency);
+  graph->adjacency = adjacency;
+  adjacency = (hg_csr){0};
+  if (nodes->features.indptr) {
+    hg_features_free(&nodes->features);
+    nodes->features = sparse;
+    sparse = (hg_features){0};
+  }
+  move_nodes(nodes, &c);
+done:
+  hg_free(&new_of);
+  hg_free(&c.moved);
+  hg_free(&c.row);
+  hg_features_free(&sparse);
+  hg_csr_free(&adjacency);
+  return rc;
+}

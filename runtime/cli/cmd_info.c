@@ -4,15 +4,31 @@
 #include <string.h>
 
 #include "core/base/alloc.h"
+#include "partition/host_rows.h"
 #include "runtime/cli/command.h"
 #include "runtime/cli/info.h"
 
 typedef struct {
   const char *path;
   bool json;
+  int hosts; ///< 0: not asked for
 } arguments;
 
-static const struct argp_option options[] = {{"json", 'j', NULL, 0, "print a JSON object for a script", 0}, {0}};
+enum { KEY_HOSTS = 256 };
+
+static const struct argp_option options[] = {
+    {"json", 'j', NULL, 0, "print a JSON object for a script", 0},
+    {"hosts", KEY_HOSTS, "H", 0, "of a parts file: rows that cross between H hosts of consecutive parts", 0},
+    {0}};
+
+static int read_hosts(const char *text, int *hosts)
+{
+  char *end;
+  long value = strtol(text, &end, 10);
+  *hosts = value >= 1 && value <= 1 << 20 ? (int)value : 0;
+  if (end != text && !*end && *hosts) return 0;
+  return hg_command_error("--hosts: found '%s', expected a whole number from 1 to 1048576", text);
+}
 
 static error_t on_option(int key, char *arg, struct argp_state *state)
 {
@@ -21,6 +37,8 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
   case 'j':
     a->json = true;
     return 0;
+  case KEY_HOSTS:
+    return read_hosts(arg, &a->hosts);
   case ARGP_KEY_ARG:
     if (a->path) return hg_command_error("found a second FILE, '%s'", arg);
     a->path = arg;
@@ -91,6 +109,23 @@ static void print_parts(const hg_parts_index *index, json_t *quality)
   if (index->n_parts > MOST_LINES) printf("(%d more with --json)\n", index->n_parts - MOST_LINES);
 }
 
+static const char *const host_keys[] = {
+    "hosts",     "host_rows", "host_rows_unique", "host_rows_max", "host_rows_unique_max", "host_pairs_of_parts",
+    "host_pairs"};
+
+// Adds what --hosts asks for to the quality of the parts.
+static hg_status add_hosts(const arguments *a, const hg_parts_index *index, json_t *quality)
+{
+  hg_host_rows r;
+  if (a->hosts == 0) return HG_OK;
+  hg_status rc = hg_host_rows_count(&r, index, a->hosts);
+  if (rc != HG_OK) return hg_context(rc, "%s", a->path);
+  const hg_off values[] = {r.hosts, r.rows, r.unique, r.rows_max, r.unique_max, r.pairs, r.host_pairs};
+  for (size_t v = 0; v < sizeof values / sizeof *values; v++)
+    json_object_set_new(quality, host_keys[v], json_integer(values[v]));
+  return HG_OK;
+}
+
 static hg_status info_graph(const arguments *a, bool parts)
 {
   hg_status rc = HG_OK;
@@ -103,6 +138,7 @@ static hg_status info_graph(const arguments *a, bool parts)
   if (parts) {
     HG_TRY(hg_store_read_parts_index(a->path, -1, &index));
     HG_TRY(parts_json(a->path, &index, &part));
+    HG_TRY(add_hosts(a, &index, json_object_get(part, "quality")));
   }
   if (a->json) {
     object = hg_info_json(a->path, &header, &facts);
@@ -179,6 +215,8 @@ hg_status hg_cmd_info(int argc, char **argv)
   if (rc != HG_OK || helped) return rc;
   rc = hg_store_kind_of(a.path, &kind);
   if (rc != HG_OK) return rc;
+  if (a.hosts && kind != HG_STORE_PARTS)
+    return hg_fail(HG_ERR_INPUT, "%s: holds no parts, expected a parts file with --hosts", a.path);
   if (kind == HG_STORE_COLLECTION) return hg_info_collection(a.path, a.json);
   return kind == HG_STORE_CHECKPOINT ? info_checkpoint(&a) : info_graph(&a, kind == HG_STORE_PARTS);
 }

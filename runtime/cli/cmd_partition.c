@@ -9,11 +9,25 @@
 #include "core/base/suggest.h"
 #include "core/graph/store.h"
 #include "partition/cache.h"
+#include "partition/host_rows.h"
 #include "partition/quality.h"
 #include "partition/reorder.h"
 #include "runtime/cli/command.h"
 
-enum { PATH_SIZE = 4096, KEY_OBJECTIVE = 256, KEY_BALANCE, KEY_IMBALANCE, KEY_SEED, KEY_ORDER, KEY_SLABS, KEY_DRY_RUN };
+enum {
+  PATH_SIZE = 4096,
+  KEY_OBJECTIVE = 256,
+  KEY_BALANCE,
+  KEY_IMBALANCE,
+  KEY_SEED,
+  KEY_ORDER,
+  KEY_REFINE,
+  KEY_HOSTS,
+  KEY_LAYERS,
+  KEY_HIDDEN,
+  KEY_SLABS,
+  KEY_DRY_RUN
+};
 
 typedef struct {
   const char *graph, *output;
@@ -25,15 +39,28 @@ typedef struct {
 static const struct argp_option options[] = {
     {"parts", 'k', "K", 0, "number of parts: one for each rank", 0},
     {"output", 'o', "PARTS.hg", 0, "the file to write (the default is where `halognn train` looks for it)", 0},
-    {"method", 'm', "NAME", 0, "metis (the default), random or block", 0},
-    {"objective", KEY_OBJECTIVE, "WHAT", 0, "metis: least communication volume (the default) or edge cut: volume, cut",
+    {"method", 'm', "NAME", 0, "metis (the default), ldg for graphs too large for it, random or block", 0},
+    {"objective", KEY_OBJECTIVE, "WHAT", 0,
+     "metis, ldg: what is least: volume (all rows of an exchange; the default), largest (those of the part that sends "
+     "or "
+     "receives most) or cut (edges between parts)",
      0},
-    {"balance", KEY_BALANCE, "LIST", 0, "metis: what the parts have equal shares of, as nodes,edges,labels (nodes)", 0},
-    {"imbalance", KEY_IMBALANCE, "X", 0, "metis: allowed largest part / mean part (1.05)", 0},
+    {"balance", KEY_BALANCE, "LIST", 0,
+     "metis, ldg: what the parts have equal shares of, as nodes,edges (nodes): nodes, edges, labels (training nodes), "
+     "active (the work of a training pass)",
+     0},
+    {"imbalance", KEY_IMBALANCE, "X", 0, "metis, ldg: allowed largest part / mean part (1.05)", 0},
     {"seed", KEY_SEED, "N", 0, "of metis and random (1)", 0},
     {"order", KEY_ORDER, "NAME", 0,
      "of the nodes in a part, for the cache: auto (the default), cluster, metis, rcm, degree or none", 0},
     {"slabs", KEY_SLABS, "B", 0, "for parallel.columns: K / B parts, each cut into B slabs of rows (1)", 0},
+    {"refine", KEY_REFINE, "yes|no", 0,
+     "for the objectives volume and largest: then move nodes until the part that sends or receives most rows has fewer "
+     "of them (yes)",
+     0},
+    {"hosts", KEY_HOSTS, "H", 0, "split into H parts first, then each into K / H: few rows between hosts (1)", 0},
+    {"layers", KEY_LAYERS, "L", 0, "of the model whose active work is balanced (2)", 0},
+    {"hidden", KEY_HIDDEN, "WIDTH", 0, "of its layers (16)", 0},
     {"dry-run", KEY_DRY_RUN, NULL, 0, "predict memory and time, do nothing", 0},
     {0},
 };
@@ -56,26 +83,26 @@ static int read_imbalance(const char *text, double *value)
   return hg_command_error("--imbalance: found '%s', expected a number from 1 up, as 1.05", text);
 }
 
-// The position of text[0 .. length) in the NULL-ended `words`.
-static int read_word(const char *name, const char *text, size_t length, const char *const *words, int *value)
+// The position of text[0 .. length) in the NULL-ended `words`; `expected` lists them for the message.
+static int read_word(const char *name, const char *text, size_t length, const char *const *words, const char *expected,
+                     int *value)
 {
   char word[64];
   snprintf(word, sizeof word, "%.*s", (int)length, text);
   for (*value = 0; words[*value]; (*value)++)
     if (strcmp(word, words[*value]) == 0) return 0;
   const char *near = hg_suggest(word, words);
-  return hg_command_error("--%s: found '%s', expected %s%s%s%s", name, word,
-                          words[2] ? "nodes, edges, labels" : "volume or cut", near ? "; did you mean '" : "",
+  return hg_command_error("--%s: found '%s', expected %s%s%s%s", name, word, expected, near ? "; did you mean '" : "",
                           near ? near : "", near ? "'?" : "");
 }
 
 static int read_balance(const char *text, int *balance)
 {
-  static const char *const names[] = {"nodes", "edges", "labels", NULL};
+  static const char *const names[] = {"nodes", "edges", "labels", "active", NULL};
   *balance = 0;
   for (;;) {
     size_t length = strcspn(text, ",");
-    int bit, error = read_word("balance", text, length, names, &bit);
+    int bit, error = read_word("balance", text, length, names, "nodes, edges, labels, active", &bit);
     if (error) return error;
     *balance |= HG_BALANCE_NODES << bit;
     if (!text[length]) return 0;
@@ -108,7 +135,8 @@ static int on_end(const arguments *a)
 
 static error_t on_option(int key, char *arg, struct argp_state *state)
 {
-  static const char *const objectives[] = {"volume", "cut", NULL}; // in the order of hg_objective
+  static const char *const objectives[] = {"volume", "cut", "largest", NULL}; // in the order of hg_objective
+  static const char *const answers[] = {"no", "yes", NULL};
   arguments *a = state->input;
   int64_t number = 0;
   int error = 0, word = 0;
@@ -124,7 +152,7 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
     a->partition.method = arg;
     return 0;
   case KEY_OBJECTIVE:
-    error = read_word("objective", arg, strlen(arg), objectives, &word);
+    error = read_word("objective", arg, strlen(arg), objectives, "volume, cut or largest", &word);
     a->partition.objective = (hg_objective)word;
     return error;
   case KEY_BALANCE:
@@ -140,6 +168,22 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
   case KEY_SLABS:
     error = read_number("--slabs", arg, 1, INT32_MAX / 2, &number);
     a->partition.slabs = (int)number;
+    return error;
+  case KEY_REFINE:
+    error = read_word("refine", arg, strlen(arg), answers, "yes or no", &word);
+    a->partition.refine = word == 1;
+    return error;
+  case KEY_HOSTS:
+    error = read_number("--hosts", arg, 1, 1 << 20, &number);
+    a->partition.hosts = (int)number;
+    return error;
+  case KEY_LAYERS:
+    error = read_number("--layers", arg, 1, 1000, &number);
+    a->partition.layers = (int)number;
+    return error;
+  case KEY_HIDDEN:
+    error = read_number("--hidden", arg, 1, 1 << 20, &number);
+    a->partition.hidden = (int)number;
     return error;
   case KEY_DRY_RUN:
     a->dry_run = true;
@@ -189,7 +233,27 @@ static void print_rows(const hg_quality *q)
          q->messages_max, q->cover_seconds);
 }
 
-static void print_figures(const arguments *a, const hg_store_header *header, const hg_quality *q)
+static void print_refined(const hg_refined *r)
+{
+  if (r->passes == 0) return;
+  printf("  refinement             %" PRId64 " to %" PRId64 " rows by the part that sends or receives most, %" PRId64
+         " to %" PRId64 " of all\n",
+         hg_refine_most(&r->before), hg_refine_most(&r->after), r->before.total, r->after.total);
+  printf("    took                 %.3f s, %d passes, %" PRId64 " nodes moved\n", r->seconds, r->passes, r->moves);
+}
+
+static void print_hosts(const hg_host_rows *rows)
+{
+  if (rows->hosts < 2) return;
+  printf("  rows between %d hosts   %" PRId64 ", without duplicates %" PRId64 "; %" PRId64 " and %" PRId64
+         " by the host that sends most\n",
+         rows->hosts, rows->rows, rows->unique, rows->rows_max, rows->unique_max);
+  printf("    messages             %" PRId64 " between ranks, %" PRId64 " between hosts\n", rows->pairs,
+         rows->host_pairs);
+}
+
+static void print_figures(const arguments *a, const hg_store_header *header, const hg_quality *q,
+                          const hg_host_rows *between)
 {
   double n = (double)header->n_nodes, m = (double)header->n_edges, k = q->n_parts;
   printf("%s: %d part%s of %" PRId64 " nodes and %" PRId64 " edges (%s)\n", a->output, q->n_parts,
@@ -197,11 +261,14 @@ static void print_figures(const arguments *a, const hg_store_header *header, con
   printf("  edge cut               %" PRId64 " edges, %.1f %%\n", q->edge_cut, percent((double)q->edge_cut, m));
   printf("  communication volume   %" PRId64 " rows an exchange\n", q->volume);
   print_rows(q);
+  print_hosts(between);
+  print_refined(&q->refined);
   printf("  halo nodes a part      %" PRId64 " least, %.1f mean, %" PRId64 " most\n", q->halo_min,
          (double)q->volume / k, q->halo_max);
   printf("  interior nodes         %.1f %% of %.0f\n", 100 * q->interior_fraction, n);
   printf("  largest / mean part    nodes %.3f, edges %.3f", q->node_imbalance, q->edge_imbalance);
   if (q->label_imbalance > 0) printf(", training nodes %.3f", q->label_imbalance);
+  if (q->active_imbalance > 0) printf(", active work %.3f", q->active_imbalance);
   printf("\n  took                   %.3f s, peak memory %.1f MiB\n", q->seconds, mib((double)q->peak_bytes));
   printf("  order of nodes         %s: %" PRId64 " rows fetched an aggregation, %" PRId64
          " in file order; took %.3f s\n",
@@ -214,10 +281,13 @@ static hg_status report(const arguments *a)
   hg_store_header header;
   hg_parts_index index = {0};
   hg_quality quality;
+  hg_host_rows between = {0};
+  bool hosts = a->partition.hosts > 1;
   HG_TRY(hg_store_read_header(a->output, &header));
-  HG_TRY(hg_store_read_parts_index(a->output, 0, &index));
+  HG_TRY(hg_store_read_parts_index(a->output, hosts ? -1 : 0, &index));
+  if (hosts) HG_TRY(hg_host_rows_count(&between, &index, a->partition.hosts));
   HG_TRY(hg_quality_parse(index.quality_json, &quality));
-  print_figures(a, &header, &quality);
+  print_figures(a, &header, &quality, &between);
 done:
   hg_parts_index_free(&index);
   return rc;

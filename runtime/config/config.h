@@ -52,8 +52,10 @@ typedef struct {
     char method[HG_NAME_MAX];
     char path[HG_PATH_MAX]; ///< a parts file to use; "": made and cached beside the graph
     hg_objective objective;
+    bool refine;
     int balance; ///< HG_BALANCE_ bits
     double imbalance;
+    int hosts; ///< -1: auto
     uint64_t seed;
     hg_order_kind order;
   } partition;
@@ -122,7 +124,7 @@ hg_status hg_config_resolve(hg_config *config);
  */
 hg_status hg_config_columns(const hg_config *config, int ranks, int *columns);
 
-/** The `partition:` keys; its method is text of `config`. */
+/** The `partition:` keys; its method is text of `config`. Hosts that are auto are one. */
 hg_partition_options hg_config_partition(const hg_config *config);
 
 /**

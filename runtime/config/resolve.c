@@ -77,6 +77,13 @@ static hg_status check_loss(const hg_config *c)
   return HG_OK;
 }
 
+static hg_status check_partition(const hg_config *c)
+{
+  if (c->partition.balance & HG_BALANCE_ACTIVE && !c->train.active_sets)
+    return hg_fail(HG_ERR_INPUT, "partition.balance: found active with train.active_sets false, expected edges");
+  return HG_OK;
+}
+
 static hg_status check_augment(const hg_config *c, const hg_layer_type *type)
 {
   const hg_augment_options *a = &c->augment;
@@ -172,6 +179,9 @@ static hg_status check_parallel(const hg_config *c, const hg_layer_type *type)
   if (c->model.halo.aggregation != HG_AGGREGATION_SOURCES)
     return hg_fail(HG_ERR_INPUT, "parallel.mode: found %s with halo.aggregation %s, expected parts, or sources", mode,
                    choice(c, "halo.aggregation"));
+  if (c->model.label_rate > 0)
+    return hg_fail(HG_ERR_INPUT, "parallel.mode: found %s with model.label_rate %g, expected parts, or 0", mode,
+                   c->model.label_rate);
   if (c->model.halo.staleness.kind != HG_STALENESS_NONE)
     return hg_fail(HG_ERR_INPUT, "parallel.mode: found %s with halo.staleness %s, expected parts, or none", mode,
                    hg_staleness_name(c->model.halo.staleness.kind));
@@ -201,6 +211,7 @@ hg_status hg_config_resolve(hg_config *config)
   HG_TRY(hg_context(hg_partitioner_find(c.partition.method, &method), "partition.method"));
   HG_TRY(check_schedule(&c));
   HG_TRY(check_loss(&c));
+  HG_TRY(check_partition(&c));
   HG_TRY(check_augment(&c, type));
   HG_TRY(check_halo(&c));
   HG_TRY(check_parallel(&c, type));
@@ -232,8 +243,12 @@ hg_partition_options hg_config_partition(const hg_config *config)
   hg_partition_options o = hg_partition_options_default();
   o.method = config->partition.method;
   o.objective = config->partition.objective;
+  o.refine = config->partition.refine;
   o.balance = config->partition.balance;
   o.imbalance = config->partition.imbalance;
+  o.hosts = config->partition.hosts > 1 ? config->partition.hosts : 1;
+  o.layers = config->model.layers;
+  o.hidden = config->model.hidden;
   o.seed = config->partition.seed;
   o.order = config->partition.order;
   return o;

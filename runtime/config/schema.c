@@ -10,9 +10,9 @@
 
 static const char *const scalings[] = {"none", "row", "standardize", NULL};
 static const char *const target_scalings[] = {"none", "standardize", NULL};
-static const char *const objectives[] = {"volume", "cut", NULL};
+static const char *const objectives[] = {"volume", "cut", "largest", NULL};
 static const char *const orders[] = {"auto", "cluster", "metis", "rcm", "degree", "none", NULL};
-static const char *const balances[] = {"nodes", "edges", "labels", NULL};
+static const char *const balances[] = {"nodes", "edges", "labels", "active", NULL};
 static const char *const parallel_modes[] = {"parts", "features", "grid", "auto", NULL};
 static const char *const activations[] = {"none", "relu", "elu", NULL};
 static const char *const adjacencies[] = {"symmetric", "row", "sum", NULL};
@@ -56,6 +56,7 @@ static const hg_key_range stretches = {.most = 10};
 static const hg_key_range bin_counts = {.least = 1, .most = 1 << 20};
 static const hg_key_range sample_counts = {.most = 1000};
 static const hg_key_range imbalances = {.least = 1, .most = 1000};
+static const hg_key_range host_counts = {.least = 1, .most = 1 << 20, .automatic = true};
 static const hg_key_range timeouts = {.most = 86400, .above = true};
 
 const hg_key hg_keys[] = {
@@ -82,11 +83,16 @@ const hg_key hg_keys[] = {
     {"partition.path", HG_KEY_TEXT, offsetof(hg_config, partition.path), "", &path_text, NULL,
      "a parts file made by `halognn partition`; empty: made when needed and cached beside the graph"},
     {"partition.objective", HG_KEY_CHOICE, offsetof(hg_config, partition.objective), "volume", NULL, objectives,
-     "what METIS makes small: the halo rows to send, or the edges cut"},
+     "least: volume, halo rows to send; cut, edges cut; largest, rows of the part that sends or receives most"},
+    {"partition.refine", HG_KEY_BOOL, offsetof(hg_config, partition.refine), "true", NULL, NULL,
+     "volume and largest: then nodes are moved so that the part that sends or receives most rows has fewer"},
     {"partition.balance", HG_KEY_FLAGS, offsetof(hg_config, partition.balance), "nodes", NULL, balances,
-     "what parts have equally much of; [nodes, edges] where degrees vary; labels: labelled training nodes"},
+     "what parts have equally much of; edges where degrees vary; labels: training nodes; active: work that reaches "
+     "them"},
     {"partition.imbalance", HG_KEY_REAL, offsetof(hg_config, partition.imbalance), "1.05", &imbalances, NULL,
      "allowed ratio of the largest part to the mean"},
+    {"partition.hosts", HG_KEY_INTEGER, offsetof(hg_config, partition.hosts), "1", &host_counts, NULL,
+     "split for so many hosts first, then for the ranks of each; auto: as many as the launcher uses"},
     {"partition.seed", HG_KEY_SEED, offsetof(hg_config, partition.seed), "1", NULL, NULL,
      "of the partitioner; does not follow `seed`, so that repeats share their parts"},
     {"partition.order", HG_KEY_CHOICE, offsetof(hg_config, partition.order), "auto", NULL, orders,
@@ -105,6 +111,9 @@ const hg_key hg_keys[] = {
      "width of each layer but the last, which has the width of the labels"},
     {"model.dropout", HG_KEY_REAL, offsetof(hg_config, model.dropout), "0.5", &rates, NULL,
      "probability that an input of a layer after the first is set to 0 while training"},
+    {"model.label_rate", HG_KEY_REAL, offsetof(hg_config, model.label_rate), "0", &rates, NULL,
+     "probability that a training node's label is an input in an epoch, whose loss is of the others; 0: labels are "
+     "none"},
     {"model.input_dropout", HG_KEY_REAL, offsetof(hg_config, model.input_dropout), "auto", &rates_or_auto, NULL,
      "the same for the first layer's input; auto: as model.dropout"},
     {"model.activation", HG_KEY_CHOICE, offsetof(hg_config, model.activation), "relu", NULL, activations,

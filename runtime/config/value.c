@@ -231,7 +231,10 @@ void hg_value_text(const hg_config *config, const hg_key *key, char *text, size_
     snprintf(text, size, "%s", (const char *)value);
     return;
   case HG_KEY_INTEGER:
-    snprintf(text, size, "%d", *(const int *)value);
+    if (automatic && *(const int *)value < 0)
+      snprintf(text, size, "auto");
+    else
+      snprintf(text, size, "%d", *(const int *)value);
     return;
   case HG_KEY_SEED:
     snprintf(text, size, "%llu", (unsigned long long)*(const uint64_t *)value);

@@ -31,6 +31,14 @@ hg_status hg_check_positions(const hg_config *config, const hg_nodes *nodes)
   return HG_OK;
 }
 
+hg_status hg_check_labels(const hg_config *config, hg_task task, bool one_graph)
+{
+  if (config->model.label_rate <= 0 || (one_graph && task == HG_TASK_CLASSES)) return HG_OK;
+  return hg_fail(HG_ERR_INPUT,
+                 "model.label_rate: found %g, expected 0, or one graph whose nodes have one class each, unlike %s",
+                 config->model.label_rate, config->dataset.path);
+}
+
 hg_status hg_check_pooling(const hg_config *config)
 {
   if (config->model.pooling == HG_POOLING_NONE) return HG_OK;

@@ -11,5 +11,8 @@ bool hg_needs_positions(const hg_config *config);
  */
 hg_status hg_check_positions(const hg_config *config, const hg_nodes *nodes);
 
+/** What labels as inputs need: one graph, whose nodes have one class each. HG_ERR_INPUT names key and file. */
+hg_status hg_check_labels(const hg_config *config, hg_task task, bool one_graph);
+
 /** Of an experiment on one graph: HG_ERR_INPUT where its model pools nodes, which only collections of graphs have. */
 hg_status hg_check_pooling(const hg_config *config);

@@ -41,10 +41,15 @@ done:
 }
 
 // a folder that cannot be written is no reason to fail: the run's own folder can
-static hg_status make_parts(const char *graph, int ranks, int slabs, const hg_config *config, char *path)
+static hg_status make_parts(const char *graph, const hg_world *world, int slabs, const hg_config *config, char *path)
 {
+  int ranks = hg_world_size(world);
   hg_partition_options options = hg_config_partition(config);
   options.slabs = slabs;
+  if (config->partition.hosts < 0) options.hosts = hg_world_hosts(world);
+  if (config->partition.hosts < 0 && options.hosts == 0)
+    hg_log(HG_LOG_WARN,
+           "partition.hosts: the ranks are not numbered host by host, as many on each: one level of parts");
   hg_status rc = hg_parts_cache_path(graph, ranks, &options, path, HG_PATH_MAX);
   if (rc != HG_OK) return rc;
   if (hg_parts_cache_valid(path, graph, ranks, &options)) return HG_OK;
@@ -74,8 +79,9 @@ static hg_status check_contents(const hg_store_header *header, const char *path,
   return HG_OK;
 }
 
-static hg_status find_parts(const hg_config *config, int ranks, int slabs, bool training, char *path)
+static hg_status find_parts(const hg_config *config, const hg_world *world, int slabs, bool training, char *path)
 {
+  int ranks = hg_world_size(world);
   const char *graph = config->dataset.path;
   hg_store_kind kind;
   hg_store_header header;
@@ -95,7 +101,7 @@ static hg_status find_parts(const hg_config *config, int ranks, int slabs, bool 
                    graph);
   HG_TRY(hg_store_read_header(graph, &header));
   HG_TRY(check_contents(&header, graph, config, training));
-  rc = make_parts(graph, ranks, slabs, config, path);
+  rc = make_parts(graph, world, slabs, config, path);
 done:
   return rc;
 }
@@ -177,9 +183,9 @@ hg_status hg_dataset_load_slabs(hg_dataset *dataset, hg_world *world, const hg_c
                                 const hg_trained *trained, int slabs)
 {
   memset(dataset, 0, sizeof *dataset);
-  int rank = hg_world_rank(world), ranks = hg_world_size(world);
+  int rank = hg_world_rank(world);
   hg_status rc = HG_OK;
-  hg_status found = rank == 0 ? find_parts(config, ranks, slabs, !trained, dataset->parts_path) : HG_OK;
+  hg_status found = rank == 0 ? find_parts(config, world, slabs, !trained, dataset->parts_path) : HG_OK;
   hg_alloc_trim(); // what partitioning needed must not stand beside what training needs
   HG_TRY_ALL(world, "partitioning", found);
   hg_broadcast(world, dataset->parts_path, sizeof dataset->parts_path, 0);

@@ -101,7 +101,8 @@ static hg_status check_model(const hg_config *config, const hg_nodes *nodes)
   if (config->model.pooling == HG_POOLING_CLUSTER && nodes->n_dims == 0)
     return hg_fail(HG_ERR_INPUT, "model.pooling: cluster needs positions of the nodes, found none in %s",
                    config->dataset.path);
-  return hg_check_positions(config, nodes);
+  hg_status rc = hg_check_positions(config, nodes);
+  return rc == HG_OK ? hg_check_labels(config, nodes->task, false) : rc;
 }
 
 static hg_status build(hg_trainer *t)

@@ -8,6 +8,49 @@
 #include "runtime/train/check_model.h"
 #include "runtime/train/choose_columns.h"
 
+// what is shown of the training nodes' labels
+static hg_status make_labels(hg_trainer *t)
+{
+  hg_graph_feed *feed = t->feed;
+  const hg_labelled *l = &t->labelled;
+  const hg_model_options *o = &t->config->model;
+  hg_status rc = HG_OK;
+  if (o->label_rate <= 0) return HG_OK;
+  HG_TRY_ALL(t->world, "loading labels", HG_ALLOC(feed->hidden, l->n_rows[HG_SPLIT_TRAIN], "nodes of the loss"));
+  HG_TRY(hg_label_input_create(&feed->labels, &feed->stage.graph, l->truth.labels, l->rows[HG_SPLIT_TRAIN],
+                               l->n_rows[HG_SPLIT_TRAIN], l->n_classes, t->model.layers[0].f_out, o->label_rate));
+  hg_model_show_labels(&t->model, &feed->labels);
+done:
+  return rc;
+}
+
+// before a pass: sums of what is shown
+static void sum_labels(hg_trainer *t)
+{
+  const hg_layer *first = &t->model.layers[0];
+  const hg_matrix e = hg_layer_parameter(first, first->theta, "label");
+  if (first->labels) hg_label_input_sum(first->labels, &e);
+}
+
+// The rows of an epoch's loss: training nodes that do not show their labels; if all of them would, none does.
+static void hide_labels(hg_trainer *t, hg_step_task *task, uint64_t seed, int epoch)
+{
+  hg_graph_feed *feed = t->feed;
+  if (!t->model.layers[0].labels) return;
+  hg_label_input_draw(&feed->labels, seed, epoch);
+  hg_off n = hg_label_input_hidden(&feed->labels, task->rows, task->n, feed->hidden);
+  double weight = hg_loss_weight(&t->loss, task->truth, feed->hidden, n);
+  hg_sum_doubles(t->world, &weight, 1);
+  if (weight > 0) {
+    task->rows = feed->hidden;
+    task->n = n;
+    task->weight = weight;
+  } else {
+    hg_label_input_show(&feed->labels, false);
+  }
+  sum_labels(t);
+}
+
 // known before a large graph is partitioned
 static hg_status load(hg_trainer *t, const hg_trained *trained)
 {
@@ -95,6 +138,7 @@ static hg_status build(hg_trainer *t)
   const hg_model_options *o = &t->config->model;
   hg_status rc = HG_OK;
   HG_TRY_ALL(t->world, "planning the model", hg_check_positions(t->config, &d->part.nodes));
+  HG_TRY_ALL(t->world, "planning the model", hg_check_labels(t->config, t->labelled.task, true));
   HG_TRY(find_active(t));
   hg_slabs *slabs = feed->columns > 1 ? &feed->slabs : NULL;
   if (slabs) HG_TRY(hg_slabs_create(slabs, t->world, &d->part, feed->columns));
@@ -106,6 +150,7 @@ static hg_status build(hg_trainer *t)
   hg_features_free(&d->part.nodes.features); // the input has them now
   HG_TRY(hg_model_create(&t->model, o, &feed->stage, 1, &feed->input, d->part.nodes.n_classes));
   HG_TRY(hg_model_activate(&t->model, &feed->active));
+  HG_TRY(make_labels(t));
   HG_TRY_ALL(t->world, "allocating outputs", make_means(t));
 done:
   return rc;
@@ -116,13 +161,14 @@ static hg_step epoch(hg_trainer *t, uint64_t seed, const hg_plan *plan, hg_worke
   hg_graph_feed *feed = t->feed;
   const hg_augment augment = hg_augment_training(&t->config->augment, seed, plan->epoch);
   hg_pass pass = {.training = true, .seed = seed, .epoch = plan->epoch, .phases = phases};
-  const hg_step_task task = {.plan = plan,
-                             .worker = worker,
-                             .truth = &t->labelled.truth,
-                             .rows = t->labelled.rows[HG_SPLIT_TRAIN],
-                             .n = t->labelled.n_rows[HG_SPLIT_TRAIN],
-                             .weight = t->train_weight};
+  hg_step_task task = {.plan = plan,
+                       .worker = worker,
+                       .truth = &t->labelled.truth,
+                       .rows = t->labelled.rows[HG_SPLIT_TRAIN],
+                       .n = t->labelled.n_rows[HG_SPLIT_TRAIN],
+                       .weight = t->train_weight};
   pass.turn = hg_augment_graph(&augment, &feed->stage.graph, feed->map);
+  hide_labels(t, &task, seed, plan->epoch);
   hg_phases_lap(phases, HG_PHASE_ELEMENTWISE);
   hg_matrix logits = hg_model_forward(&t->model, &pass);
   return hg_trainer_update(t, &task, &pass, &logits);
@@ -136,6 +182,8 @@ static hg_outputs outputs_of(hg_trainer *t, const hg_augment *augment)
   hg_phases_start(&unused);
   hg_pass pass = {.training = false, .phases = &unused};
   pass.turn = hg_augment_graph(augment, &feed->stage.graph, feed->map);
+  if (t->model.layers[0].labels) hg_label_input_show(&feed->labels, true);
+  sum_labels(t);
   hg_matrix logits = hg_model_forward(&t->model, &pass);
   logits.rows = t->labelled.n_items;
   return (hg_outputs){logits, hg_model_embeddings(&t->model)};
@@ -182,6 +230,8 @@ static void free_feed(hg_trainer *t)
   hg_matrix_free(&feed->mean.logits);
   hg_matrix_free(&feed->mean.embeddings);
   hg_input_free(&feed->input);
+  hg_label_input_free(&feed->labels);
+  hg_free(&feed->hidden);
   hg_active_free(&feed->active);
   hg_slabs_free(&feed->slabs);
   hg_local_graph_free(&feed->stage.graph);

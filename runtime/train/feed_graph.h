@@ -14,6 +14,8 @@ typedef struct {
   bool trains;                            ///< not where a trained model predicts alone
   hg_active active;                       ///< what reaches the training loss; no levels where all is computed
   hg_real map[HG_GEO_DIMS * HG_GEO_DIMS]; ///< room for the turn of a pass
+  hg_label_input labels;                  ///< with model.label_rate
+  hg_lid *hidden;                         ///< [training rows] those of an epoch's loss, or NULL
   hg_outputs mean;                        ///< of all passes of an evaluation, with augment.test_samples; or no data
 } hg_graph_feed;
 

@@ -99,14 +99,16 @@ hg_status hg_memory_plan(hg_memory *memory, const hg_config *config, const hg_da
   if (model.layers[0].type->needs_positions)
     m.graph += (size_t)stage.graph.n_local * (size_t)stage.graph.n_dims * sizeof(hg_real);
   m.graph += hg_model_active_bytes(&model, active, p) + (active->n_levels > 0 ? (size_t)p->n_owned : 0);
+  if (config->model.label_rate > 0)
+    m.features += hg_label_input_bytes(p->n_owned, stage.graph.n_local, nodes->n_classes, model.layers[0].f_out);
   m.graph += hg_augment_bytes(&config->augment, &stage.graph);
   if (config->augment.test_samples > 0)
     m.workspace += (size_t)p->n_owned * (size_t)(nodes->n_classes + embedding_width(&model)) * sizeof(hg_real);
   m.halo = (size_t)sent * sizeof(hg_lid) + hg_model_measure(&model).halo;
   if (!model.layers[0].cached && !model.layers[0].keeps_columns)
-    m.features = feature_bytes(dataset, slabs);
+    m.features += feature_bytes(dataset, slabs);
   else if (slabs)
-    m.features = aggregating_bytes(&m, dataset, slabs, &model.layers[0]);
+    m.features += aggregating_bytes(&m, dataset, slabs, &model.layers[0]);
   add_up(&m);
   *memory = m;
 done:

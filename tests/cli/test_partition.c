@@ -30,8 +30,8 @@ static void expect_contains(const run_result *r, const char *text)
 
 Test(cli_partition, prints_the_figures_and_writes_the_parts)
 {
-  const char *methods[] = {"metis", "random", "block"};
-  for (int m = 0; m < 3; m++) {
+  const char *methods[] = {"metis", "ldg", "random", "block"};
+  for (int m = 0; m < 4; m++) {
     run_result r =
         run_in(folder, LIMIT_S,
                (const char *const[]){HALOGNN, "partition", "g.hg", "-k", "4", "-m", methods[m], "-o", "p.hg", NULL});
@@ -82,6 +82,53 @@ Test(cli_partition, cuts_a_grid_along_a_line)
   run_free(&r);
 }
 
+Test(cli_partition, says_what_refinement_did)
+{
+  run_result r = run_in(folder, LIMIT_S,
+                        (const char *const[]){HALOGNN, "partition", "g.hg", "-k", "7", "--objective", "largest", NULL});
+  cr_expect_eq(r.status, 0, "%s", r.err);
+  expect_contains(&r, "g.parts/k7-metis-largest-refined-nodes-1.05-seed1-auto.hg: 7 parts");
+  expect_contains(&r, " rows by the part that sends or receives most, ");
+  run_free(&r);
+  r = run_in(folder, LIMIT_S,
+             (const char *const[]){HALOGNN, "info", "g.parts/k7-metis-largest-refined-nodes-1.05-seed1-auto.hg", NULL});
+  expect_contains(&r, "unrefined_volume");
+  run_free(&r);
+  r = run_in(folder, LIMIT_S, (const char *const[]){HALOGNN, "partition", "g.hg", "-k", "7", "--refine", "no", NULL});
+  expect_contains(&r, "g.parts/k7-metis-volume-nodes-1.05-seed1-auto.hg: 7 parts");
+  cr_expect_null(strstr(r.out, "refinement"), "%s", r.out);
+  run_free(&r);
+}
+
+Test(cli_partition, splits_for_hosts_first)
+{
+  run_result r =
+      run_in(folder, LIMIT_S, (const char *const[]){HALOGNN, "partition", "g.hg", "-k", "8", "--hosts", "2", NULL});
+  cr_expect_eq(r.status, 0, "%s", r.err);
+  expect_contains(&r, "g.parts/k8-hosts2-metis-volume-refined-nodes-1.05-seed1-auto.hg: 8 parts");
+  expect_contains(&r, "rows between 2 hosts   ");
+  run_free(&r);
+  const char *file = "g.parts/k8-hosts2-metis-volume-refined-nodes-1.05-seed1-auto.hg";
+  r = run_in(folder, LIMIT_S, (const char *const[]){HALOGNN, "info", file, "--hosts", "4", NULL});
+  cr_expect_eq(r.status, 0, "%s", r.err);
+  expect_contains(&r, "host_rows_unique ");
+  run_free(&r);
+  r = run_in(folder, LIMIT_S, (const char *const[]){HALOGNN, "info", file, "--hosts", "3", NULL});
+  cr_expect_eq(r.status, 2);
+  cr_expect_str_eq(r.err, "halognn: g.parts/k8-hosts2-metis-volume-refined-nodes-1.05-seed1-auto.hg: 8 parts on 3 "
+                          "hosts, expected as many on each\n");
+  run_free(&r);
+  r = run_in(folder, LIMIT_S, (const char *const[]){HALOGNN, "info", "g.hg", "--hosts", "2", NULL});
+  cr_expect_eq(r.status, 2);
+  cr_expect_str_eq(r.err, "halognn: g.hg: holds no parts, expected a parts file with --hosts\n");
+  run_free(&r);
+  r = run_in(folder, LIMIT_S, (const char *const[]){HALOGNN, "info", "g.hg", "--hosts", "two", NULL});
+  cr_expect_eq(r.status, 2);
+  cr_expect_str_eq(r.err, "halognn: --hosts: found 'two', expected a whole number from 1 to 1048576; see `halognn info "
+                          "--help`\n");
+  run_free(&r);
+}
+
 Test(cli_partition, without_output_goes_where_train_looks)
 {
   run_result r = run_in(folder, LIMIT_S, (const char *const[]){HALOGNN, "partition", "g.hg", "-k", "1", NULL});
@@ -119,10 +166,19 @@ static const bad_case bad[] = {
      "halognn: -k: found '99999999999999999999', expected a whole number from 1 to 1073741823; see `halognn partition "
      "--help`\n"},
     {{"g.hg", "-k", "2", "--objective", "volumes"},
-     "halognn: --objective: found 'volumes', expected volume or cut; did you mean 'volume'?; see `halognn partition "
-     "--help`\n"},
+     "halognn: --objective: found 'volumes', expected volume, cut or largest; did you mean 'volume'?; see `halognn "
+     "partition --help`\n"},
+    {{"g.hg", "-k", "2", "--hosts", "0"},
+     "halognn: --hosts: found '0', expected a whole number from 1 to 1048576; see `halognn partition --help`\n"},
+    {{"g.hg", "-k", "6", "--hosts", "4"}, "halognn: g.hg: 6 parts on 4 hosts, expected as many on each\n"},
+    {{"g.hg", "-k", "2", "--layers", "0"},
+     "halognn: --layers: found '0', expected a whole number from 1 to 1000; see `halognn partition --help`\n"},
+    {{"g.hg", "-k", "2", "--hidden", "x"},
+     "halognn: --hidden: found 'x', expected a whole number from 1 to 1048576; see `halognn partition --help`\n"},
+    {{"g.hg", "-k", "2", "--refine", "true"},
+     "halognn: --refine: found 'true', expected yes or no; see `halognn partition --help`\n"},
     {{"g.hg", "-k", "2", "--balance", "nodes,"},
-     "halognn: --balance: found '', expected nodes, edges, labels; see `halognn partition --help`\n"},
+     "halognn: --balance: found '', expected nodes, edges, labels, active; see `halognn partition --help`\n"},
     {{"g.hg", "-k", "2", "--imbalance", "0.5"},
      "halognn: --imbalance: found '0.5', expected a number from 1 up, as 1.05; see `halognn partition --help`\n"},
     {{"g.hg", "-k", "2", "--imbalance", "nan"},
@@ -135,7 +191,7 @@ static const bad_case bad[] = {
      "see "
      "`halognn partition --help`\n"},
     {{"g.hg", "-k", "2", "-m", "metiss", "-o", "p.hg"},
-     "halognn: unknown partition method 'metiss', did you mean 'metis'?: expected one of metis, random, block\n"},
+     "halognn: unknown partition method 'metiss', did you mean 'metis'?: expected one of metis, ldg, random, block\n"},
     {{"g.hg", "-k", "101", "-o", "p.hg"},
      "halognn: g.hg: 101 parts asked for, but the graph has only 100 nodes: a part cannot be empty\n"},
     {{"g.hg", "-k", "2", "-o", "no/p.hg"},

@@ -294,6 +294,24 @@ Test(cli_train, predict_takes_a_graph_without_labels_and_split)
                  "wide.hg: found 9 features, expected 8: the checkpoint has the scales of so many");
 }
 
+// Ranks follow one, with labels as inputs; a graph without labels shows none.
+Test(cli_train, labels_can_be_inputs)
+{
+  runs(0, "train c.yaml --quiet --output one --set model.label_rate=0.5");
+  runs(3, "train c.yaml --quiet --output three --set model.label_rate=0.5");
+  runs(0, "train c.yaml --quiet --output none");
+  json_t *one = load_json(folder, "one/summary.json"), *three = load_json(folder, "three/summary.json"),
+         *none = load_json(folder, "none/summary.json");
+  cr_expect_float_eq(number_of(one, "train_loss"), number_of(three, "train_loss"), 1e-4);
+  cr_expect_neq(number_of(one, "train_loss"), number_of(none, "train_loss"));
+  json_decref(one);
+  json_decref(three);
+  json_decref(none);
+  runs(0, "generate csbm --nodes 70 --degree 6 --classes 0 --features 8 -o plain.hg");
+  runs(2, "predict one --dataset plain.hg -o p.csv");
+  cr_expect_eq(count_lines(folder, "p.csv"), 71);
+}
+
 Test(cli_train, positions_can_be_appended_to_the_features)
 {
   runs(0, "generate geometric --nodes 150 --degree 6 --classes 3 --features 4 --seed 1 -o g.hg");
@@ -371,6 +389,7 @@ Test(cli_train, wrong_configs_are_refused_with_file_and_line)
       {"train c.yaml --set train.epochs", "--set train.epochs: found no '='"},
       {"train c.yaml --set dataset.path=no.hg", "dataset.path: found no file no.hg"},
       {"train c.yaml --set model.precision=half", "model.precision: found 'half', expected one of float32, bfloat16"},
+      {"train c.yaml --set model.label_rate=1", "model.label_rate: found '1', expected a number in [0, 1)"},
       {"train c.yaml --set model.type=gnc", "model.type: found 'gnc', expected one of: gcn"},
   };
   expect_refusals(table, sizeof table / sizeof *table);
@@ -397,6 +416,8 @@ Test(cli_train, graphs_that_cannot_be_trained_on_are_refused)
        "partition.path: found other.hg, which was made from another graph than g.hg"},
       {"train c.yaml --quiet --set partition.path=g.hg", "g.hg"},
       {"train c.yaml --quiet --set partition.path=no.hg", "no.hg"},
+      {"train c.yaml --quiet --set model.label_rate=0.5 --set model.type=mlp",
+       "model.label_rate: found 0.5 with model.type mlp, expected 0, or type gcn"},
       {"train c.yaml --quiet --set train.loss=mse", "train.loss: found one that does not fit g.hg"},
       {"train c.yaml --quiet --set train.metric=rmse", "train.metric: found rmse, which does not fit g.hg"},
       {"train c.yaml --quiet --set train.metric=roc_auc", "train.metric: found roc_auc for 3 classes in g.hg"},

@@ -24,6 +24,7 @@ typedef struct {
   table xhat;                ///< [n x f_out] normalised, or z
   table y;                   ///< [n x f_out] before the activation
   double *inv_std;           ///< [n] layer norm, [f_out] batch norm
+  hg_off labels;             ///< place of [classes x f_out] that labels shown are multiplied with; 0: none are
 } layer;
 
 struct plain_model {
@@ -31,6 +32,7 @@ struct plain_model {
   hg_graph graph;
   table a; ///< [n x n] normalised, the identity for mlp
   table d, d_s, d_x;
+  table shown, label_sums; ///< [n x classes] one-hot, and A times it
   hg_off n, n_parameters;
   int n_layers;
   layer layers[MOST_LAYERS];
@@ -98,6 +100,10 @@ static hg_status make_layer(plain_model *m, int l, hg_off f_in)
   y->bias = o->bias && y->norm != HG_LAYER_NORM_BATCH;
   y->first = m->n_parameters;
   m->n_parameters += f_in * y->f_out + (y->bias ? y->f_out : 0) + (y->norm != HG_LAYER_NORM_NONE ? 2 * y->f_out : 0);
+  if (l == 0 && o->label_rate > 0) {
+    y->labels = m->n_parameters;
+    m->n_parameters += m->graph.nodes.n_classes * y->f_out;
+  }
   HG_TRY(table_create(&y->mask, m->n, f_in));
   HG_TRY(table_create(&y->x, m->n, f_in));
   HG_TRY(table_create(&y->s, m->n, f_in));
@@ -122,6 +128,8 @@ static hg_status fill(plain_model *m, const char *path, const hg_model_options *
     if (m->layers[l].f_in > widest) widest = m->layers[l].f_in;
     if (m->layers[l].f_out > widest) widest = m->layers[l].f_out;
   }
+  HG_TRY(table_create(&m->shown, m->n, m->graph.nodes.n_classes));
+  HG_TRY(table_create(&m->label_sums, m->n, m->graph.nodes.n_classes));
   HG_TRY(table_create(&m->d, m->n, widest));
   HG_TRY(table_create(&m->d_s, m->n, widest));
   HG_TRY(table_create(&m->d_x, m->n, widest));
@@ -141,8 +149,8 @@ plain_model *plain_model_create(const char *path, const hg_model_options *option
 void plain_model_free(plain_model *m)
 {
   if (!m) return;
-  table *tables[] = {&m->a, &m->d, &m->d_s, &m->d_x};
-  for (int k = 0; k < 4; k++) hg_free(&tables[k]->data);
+  table *tables[] = {&m->a, &m->d, &m->d_s, &m->d_x, &m->shown, &m->label_sums};
+  for (int k = 0; k < 6; k++) hg_free(&tables[k]->data);
   for (layer *y = m->layers; y < m->layers + MOST_LAYERS; y++) {
     table *own[] = {&y->mask, &y->x, &y->s, &y->xhat, &y->y};
     for (int k = 0; k < 5; k++) hg_free(&own[k]->data);
@@ -165,6 +173,25 @@ static void draw_mask(plain_model *m, int l, uint64_t seed, int epoch)
   hg_dropout_apply((hg_dropout){seed, epoch, l, rate}, m->graph.nodes.original_ids, &ones);
   for (hg_off e = 0; e < m->n * y->f_in; e++) y->mask.data[e] = (double)ones.data[e];
   hg_matrix_free(&ones);
+}
+
+// Training nodes that show their labels in this epoch.
+static void show_labels(plain_model *m, uint64_t seed, int epoch)
+{
+  const hg_nodes *nodes = &m->graph.nodes;
+  const hg_rng rng = {seed, HG_STREAM_LABELS | (uint32_t)epoch << 8};
+  memset(m->shown.data, 0, (size_t)(m->n * m->shown.cols) * sizeof *m->shown.data);
+  for (hg_off i = 0; i < m->n; i++)
+    if (nodes->split[i] == HG_SPLIT_TRAIN && nodes->labels[i] >= 0 &&
+        hg_rng_uniform(rng, (uint64_t)nodes->original_ids[i], 0) < m->options->label_rate)
+      m->shown.data[i * m->shown.cols + nodes->labels[i]] = 1;
+  multiply(&m->a, false, &m->shown, false, &m->label_sums);
+}
+
+static bool shows_label(const plain_model *m, hg_off i)
+{
+  hg_lid label = m->graph.nodes.labels[i];
+  return label >= 0 && m->shown.data[i * m->shown.cols + label] > 0;
 }
 
 // Of sparse features the mask's column is the entry's place in its row.
@@ -252,6 +279,10 @@ static void forward(plain_model *m, layer *y, const double *theta)
   multiply(&y->s, false, &w, false, &y->xhat);
   for (hg_off e = 0; e < m->n * y->f_out; e++)
     y->xhat.data[e] += (y->bias ? bias[e % y->f_out] : 0) + (y->residual ? y->x.data[e] : 0);
+  for (hg_off e = 0; y->labels > 0 && e < m->n * y->f_out; e++)
+    for (hg_off c = 0; c < m->label_sums.cols; c++)
+      y->xhat.data[e] +=
+          m->label_sums.data[e / y->f_out * m->label_sums.cols + c] * theta[y->labels + c * y->f_out + e % y->f_out];
   normalise(m, y);
   bool norm = y->norm != HG_LAYER_NORM_NONE;
   for (hg_off e = 0; e < m->n * y->f_out; e++) {
@@ -274,6 +305,8 @@ static void backward(plain_model *m, layer *y, const double *theta, double *grad
   }
   normalise_gradient(m, y, theta + gamma, d.data);
   for (hg_off e = 0; y->bias && e < m->n * y->f_out; e++) gradient[bias + e % y->f_out] += d.data[e];
+  table d_labels = {m->label_sums.cols, y->f_out, gradient + y->labels};
+  if (y->labels > 0) multiply(&m->label_sums, true, &d, false, &d_labels);
   multiply(&y->s, true, &d, false, &d_w);
   multiply(&d, false, &w, true, &d_s);
   if (strcmp(m->options->type, "gcn") == 0)
@@ -286,18 +319,19 @@ static void backward(plain_model *m, layer *y, const double *theta, double *grad
   }
 }
 
-// The mean cross entropy of the training nodes; its gradient in d.
+// The mean cross entropy of the training nodes that do not show their labels; its gradient in d.
 static double cross_entropy(plain_model *m)
 {
   const hg_nodes *nodes = &m->graph.nodes;
   const table z = m->layers[m->n_layers - 1].y;
   double loss = 0, count = 0;
   memset(m->d.data, 0, (size_t)(m->n * z.cols) * sizeof *m->d.data);
-  for (hg_off i = 0; i < m->n; i++) count += nodes->split[i] == HG_SPLIT_TRAIN && nodes->labels[i] >= 0 ? 1 : 0;
+  for (hg_off i = 0; i < m->n; i++)
+    count += nodes->split[i] == HG_SPLIT_TRAIN && nodes->labels[i] >= 0 && !shows_label(m, i) ? 1 : 0;
   for (hg_off i = 0; i < m->n; i++) {
     const double *row = z.data + i * z.cols;
     double sum = 0;
-    if (nodes->split[i] != HG_SPLIT_TRAIN || nodes->labels[i] < 0) continue;
+    if (nodes->split[i] != HG_SPLIT_TRAIN || nodes->labels[i] < 0 || shows_label(m, i)) continue;
     for (hg_off c = 0; c < z.cols; c++) sum += exp(row[c]);
     for (hg_off c = 0; c < z.cols; c++)
       m->d.data[i * z.cols + c] = (exp(row[c]) / sum - (c == nodes->labels[i] ? 1 : 0)) / count;
@@ -312,6 +346,7 @@ double plain_model_loss(plain_model *m, const hg_real *theta, uint64_t seed, int
   if (!check_ok(HG_ALLOC(weights, m->n_parameters, "weights"))) return loss;
   for (hg_off k = 0; k < m->n_parameters; k++) weights[k] = (double)theta[k];
   memset(gradient, 0, (size_t)m->n_parameters * sizeof *gradient);
+  show_labels(m, seed, epoch);
   for (int l = 0; l < m->n_layers; l++) {
     layer *y = &m->layers[l], *before = y - 1;
     draw_mask(m, l, seed, epoch);

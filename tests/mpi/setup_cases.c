@@ -2,7 +2,7 @@
 #include <limits.h>
 #include <string.h>
 
-#include "comm/exchange.h"
+#include "comm/stale_exchange.h"
 #include "core/base/alloc.h"
 #include "tests/mpi/random_part.h"
 #include "tests/support/mpi_case.h"
@@ -188,6 +188,36 @@ static void matrix_of_another_shape(hg_world *world)
   end(&part, &links);
 }
 
+static void try_stale(hg_world *world, int more_rows, int width, int slot, hg_status status, const char *text)
+{
+  const hg_staleness how = {.kind = HG_STALENESS_PIPELINE};
+  const hg_exchange_packing packing = {.format = HG_PACK_REAL};
+  hg_part part;
+  hg_links links;
+  hg_stale_exchange *exchange;
+  begin(world, PARTS_RING, &part, &links);
+  hg_matrix x = hg_matrix_view(NULL, (hg_off)part.n_owned + part.n_halo + more_rows, width);
+  expect_error(hg_stale_exchange_create(&exchange, world, &how, &links, HG_FILL_HALO, &x, slot, &packing), status,
+               text);
+  check(exchange == NULL, "no exchange after an error");
+  end(&part, &links);
+}
+
+static void stale_slot_out_of_range(hg_world *world)
+{
+  try_stale(world, 0, 4, HG_STALE_SLOTS, HG_ERR_INTERNAL, "stale exchange 2048");
+}
+
+static void stale_matrix_of_another_shape(hg_world *world)
+{
+  try_stale(world, 1, 4, 0, HG_ERR_INTERNAL, "but the part has");
+}
+
+static void stale_messages_too_large_for_mpi(hg_world *world)
+{
+  try_stale(world, 0, INT_MAX / 8, 0, HG_ERR_INPUT, "at most 2147483647 bytes are possible");
+}
+
 const mpi_case setup_cases[] = {
     {"setup/ids_come_from_their_owners", ids_come_from_their_owners, "1 2 3 4 7"},
     {"setup/sparse_rows_come_from_their_owners", sparse_rows_come_from_their_owners, "1 2 3 4 7"},
@@ -200,5 +230,8 @@ const mpi_case setup_cases[] = {
     {"setup/slot_out_of_range", slot_out_of_range, "2"},
     {"setup/messages_too_large_for_mpi", messages_too_large_for_mpi, "2 3"},
     {"setup/matrix_of_another_shape", matrix_of_another_shape, "2 3"},
+    {"setup/stale_slot_out_of_range", stale_slot_out_of_range, "2"},
+    {"setup/stale_matrix_of_another_shape", stale_matrix_of_another_shape, "2"},
+    {"setup/stale_messages_too_large_for_mpi", stale_messages_too_large_for_mpi, "2 3"},
     {0},
 };

@@ -1,5 +1,4 @@
 // Exchanges of rows of earlier epochs, against plain loops that keep them one by one.
-#include <limits.h>
 #include <math.h>
 #include <string.h>
 
@@ -376,34 +375,9 @@ static void forgetting_starts_anew(hg_world *world)
   }
 }
 
-static void try_create(hg_world *world, const fixture *f, hg_off rows, int width, int slot, hg_status status,
-                       const char *text)
-{
-  hg_stale_exchange *e = NULL;
-  hg_matrix x = hg_matrix_view(NULL, rows, width);
-  const hg_exchange_packing packing = {.format = HG_PACK_REAL, .ids = f->ids};
-  hg_status rc = hg_stale_exchange_create(&e, world, &ways[0].how, &f->links, HG_FILL_HALO, &x, slot, &packing);
-  check(rc == status && strstr(hg_error_text(), text), "status %d, '%s', expected '%s'", (int)rc, hg_error_text(),
-        text);
-  check(!e, "no exchange after an error");
-}
-
-static void wrong_sizes_are_refused(hg_world *world)
-{
-  fixture f;
-  begin(&f, world, PARTS_RING, false);
-  // after an error ranks agree on nothing more, so each number of them tries another one
-  if (hg_world_size(world) == 1) try_create(world, &f, f.n_local + 1, 4, 0, HG_ERR_INTERNAL, "but the part has");
-  if (hg_world_size(world) == 2)
-    try_create(world, &f, f.n_local, INT_MAX / 8, 0, HG_ERR_INPUT, "at most 2147483647 bytes are possible");
-  if (hg_world_size(world) == 3) try_create(world, &f, f.n_local, 4, HG_STALE_SLOTS, HG_ERR_INTERNAL, "exchange 2048");
-  end(&f);
-}
-
 const mpi_case stale_cases[] = {
     {"stale/rows_are_as_old_as_they_should_be", rows_are_as_old_as_they_should_be, "1 2 3 4"},
     {"stale/bins_take_turns", bins_take_turns, "1 2 3"},
     {"stale/forgetting_starts_anew", forgetting_starts_anew, "1 3"},
-    {"stale/wrong_sizes_are_refused", wrong_sizes_are_refused, "1 2 3"},
     {0},
 };

@@ -13,6 +13,7 @@ static void ranks_are_numbered(hg_world *world)
   hg_sum_doubles(world, &sum, 1);
   check(rank >= 0 && rank < size && sum == size * (size - 1) / 2, "rank %d of %d, sum %g", rank, size, sum);
   check(hg_world_one_host(world), "mpirun on one machine was not seen as one host");
+  check(hg_world_hosts(world) == 1, "found %d hosts on one machine", hg_world_hosts(world));
 }
 
 static void agreement_on_success_changes_nothing(hg_world *world)

@@ -53,6 +53,9 @@ Test(graph, permuting_there_and_back_is_the_identity)
     cr_assert_eq(hg_graph_permute(&back, &there, inverse), HG_OK, "seed %d: %s", (int)seed, hg_error_text());
     const char *difference = graph_difference(&graph, &back);
     cr_expect_null(difference, "seed %d: %s differ", (int)seed, difference);
+    cr_assert_eq(hg_graph_reorder(&back, order), HG_OK, "seed %d: %s", (int)seed, hg_error_text());
+    difference = graph_difference(&there, &back);
+    cr_expect_null(difference, "seed %d: in place %s differ", (int)seed, difference);
     hg_graph_free(&graph), hg_graph_free(&there), hg_graph_free(&back);
   }
 }
@@ -93,6 +96,10 @@ Test(graph, permute_refuses_what_is_no_permutation)
   order[7] = 60;
   cr_expect_eq(hg_graph_permute(&moved, &graph, order), HG_ERR_INTERNAL);
   cr_expect_null(moved.adjacency.indptr);
+  hg_graph same = sample_graph(sample_default(5));
+  cr_expect_eq(hg_graph_reorder(&graph, order), HG_ERR_INTERNAL);
+  cr_expect_null(graph_difference(&graph, &same), "what failed changed the graph");
+  hg_graph_free(&same);
   hg_graph_free(&graph);
 }
 

@@ -23,7 +23,7 @@ static void expect_no_part_empty(const int32_t *part_of, hg_lid n, int k, const 
 static hg_off largest_weight(const hg_graph *graph, int bit, const int32_t *part_of, int k)
 {
   hg_off weight[MAX_NODES] = {0}, largest = 0;
-  for (hg_lid i = 0; i < graph->nodes.n; i++) weight[part_of[i]] += hg_balance_weight(graph, bit, i);
+  for (hg_lid i = 0; i < graph->nodes.n; i++) weight[part_of[i]] += hg_balance_weight(graph, NULL, bit, i);
   for (int p = 0; p < k; p++)
     if (weight[p] > largest) largest = weight[p];
   return largest;
@@ -104,18 +104,20 @@ Test(partitioner, refuses_what_cannot_be_done)
       {-3, "block", 1.05, 1, "-3 parts asked for, expected at least 1"},
       {5, "metis", 1.05, 1, "5 parts asked for, but the graph has only 4 nodes: a part cannot be empty"},
       {2, "metix", 1.05, 1,
-       "unknown partition method 'metix', did you mean 'metis'?: expected one of metis, random, block"},
-      {2, "hypergraph", 1.05, 1, "unknown partition method 'hypergraph': expected one of metis, random, block"},
+       "unknown partition method 'metix', did you mean 'metis'?: expected one of metis, ldg, random, block"},
+      {2, "hypergraph", 1.05, 1, "unknown partition method 'hypergraph': expected one of metis, ldg, random, block"},
       {2, "metis", 0.9, 1, "imbalance 0.9, expected largest part / mean part: 1 or more, as 1.05"},
       {2, "metis", 0.0 / 0.0, 1, NULL},
-      {2, "metis", 1.05, 8, "balance 8 is no set of nodes, edges, labels"},
+      {2, "metis", 1.05, 16, "balance 16 is no set of nodes, edges, labels, active"},
   };
   int32_t part_of[4];
   hg_graph graph;
   make_graph(&graph, GRAPH_STAR, 4, 1);
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-    hg_partition_options options = {
-        bad[i].method, HG_OBJECTIVE_CUT, bad[i].balance, bad[i].imbalance, 1, HG_ORDER_AUTO, 1};
+    hg_partition_options options = hg_partition_options_default();
+    options.method = bad[i].method;
+    options.balance = bad[i].balance;
+    options.imbalance = bad[i].imbalance;
     cr_expect_eq(hg_partition_graph(&graph, bad[i].k, &options, part_of), HG_ERR_INPUT, "case %zu", i);
     if (bad[i].message) cr_expect_str_eq(hg_error_text(), bad[i].message);
   }
@@ -180,7 +182,7 @@ Test(metis, balances_edges_and_labels_too)
   partition(&graph, 4, &options, part_of);
   for (int bit = HG_BALANCE_NODES; bit <= HG_BALANCE_LABELS; bit *= 2) {
     hg_off total = 0;
-    for (hg_lid i = 0; i < 800; i++) total += hg_balance_weight(&graph, bit, i);
+    for (hg_lid i = 0; i < 800; i++) total += hg_balance_weight(&graph, NULL, bit, i);
     cr_expect_leq((double)largest_weight(&graph, bit, part_of, 4), 1.12 * (double)total / 4 + 1, "bit %d", bit);
   }
   hg_graph_free(&graph);

@@ -103,8 +103,29 @@ Test(quality, of_one_part_and_of_no_edges)
 
 Test(quality, comes_back_from_its_json)
 {
-  hg_quality q = {4, (hg_off)1 << 40, 17,        9,  1, 0.25,  1.01, 1.5, 0, 3.25, (size_t)5 << 30, "rcm", 0.5, 9,
-                  8, {17, 19, 11},    {7, 8, 5}, 12, 3, 0.125, true},
+  hg_quality q = {4,
+                  (hg_off)1 << 40,
+                  17,
+                  9,
+                  1,
+                  0.25,
+                  1.01,
+                  1.5,
+                  0,
+                  3.25,
+                  (size_t)5 << 30,
+                  "rcm",
+                  0.5,
+                  9,
+                  8,
+                  {17, 19, 11},
+                  {7, 8, 5},
+                  12,
+                  3,
+                  0.125,
+                  true,
+                  {{9, 8, 21}, {7, 9, 17}, 3, 40, 0.5},
+                  1.25},
              back;
   char *json;
   cr_assert_eq(hg_quality_json(&q, &json), HG_OK, "%s", hg_error_text());
@@ -115,6 +136,10 @@ Test(quality, comes_back_from_its_json)
   cr_expect(back.interior_fraction == q.interior_fraction && back.node_imbalance == q.node_imbalance &&
             back.edge_imbalance == q.edge_imbalance && back.label_imbalance == 0 && back.seconds == q.seconds);
   cr_expect(back.rows_known && back.messages == 12 && back.messages_max == 3 && back.cover_seconds == 0.125);
+  cr_expect_eq(back.active_imbalance, 1.25);
+  cr_expect(back.refined.passes == 3 && back.refined.moves == 40 && back.refined.seconds == 0.5);
+  cr_expect_arr_eq(&back.refined.before, &q.refined.before, sizeof q.refined.before);
+  cr_expect_arr_eq(&back.refined.after, &q.refined.after, sizeof q.refined.after);
   cr_expect_arr_eq(back.rows, q.rows, sizeof q.rows);
   cr_expect_arr_eq(back.rows_max, q.rows_max, sizeof q.rows_max);
   hg_free(&json);
@@ -127,7 +152,7 @@ Test(quality, of_a_file_without_rows_says_so)
   cr_assert_eq(hg_quality_json(&q, &json), HG_OK, "%s", hg_error_text());
   cr_expect_null(strstr(json, "cover_rows"), "%s", json);
   cr_assert_eq(hg_quality_parse(json, &back), HG_OK, "%s", hg_error_text());
-  cr_expect(back.volume == 17 && !back.rows_known);
+  cr_expect(back.volume == 17 && !back.rows_known && back.refined.passes == 0);
   hg_free(&json);
 }
 
@@ -163,13 +188,18 @@ Test(prediction, grows_with_the_graph_and_metis_needs_most)
   double small_s, large_s, random_s;
   hg_partition_options metis = hg_partition_options_default(), by_chance = metis;
   by_chance.method = "random";
+  metis.refine = false;
+  hg_partition_predict(100000, 1000000, 0, 4, &metis, &large, &large_s);
+  metis.refine = true;
+  hg_partition_predict(100000, 1000000, 0, 4, &metis, &small, &small_s);
+  cr_expect(large_s < small_s, "refinement takes time");
   hg_partition_predict(1000, 10000, 0, 4, &metis, &small, &small_s);
   hg_partition_predict(100000, 1000000, 0, 4, &metis, &large, &large_s);
   hg_partition_predict(100000, 1000000, 0, 4, &by_chance, &random, &random_s);
   cr_expect(small < large && small_s < large_s);
   cr_expect(random < large && random_s < large_s);
   hg_partition_predict(100000, 1000000, 500000000, 4, &metis, &small, &small_s);
-  cr_expect(small > 1000000000, "features are held twice");
+  cr_expect(small > 500000000 && small < 1000000000, "features are held once");
   hg_partition_predict((hg_off)1 << 31, (hg_off)1 << 40, 0, 1024, &metis, &large, &large_s);
   cr_expect(large > (size_t)1 << 43 && isfinite(large_s));
 }
