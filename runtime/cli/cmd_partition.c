@@ -75,6 +75,14 @@ static int read_number(const char *name, const char *text, int64_t lowest, int64
                           highest);
 }
 
+static int read_count(const char *name, const char *text, int highest, int *value)
+{
+  int64_t number = 0;
+  int error = read_number(name, text, 1, highest, &number);
+  *value = (int)number;
+  return error;
+}
+
 static int read_imbalance(const char *text, double *value)
 {
   char *end;
@@ -166,25 +174,17 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
   case KEY_ORDER:
     return read_order(arg, &a->partition.order);
   case KEY_SLABS:
-    error = read_number("--slabs", arg, 1, INT32_MAX / 2, &number);
-    a->partition.slabs = (int)number;
-    return error;
+    return read_count("--slabs", arg, INT32_MAX / 2, &a->partition.slabs);
   case KEY_REFINE:
     error = read_word("refine", arg, strlen(arg), answers, "yes or no", &word);
     a->partition.refine = word == 1;
     return error;
   case KEY_HOSTS:
-    error = read_number("--hosts", arg, 1, 1 << 20, &number);
-    a->partition.hosts = (int)number;
-    return error;
+    return read_count("--hosts", arg, 1 << 20, &a->partition.hosts);
   case KEY_LAYERS:
-    error = read_number("--layers", arg, 1, 1000, &number);
-    a->partition.layers = (int)number;
-    return error;
+    return read_count("--layers", arg, 1000, &a->partition.layers);
   case KEY_HIDDEN:
-    error = read_number("--hidden", arg, 1, 1 << 20, &number);
-    a->partition.hidden = (int)number;
-    return error;
+    return read_count("--hidden", arg, 1 << 20, &a->partition.hidden);
   case KEY_DRY_RUN:
     a->dry_run = true;
     return 0;
