@@ -10,6 +10,7 @@ typedef struct {
   uint64_t seed;
   int epoch;
   hg_phases *phases;
+  double *layer_s;      ///< or NULL: [2 x layers] seconds of each layer are added, forward passes first, then backward
   const hg_real *turn;  ///< [dims x dims] or NULL: positions p are taken as turn p, by layers that see them
   hg_real *d_positions; ///< [n_local x dims] or NULL; backward of each layer that sees positions adds its gradient of
                         ///< them, the halo's too (models/position_gradient.h)

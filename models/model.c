@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "core/base/alloc.h"
+#include "core/base/timer.h"
 #include "models/stale.h"
 
 static hg_status allocate_workspace(hg_model *model)
@@ -215,15 +216,22 @@ void hg_model_init(hg_model *model, uint64_t seed)
   }
 }
 
+static void time_layer(const hg_pass *pass, int place, double started)
+{
+  if (pass->layer_s) pass->layer_s[place] += hg_now_s() - started;
+}
+
 hg_matrix hg_model_forward(hg_model *model, const hg_pass *pass)
 {
   for (hg_layer *l = model->layers; l < model->layers + model->n_layers; l++) {
+    double started = hg_now_s();
     if (is_pooled(l)) hg_pools_forward(model->pools, l - 1, l, pass);
     hg_layer_choose_reach(l, pass);
     if (pass->training && l->graph == &model->sampled[l->index].graph)
       hg_sampled_draw(&model->sampled[l->index], pass->seed, pass->epoch);
     hg_layer_pack_exchanges(l, pass);
     l->type->forward(l, pass);
+    time_layer(pass, l->index, started);
   }
   return model->layers[model->n_layers - 1].h;
 }
@@ -241,11 +249,13 @@ void hg_model_backward(hg_model *model, const hg_pass *pass, hg_sums *sums)
 {
   for (int index = model->n_layers - 1; index >= 0; index--) {
     hg_layer *l = &model->layers[index];
+    double started = hg_now_s();
     hg_matrix d_h = output_gradient(model, l), d_x = {0};
     if (index > 0) d_x = hg_layer_d_x(l);
     l->type->backward(l, pass, &d_h, &d_x);
     if (sums) hg_sums_begin(sums, l->d_theta, l->n_theta);
     if (is_pooled(l)) hg_pools_backward(model->pools, l - 1, l, pass);
+    time_layer(pass, model->n_layers + index, started);
   }
 }
 
