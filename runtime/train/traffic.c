@@ -63,27 +63,30 @@ static double columns_of(const exchanged *x)
   return columns;
 }
 
-static hg_scheme *add(hg_traffic_plan *plan, const char *name, const char *how, bool runs)
+static hg_scheme *add(hg_traffic_plan *plan, const char *name, const char *how, bool runs, hg_scheme_work work)
 {
   hg_scheme *s = &plan->schemes[plan->n_schemes++];
-  *s = (hg_scheme){.name = name, .how = how, .runs = runs};
+  *s = (hg_scheme){.name = name, .how = how, .runs = runs, .work = work};
   return s;
 }
 
-static void add_halo(hg_traffic_plan *plan, const char *name, const char *how, bool runs, const hg_halo_rows *rows,
-                     hg_send_mode mode, double row, int exchanges)
+static hg_scheme *add_halo(hg_traffic_plan *plan, const char *name, const char *how, bool runs,
+                           const hg_halo_rows *rows, hg_send_mode mode, double row, int exchanges)
 {
-  hg_scheme *s = add(plan, name, how, runs);
+  hg_scheme *s = add(plan, name, how, runs, HG_WORK_PARTS);
   s->total = row * (double)rows->total[mode];
   s->largest = row / DIRECTIONS * (double)rows->both_ways[mode];
   s->messages = (double)rows->messages_both_ways * exchanges / DIRECTIONS;
+  return s;
 }
 
 // Rows by ranks, columns by ranks, and back: two all-to-alls around each aggregation (ALGORITHMS A.12).
 static void add_features(hg_traffic_plan *plan, const exchanged *x, double nodes)
 {
   double p = plan->ranks, each = DIRECTIONS * 2 * nodes / p * columns_of(x) * WORD * (p - 1) / p;
-  hg_scheme *s = add(plan, "feature-parallel", "each rank aggregates some columns of all nodes", false);
+  hg_scheme *s =
+      add(plan, "feature-parallel", "each rank aggregates some columns of all nodes", false, HG_WORK_COLUMNS);
+  s->exact = true;
   s->largest = each;
   s->total = each * p;
   s->messages = (p - 1) * DIRECTIONS * 2 * x->n;
@@ -97,6 +100,8 @@ static hg_scheme grid(const exchanged *x, double nodes, int ranks, const hg_halo
   double most = (double)rows->both_ways[HG_SEND_SOURCES] / DIRECTIONS / b, all = (double)rows->total[HG_SEND_SOURCES];
   return (hg_scheme){.name = "2D",
                      .how = "parts of the graph, and in each columns by ranks",
+                     .work = HG_WORK_COLUMNS,
+                     .exact = true,
                      .part_groups = rows->n_parts,
                      .largest = most * columns + turning,
                      .total = all * columns + turning * ranks,
@@ -124,8 +129,10 @@ static void add_super(hg_traffic_plan *plan, const exchanged *x, const hg_halo_r
   }
   int exchanges = 1 + DIRECTIONS * x->n;
   add_halo(plan, "SuperGNN exact", "for comparison: covers, every layer's input", false, rows, HG_SEND_HYBRID, exact,
-           exchanges);
-  add_halo(plan, "SuperGNN int2", "for comparison: the same in 2 bits", false, rows, HG_SEND_HYBRID, coarse, exchanges);
+           exchanges)
+      ->work = HG_WORK_NOT_TOLD;
+  add_halo(plan, "SuperGNN int2", "for comparison: the same in 2 bits", false, rows, HG_SEND_HYBRID, coarse, exchanges)
+      ->work = HG_WORK_NOT_TOLD;
 }
 
 hg_status hg_traffic_plan_make(hg_traffic_plan *plan, const hg_config *config, const hg_graph *graph,
@@ -144,14 +151,21 @@ hg_status hg_traffic_plan_make(hg_traffic_plan *plan, const hg_config *config, c
   if (rc != HG_OK) return rc;
   double real = bytes_of_rows(&x, HG_PACK_REAL), nodes = (double)graph->nodes.n;
   int exchanges = DIRECTIONS * x.n;
-  *plan = (hg_traffic_plan){.ranks = own->n_parts};
-  add_halo(plan, "halo float32", "rows of sources (the default)", true, own, HG_SEND_SOURCES, real, exchanges);
-  add_halo(plan, "partial sums", "exact: rows of destinations", false, own, HG_SEND_PARTIALS, real, exchanges);
-  add_halo(plan, "least covers", "exact: the fewest of both (halo.aggregation: covers)", true, own, HG_SEND_HYBRID,
-           real, exchanges);
-  for (int k = 0; k < 4; k++)
-    add_halo(plan, packed[k].name, "halo.precision", true, own, HG_SEND_SOURCES, bytes_of_rows(&x, packed[k].format),
-             exchanges);
+  *plan = (hg_traffic_plan){.ranks = own->n_parts, .chosen = -1};
+  hg_scheme *s =
+      add_halo(plan, "halo float32", "rows of sources (the default)", true, own, HG_SEND_SOURCES, real, exchanges);
+  s->exact = s->plain = true;
+  add_halo(plan, "partial sums", "exact: rows of destinations", false, own, HG_SEND_PARTIALS, real, exchanges)->exact =
+      true;
+  s = add_halo(plan, "least covers", "exact: the fewest of both (halo.aggregation: covers)", true, own, HG_SEND_HYBRID,
+               real, exchanges);
+  s->exact = s->covers = true;
+  for (int k = 0; k < 4; k++) {
+    double row = bytes_of_rows(&x, packed[k].format);
+    s = add_halo(plan, packed[k].name, "halo.precision", true, own, HG_SEND_SOURCES, row, exchanges);
+    s->plain = true;
+    s->format = packed[k].format;
+  }
   add_features(plan, &x, nodes);
   add_grid(plan, &x, nodes, rows, n_rows);
   add_super(plan, &x, own);

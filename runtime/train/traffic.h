@@ -3,7 +3,14 @@
 #include "partition/halo_rows.h"
 #include "runtime/config/config.h"
 
-/** A way to exchange what the layers of an epoch need, and what that sends. */
+/** What ranks compute in a scheme: decides how long their epoch takes (runtime/train/epoch_time.h). */
+typedef enum {
+  HG_WORK_PARTS,    ///< each rank its part, rows travelling before an aggregation and back
+  HG_WORK_COLUMNS,  ///< rows by ranks; some columns are aggregated, of all nodes or of one of `part_groups` parts
+  HG_WORK_NOT_TOLD, ///< counted to compare bytes alone
+} hg_scheme_work;
+
+/** A way to exchange what the layers of an epoch need, and what that sends, needs and takes. */
 typedef struct {
   const char *name; ///< "halo float32", "feature-parallel" ...
   const char *how;  ///< one line
@@ -12,6 +19,13 @@ typedef struct {
   double total;     ///< bytes of an epoch, all ranks
   double largest;   ///< of the rank that sends most
   double messages;  ///< of that rank, an epoch
+  bool exact;       ///< the same results as one rank, to rounding
+  hg_scheme_work work;
+  bool plain; ///< rows of the halo itself cross, packed in `format`
+  hg_pack_format format;
+  double memory;    ///< bytes of arrays of the rank that computes most; 0: not told
+  double exposed_s; ///< of an epoch, communication that nothing hides
+  double epoch_s;   ///< 0: not told
 } hg_scheme;
 
 enum { HG_SCHEMES_MOST = 16 };
@@ -20,6 +34,7 @@ enum { HG_SCHEMES_MOST = 16 };
 typedef struct {
   int ranks, n_schemes;
   hg_scheme schemes[HG_SCHEMES_MOST];
+  int chosen; ///< of those that run and are exact the one with the shortest epoch; -1: no times are told
 } hg_traffic_plan;
 
 /**
