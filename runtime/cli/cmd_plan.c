@@ -9,6 +9,7 @@
 #include "runtime/cli/command.h"
 #include "runtime/cli/plan_machine.h"
 #include "runtime/cli/plan_report.h"
+#include "runtime/train/check_model.h"
 
 enum { COUNTS_MOST = 32, OVERRIDES_MAX = 64, MOST_RANKS = 1 << 16, MOST_THREADS = 4096 };
 enum { KEY_SET = 300, KEY_JSON, KEY_GBITS, KEY_LATENCY, KEY_HOST, KEY_SECONDS, KEY_MACHINE };
@@ -155,6 +156,10 @@ static hg_status read_graph(const hg_config *config, hg_graph *graph)
   HG_TRY(hg_partition_check_kind(config->dataset.path, header.kind));
   HG_TRY(hg_store_read_graph(config->dataset.path, graph));
   if (config->dataset.append_positions) HG_TRY(hg_nodes_append_positions(&graph->nodes));
+  hg_nodes *nodes = &graph->nodes;
+  hg_features *f = &nodes->features;
+  if (hg_wants_dense(config, f, (double)nodes->n, f->indptr ? (double)f->indptr[nodes->n] : 0))
+    HG_TRY(hg_features_densify(f, nodes->n));
 done:
   return rc;
 }
