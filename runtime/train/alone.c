@@ -28,7 +28,7 @@ static void free_base(hg_graph_feed *feed)
   hg_dataset_free(&feed->dataset);
 }
 
-hg_status hg_alone_plan_memory(hg_memory *memory, const hg_pack_format *formats, int n, const hg_config *config,
+hg_status hg_alone_plan_memory(hg_memory *memory, const hg_halo_options *ways, int n, const hg_config *config,
                                const hg_alone_source *source)
 {
   hg_graph_feed feed = {0};
@@ -36,7 +36,7 @@ hg_status hg_alone_plan_memory(hg_memory *memory, const hg_pack_format *formats,
   hg_status rc = HG_OK;
   HG_TRY(load_part(&feed, config, source));
   for (int k = 0; k < n; k++) {
-    packing.model.halo.precision = formats[k];
+    packing.model.halo = ways[k];
     HG_TRY(hg_memory_plan(&memory[k], &packing, &feed.dataset, &feed.active));
   }
 done:
@@ -66,7 +66,7 @@ static hg_status build(hg_trainer *t)
   hg_status rc = HG_OK;
   HG_TRY(hg_memory_plan(&t->planned, t->config, d, &base->active));
   hg_alone_drop_peers(&d->links, &base->active);
-  o.halo.precision = HG_PACK_REAL; // nothing is packed
+  o.halo = (hg_halo_options){.sample = 1}; // nothing crosses
   HG_TRY(hg_local_graph_create_alone(&base->stage.graph, &d->part, &d->links, whole, o.normalization, o.self_loops));
   HG_TRY(hg_input_create_alone(&base->input, &d->part, &whole->nodes.features));
   hg_features_free(&d->part.nodes.features);

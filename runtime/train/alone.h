@@ -26,11 +26,11 @@ typedef struct {
 static inline const hg_alone_feed *hg_alone_feed_of(const hg_trainer *trainer) { return trainer->feed; }
 
 /**
- * The plan of the part's memory for each way of packing rows on their way, without any of it being allocated but the
- * part. Not collective, needs no MPI.
- * @param memory, formats   [n]
+ * The plan of the part's memory for each way of crossing, without any of it being allocated but the part. Not
+ * collective, needs no MPI.
+ * @param memory, ways   [n]
  */
-hg_status hg_alone_plan_memory(hg_memory *memory, const hg_pack_format *formats, int n, const hg_config *config,
+hg_status hg_alone_plan_memory(hg_memory *memory, const hg_halo_options *ways, int n, const hg_config *config,
                                const hg_alone_source *source);
 
 /** A trainer of the part; free with hg_trainer_free. Not collective, needs no MPI. */

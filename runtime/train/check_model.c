@@ -11,6 +11,12 @@ bool hg_needs_positions(const hg_config *config)
   return hg_layer_type_find(&type, config->model.type) == HG_OK && type->needs_positions;
 }
 
+bool hg_can_cover(const hg_config *config)
+{
+  const hg_layer_type *type = NULL;
+  return hg_layer_type_find(&type, config->model.type) == HG_OK && (type->linear || type->local);
+}
+
 bool hg_wants_dense(const hg_config *config, const hg_features *features, double rows, double entries)
 {
   if (!features->indptr || (config->model.input_dropout > 0 && !hg_needs_positions(config))) return false;

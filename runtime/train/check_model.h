@@ -5,6 +5,9 @@
 /** Whether the config's layers compute with positions of nodes. */
 bool hg_needs_positions(const hg_config *config);
 
+/** Whether halo.aggregation: covers is for the config's layers. */
+bool hg_can_cover(const hg_config *config);
+
 /**
  * What such layers need of the data: positions of 1 to HG_GEO_DIMS dimensions, dense features, and not too many gates.
  * HG_ERR_INPUT names the key of the config and the file.

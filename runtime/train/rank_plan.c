@@ -6,6 +6,7 @@
 #include "core/base/threads.h"
 #include "core/base/timer.h"
 #include "partition/reorder.h"
+#include "runtime/train/check_model.h"
 
 // The graph in the order of its parts.
 typedef struct {
@@ -49,7 +50,7 @@ static int by_work(const void *a, const void *b)
 }
 
 // the parts with most work first
-static hg_status sort_parts(const ordered *o, load *loads)
+static void sort_parts(const ordered *o, load *loads)
 {
   const hg_off *indptr = o->graph.adjacency.indptr;
   double nodes = (double)o->graph.nodes.n, edges = (double)hg_csr_entries(&o->graph.adjacency);
@@ -59,7 +60,6 @@ static hg_status sort_parts(const ordered *o, load *loads)
         (load){p, (double)(end - first) / nodes + (edges > 0 ? (double)(indptr[end] - indptr[first]) / edges : 0)};
   }
   qsort(loads, (size_t)o->index.n_parts, sizeof *loads, by_work);
-  return HG_OK;
 }
 
 // as many parts as ranks are on a host, where there are processors for all of them
@@ -73,8 +73,7 @@ static int actors(const hg_rank_plan_options *o, int ranks)
 static hg_status try_parts(hg_rank_plan *plan, const hg_config *config, const ordered *o,
                            const hg_rank_plan_options *options)
 {
-  static const hg_pack_format formats[HG_PACK_COUNT] = {HG_PACK_REAL, HG_PACK_BFLOAT16, HG_PACK_INT8,
-                                                        HG_PACK_INT4, HG_PACK_INT2,     HG_PACK_ADAPTIVE};
+  hg_halo_options ways[HG_WAYS];
   int ranks = o->index.n_parts, n = actors(options, ranks);
   load *loads = NULL;
   hg_alone_source *sources = NULL;
@@ -82,12 +81,17 @@ static hg_status try_parts(hg_rank_plan *plan, const hg_config *config, const or
   HG_TRY(HG_ALLOC(loads, ranks, "work of parts"));
   HG_TRY(HG_ALLOC(sources, n, "parts to time"));
   sort_parts(o, loads);
+  for (int way = 0; way < HG_WAYS; way++) {
+    ways[way] = config->model.halo;
+    ways[way].precision = way < HG_PACK_COUNT ? (hg_pack_format)way : HG_PACK_REAL;
+    ways[way].aggregation = way == HG_WAY_COVERS ? HG_AGGREGATION_COVERS : HG_AGGREGATION_SOURCES;
+  }
   for (int k = 0; k < n; k++)
     sources[k] = (hg_alone_source){.graph = &o->graph,
                                    .index = &o->index,
                                    .part = loads[k].part,
                                    .sent = plan->rows.sent[HG_SEND_SOURCES][loads[k].part]};
-  HG_TRY(hg_alone_plan_memory(plan->memory, formats, HG_PACK_COUNT, config, &sources[0]));
+  HG_TRY(hg_alone_plan_memory(plan->memory, ways, hg_can_cover(config) ? HG_WAYS : HG_PACK_COUNT, config, &sources[0]));
   if (options->seconds > 0)
     HG_TRY(hg_rehearse(&plan->rehearsal, config, sources, n, options->threads, options->seconds));
 done:
@@ -127,5 +131,5 @@ void hg_rank_plan_free(hg_rank_plan *plan)
 void hg_rank_plan_tell(const hg_rank_plan *plan, hg_traffic_plan *traffic)
 {
   for (hg_scheme *s = traffic->schemes; s < traffic->schemes + traffic->n_schemes; s++)
-    if (s->plain) s->memory = (double)plan->memory[s->format].total;
+    if (s->way >= 0) s->memory = (double)plan->memory[s->way].total;
 }

@@ -12,9 +12,9 @@ typedef struct {
 /** What is known of a graph in as many parts as there will be ranks, without running them. */
 typedef struct {
   hg_halo_rows rows;
-  double partition_seconds;        ///< parts, and the order of nodes in them
-  hg_memory memory[HG_PACK_COUNT]; ///< of the part with most work, by hg_pack_format
-  hg_rehearsal rehearsal;          ///< of the parts with most work; nothing where nothing was timed
+  double partition_seconds;  ///< parts, and the order of nodes in them
+  hg_memory memory[HG_WAYS]; ///< of the part with most work, by the way rows cross
+  hg_rehearsal rehearsal;    ///< of the parts with most work; nothing where nothing was timed
 } hg_rank_plan;
 
 /**

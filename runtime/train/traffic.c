@@ -66,7 +66,7 @@ static double columns_of(const exchanged *x)
 static hg_scheme *add(hg_traffic_plan *plan, const char *name, const char *how, bool runs, hg_scheme_work work)
 {
   hg_scheme *s = &plan->schemes[plan->n_schemes++];
-  *s = (hg_scheme){.name = name, .how = how, .runs = runs, .work = work};
+  *s = (hg_scheme){.name = name, .how = how, .runs = runs, .work = work, .way = -1};
   return s;
 }
 
@@ -102,6 +102,7 @@ static hg_scheme grid(const exchanged *x, double nodes, int ranks, const hg_halo
                      .how = "parts of the graph, and in each columns by ranks",
                      .work = HG_WORK_COLUMNS,
                      .exact = true,
+                     .way = -1,
                      .part_groups = rows->n_parts,
                      .largest = most * columns + turning,
                      .total = all * columns + turning * ranks,
@@ -154,17 +155,18 @@ hg_status hg_traffic_plan_make(hg_traffic_plan *plan, const hg_config *config, c
   *plan = (hg_traffic_plan){.ranks = own->n_parts, .chosen = -1};
   hg_scheme *s =
       add_halo(plan, "halo float32", "rows of sources (the default)", true, own, HG_SEND_SOURCES, real, exchanges);
-  s->exact = s->plain = true;
+  s->exact = true;
+  s->way = HG_PACK_REAL;
   add_halo(plan, "partial sums", "exact: rows of destinations", false, own, HG_SEND_PARTIALS, real, exchanges)->exact =
       true;
-  s = add_halo(plan, "least covers", "exact: the fewest of both (halo.aggregation: covers)", true, own, HG_SEND_HYBRID,
-               real, exchanges);
-  s->exact = s->covers = true;
+  s = add_halo(plan, "least covers", "exact: the fewest of both (halo.aggregation: covers)", hg_can_cover(config), own,
+               HG_SEND_HYBRID, real, exchanges);
+  s->exact = true;
+  s->way = HG_WAY_COVERS;
   for (int k = 0; k < 4; k++) {
     double row = bytes_of_rows(&x, packed[k].format);
     s = add_halo(plan, packed[k].name, "halo.precision", true, own, HG_SEND_SOURCES, row, exchanges);
-    s->plain = true;
-    s->format = packed[k].format;
+    s->way = packed[k].format;
   }
   add_features(plan, &x, nodes);
   add_grid(plan, &x, nodes, rows, n_rows);

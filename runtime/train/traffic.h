@@ -10,6 +10,9 @@ typedef enum {
   HG_WORK_NOT_TOLD, ///< counted to compare bytes alone
 } hg_scheme_work;
 
+/** How runs can exchange halo rows: packed in each of the formats, or as least covers. */
+enum { HG_WAY_COVERS = HG_PACK_COUNT, HG_WAYS };
+
 /** A way to exchange what the layers of an epoch need, and what that sends, needs and takes. */
 typedef struct {
   const char *name; ///< "halo float32", "feature-parallel" ...
@@ -21,8 +24,7 @@ typedef struct {
   double messages;  ///< of that rank, an epoch
   bool exact;       ///< the same results as one rank, to rounding
   hg_scheme_work work;
-  bool plain; ///< rows of the halo itself cross, packed in `format`
-  hg_pack_format format;
+  int way;          ///< of HG_WAYS that rows cross by, -1: none of them
   double memory;    ///< bytes of arrays of the rank that computes most; 0: not told
   double exposed_s; ///< of an epoch, communication that nothing hides
   double epoch_s;   ///< 0: not told
