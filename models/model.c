@@ -4,6 +4,7 @@
 
 #include "core/base/alloc.h"
 #include "core/base/timer.h"
+#include "models/recompute.h"
 #include "models/stale.h"
 
 static hg_status allocate_workspace(hg_model *model)
@@ -15,6 +16,7 @@ static hg_status allocate_workspace(hg_model *model)
   for (int b = 0; b < 2; b++) HG_TRY(HG_ALLOC(w->gradients[b], s.gradient[b], "output gradients"));
   for (int b = 0; b < 2; b++) HG_TRY(HG_ALLOC(w->rounded[b], s.rounded[b], "aggregated in bfloat16"));
   HG_TRY(HG_ALLOC(w->packed, s.packed, "packed weights"));
+  HG_TRY(HG_ALLOC(w->hidden, s.hidden, "outputs of hidden layers"));
   w->blocks = (hg_blocks){.threads = s.threads, .widest = s.widest_block};
   HG_TRY(HG_ALLOC(w->blocks.space, s.blocks, "blocks of rows"));
   HG_TRY(HG_ALLOC(w->scratch, s.scratch, "weight gradient blocks"));
@@ -42,7 +44,12 @@ static hg_status allocate_outputs(hg_model *model)
   for (int l = 0; l < model->n_layers; l++) {
     hg_layer *layer = &model->layers[l];
     hg_off n = layer->graph->n_owned;
-    HG_TRY(hg_matrix_create(&layer->h, hg_model_output_rows(model, l), layer->f_out, "layer outputs"));
+    if (layer->recomputes)
+      layer->h = hg_matrix_view(model->work.hidden, hg_model_output_rows(model, l), layer->f_out);
+    else
+      HG_TRY(hg_matrix_create(&layer->h, hg_model_output_rows(model, l), layer->f_out, "layer outputs"));
+    if (hg_recompute_keeps_halo(layer, model->n_layers))
+      HG_TRY(hg_matrix_create(&layer->halo, layer->graph->n_local - n, layer->f_in, "kept halo rows"));
     if (l > 0) layer->x = is_pooled(layer) ? model->pools[layer->stage - 1].rows : (layer - 1)->h;
     if (layer->norm == HG_LAYER_NORM_NONE) continue;
     bool batch = layer->norm == HG_LAYER_NORM_BATCH;
@@ -111,6 +118,7 @@ void hg_model_free(hg_model *model)
   hg_free(&model->work.gradients[1]);
   hg_free(&model->work.scratch);
   hg_free(&model->work.packed);
+  hg_free(&model->work.hidden);
   for (int b = 0; b < 2; b++) hg_free(&model->work.rounded[b]);
   hg_free(&model->work.blocks.space);
   hg_free(&model->work.sums);

@@ -111,6 +111,9 @@ const hg_key hg_keys[] = {
     {"model.label_rate", HG_KEY_REAL, offsetof(hg_config, model.label_rate), "0", &rates, NULL,
      "probability that a training node's label is an input in an epoch, whose loss is of the others; 0: labels are "
      "none"},
+    {"model.recompute", HG_KEY_BOOL, offsetof(hg_config, model.recompute), "false", NULL, NULL,
+     "hidden layers with a norm share one matrix of outputs, made again in the backward pass: less memory, the same "
+     "bits"},
     {"model.input_dropout", HG_KEY_REAL, offsetof(hg_config, model.input_dropout), "auto", &rates_or_auto, NULL,
      "the same for the first layer's input; auto: as model.dropout"},
     {"model.activation", HG_KEY_CHOICE, offsetof(hg_config, model.activation), "relu", NULL, activations,
