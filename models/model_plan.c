@@ -177,6 +177,11 @@ static hg_status check_recompute(const hg_model_options *o, const hg_layer_type 
     return hg_fail(HG_ERR_INPUT,
                    "model.recompute: found true with model.norm none, expected batch or layer: without a norm layers "
                    "keep nothing twice");
+  if (o->halo.staleness.kind != HG_STALENESS_NONE)
+    return hg_fail(
+        HG_ERR_INPUT,
+        "model.recompute: found true with halo.staleness %s, expected none: old rows stay where others write",
+        hg_staleness_name(o->halo.staleness.kind));
   if (n_stages > 1)
     return hg_fail(HG_ERR_INPUT, "model.recompute: found true for a collection of graphs, expected one graph");
   return HG_OK;

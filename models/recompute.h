@@ -6,8 +6,8 @@
  * which the next layer reads, forward and backward. h is a function of xhat, row by row (scale, shift, activation,
  * dropout by its counters), so with model.recompute hidden layers share one h: a layer overwrites the output of the one
  * before when all its rows are made. On the way back a layer's gradient moves to where its xhat was, and the output of
- * the layer before is made again, the same bits. Halo rows have no xhat here; they are kept. L hidden layers so keep L +
- * 1 matrices, not 2 L, and a halo each.
+ * the layer before is made again, the same bits. Halo rows have no xhat here; they are kept. So L hidden layers keep
+ * L + 1 matrices, not 2 L, and a halo each.
  */
 
 /** Whether backward needs the halo rows of a layer's input that others have overwritten by then; of a planned layer. */

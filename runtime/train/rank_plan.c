@@ -84,6 +84,7 @@ static hg_status try_parts(hg_rank_plan *plan, const hg_config *config, const or
   for (int way = 0; way < HG_WAYS; way++) {
     ways[way] = config->model.halo;
     ways[way].precision = way < HG_PACK_COUNT ? (hg_pack_format)way : HG_PACK_REAL;
+    if (way == HG_WAY_COVERS) ways[way].staleness = (hg_staleness){0};
     ways[way].aggregation = way == HG_WAY_COVERS ? HG_AGGREGATION_COVERS : HG_AGGREGATION_SOURCES;
   }
   for (int k = 0; k < n; k++)

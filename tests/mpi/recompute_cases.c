@@ -105,8 +105,9 @@ static void is_refused_where_nothing_is_kept_twice(hg_world *world)
 {
   static const char *const refusals[][3] = {
       {"model.norm=none", "model.type=gcn", "model.recompute: found true with model.norm none, expected batch"},
-      {"model.norm=layer", "model.type=geogcn", "model.recompute: found true with model.type geogcn, expected"}};
-  for (int k = 0; k < 2; k++) {
+      {"model.norm=layer", "model.type=geogcn", "model.recompute: found true with model.type geogcn, expected"},
+      {"model.norm=layer", "halo.staleness=pipeline", "model.recompute: found true with halo.staleness pipeline, exp"}};
+  for (int k = 0; k < 3; k++) {
     char path[HG_PATH_MAX];
     train_graph g = train_graph_default();
     hg_trainer t = {0};
