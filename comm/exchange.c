@@ -145,7 +145,7 @@ void hg_exchange_begin(hg_exchange *exchange)
   if (e->kind == HG_FILL_HALO) poison_halo(e);
 #endif
   e->under_way = true;
-  e->arrived = false;
+  e->arrived = e->n_receives + e->n_sends == 0;
   double start = hg_now_s();
   if (e->n_receives > 0) MPI_Startall(e->n_receives, receives);
   for (int k = 0; k < e->n_sends; k++) {

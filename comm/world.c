@@ -109,11 +109,11 @@ hg_status hg_world_open(hg_world **world, int *argc, char ***argv)
   return hg_agree(w, rc, "starting MPI");
 }
 
-int hg_world_rank(const hg_world *world) { return world->rank; }
-int hg_world_size(const hg_world *world) { return world->size; }
+int hg_world_rank(const hg_world *world) { return world ? world->rank : 0; }
+int hg_world_size(const hg_world *world) { return world ? world->size : 1; }
 bool hg_world_one_host(const hg_world *world) { return world->one_host; }
 int hg_world_hosts(const hg_world *world) { return world->hosts; }
-MPI_Comm hg_world_comm(const hg_world *world) { return world->comm; }
+MPI_Comm hg_world_comm(const hg_world *world) { return world ? world->comm : MPI_COMM_NULL; }
 
 void hg_world_phase(hg_world *world, const char *phase)
 {
@@ -166,6 +166,7 @@ static int64_t hash_of(const char *text)
 
 hg_status hg_agree(hg_world *world, hg_status rc, const char *phase)
 {
+  if (!world) return rc;
   if (world->whole) return hg_agree(world->whole, rc, phase);
   if (world->failed) return rc;
   hg_world_phase(world, phase);
@@ -185,7 +186,7 @@ hg_status hg_agree(hg_world *world, hg_status rc, const char *phase)
 hg_status hg_world_same(hg_world *world, int64_t value, const char *what)
 {
   hg_status rc = HG_OK;
-  if (world->whole ? world->whole->failed : world->failed) return HG_OK;
+  if (!world || (world->whole ? world->whole->failed : world->failed)) return HG_OK;
   int64_t ends[2] = {value, ~value}; // ~x falls as x grows, and unlike -x it exists for every x
   MPI_Allreduce(MPI_IN_PLACE, ends, 2, MPI_INT64_T, MPI_MAX, world->comm);
   if (ends[0] != ~ends[1]) {

@@ -12,6 +12,10 @@ typedef struct hg_world hg_world;
  * one by one.
  */
 hg_status hg_world_open(hg_world **world, int *argc, char ***argv);
+/**
+ * NULL stands for this process alone, without MPI: rank 0 of 1. So it does for hg_agree, hg_world_same, sums of doubles
+ * and exchanges on links without peers.
+ */
 int hg_world_rank(const hg_world *world);
 int hg_world_size(const hg_world *world);
 

@@ -27,7 +27,7 @@ static bool keeps_sums(const hg_layer *layer) { return layer->aggregate_first &&
 
 static void plan(hg_layer *layer)
 {
-  bool turns = layer->graph->slabs;
+  bool turns = layer->graph && layer->graph->slabs; // planned for its parameters alone it stands on no graph
   layer->cached = layer->input && !layer->input->varies && !is_sparse(layer) && layer->dropout <= 0;
   layer->aggregate_first = layer->cached || is_even(layer) || (!is_sparse(layer) && layer->f_out > layer->f_in);
   layer->product_width = !layer->aggregate_first                      ? layer->f_out

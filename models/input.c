@@ -80,6 +80,53 @@ hg_status hg_input_create(hg_input *input, const hg_local_graph *graph)
   return rc;
 }
 
+static hg_status take_dense(hg_input *input, const hg_part *part, const hg_features *f)
+{
+  hg_lid n = part->n_owned + part->n_halo;
+  hg_status rc = hg_matrix_create(&input->dense, n, f->width, "input features");
+  if (rc != HG_OK) return rc;
+  for (hg_lid i = 0; i < n; i++) {
+    const float *row = f->dense + hg_part_global(part, i) * f->width;
+    hg_real *out = input->dense.data + (hg_off)i * f->width;
+    for (int k = 0; k < f->width; k++) out[k] = (hg_real)row[k];
+  }
+  return HG_OK;
+}
+
+static hg_status take_sparse(hg_input *input, const hg_part *part, const hg_features *f)
+{
+  hg_lid n = part->n_owned + part->n_halo;
+  hg_off entries = 0;
+  for (hg_lid i = 0; i < n; i++) {
+    hg_gid id = hg_part_global(part, i);
+    // NOLINTNEXTLINE(clang-analyzer-core.NullDereference): sparse features have pointers
+    entries += f->indptr[id + 1] - f->indptr[id];
+  }
+  hg_csr *all = &input->all;
+  hg_status rc = hg_csr_create(all, n, f->width, entries, true, "input features");
+  if (rc != HG_OK) return rc;
+  for (hg_lid i = 0; i < n; i++) {
+    hg_gid id = hg_part_global(part, i);
+    hg_off first = f->indptr[id], count = f->indptr[id + 1] - first, at = all->indptr[i];
+    for (hg_off e = 0; e < count; e++) {
+      all->indices[at + e] = f->indices[first + e];
+      all->values[at + e] = (hg_real)f->values[first + e];
+    }
+    all->indptr[i + 1] = at + count;
+  }
+  rc = prepare_dropout(input);
+  input->sparse = *all;
+  return rc;
+}
+
+hg_status hg_input_create_alone(hg_input *input, const hg_part *part, const hg_features *whole)
+{
+  *input = (hg_input){.width = whole->width, .is_dense = !whole->indptr};
+  hg_status rc = input->is_dense ? take_dense(input, part, whole) : take_sparse(input, part, whole);
+  if (rc != HG_OK) hg_input_free(input);
+  return rc;
+}
+
 hg_input hg_input_view(const hg_matrix *x)
 {
   return (hg_input){.width = x->cols, .is_dense = true, .varies = true, .dense = *x};

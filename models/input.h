@@ -23,6 +23,9 @@ typedef struct {
  * Collective. HG_ERR_INPUT for a graph without features.
  */
 hg_status hg_input_create(hg_input *input, const hg_local_graph *graph);
+
+/** The same from the features of the whole graph, in the order of global ids. Not collective. */
+hg_status hg_input_create_alone(hg_input *input, const hg_part *part, const hg_features *whole);
 void hg_input_free(hg_input *input);
 
 /** The features of a batch, a view of `x` that is not to be freed. Before another pass x may hold others. */

@@ -8,6 +8,7 @@
 #include "core/base/threads.h"
 #include "core/tensor/norms.h"
 #include "core/tensor/row_blocks.h"
+#include "models/recompute.h"
 #include "models/stale.h"
 
 static const double running_momentum = 0.1; // as PyTorch's BatchNorm1d
@@ -30,8 +31,9 @@ hg_status hg_layer_type_find(const hg_layer_type **type, const char *name)
 
 void hg_layer_free(hg_layer *layer)
 {
-  if (layer->input) hg_matrix_free(&layer->x); // later layers borrow what a layer or a pool before wrote
-  hg_matrix_free(&layer->h);
+  if (layer->input) hg_matrix_free(&layer->x);       // later layers borrow what a layer or a pool before wrote
+  if (!layer->recomputes) hg_matrix_free(&layer->h); // else the workspace's
+  hg_matrix_free(&layer->halo);
   hg_matrix_free(&layer->s);
   hg_matrix_free(&layer->xhat);
   hg_free(&layer->inv_std);
@@ -278,6 +280,12 @@ static void activate_rows(const hg_layer_task *t, hg_off first, hg_off n)
   hg_bf16_round(&h, &rounded);
 }
 
+static void norm_rows(const hg_layer *layer, hg_off first, hg_matrix *z, hg_matrix *h)
+{
+  hg_layer_norm(z, hg_layer_parameter(layer, layer->theta, "norm.weight").data,
+                hg_layer_parameter(layer, layer->theta, "norm.bias").data, layer->inv_std + first, h);
+}
+
 void hg_layer_finish_rows(void *context, hg_off first, hg_off n)
 {
   const hg_layer_task *t = context;
@@ -289,25 +297,35 @@ void hg_layer_finish_rows(void *context, hg_off first, hg_off n)
   }
   if (layer->bias) hg_bias_add(&z, 0, n, hg_layer_parameter(layer, layer->theta, "bias").data);
   if (layer->labels) hg_label_input_add(layer->labels, first, n, &z);
-  if (layer->norm == HG_LAYER_NORM_BATCH) return;
-  if (layer->norm == HG_LAYER_NORM_LAYER)
-    hg_layer_norm(&z, hg_layer_parameter(layer, layer->theta, "norm.weight").data,
-                  hg_layer_parameter(layer, layer->theta, "norm.bias").data, layer->inv_std + first, &h);
+  if (layer->norm == HG_LAYER_NORM_BATCH || layer->recomputes) return; // x is needed yet where h will be
+  if (layer->norm == HG_LAYER_NORM_LAYER) norm_rows(layer, first, &z, &h);
   activate_rows(t, first, n);
+}
+
+// where h may be written only when all z are made: the moments are known, or x is not needed any more
+static void norm_in_blocks(const hg_layer_task *t, hg_off rows)
+{
+  const hg_layer *layer = t->layer;
+#pragma omp parallel for schedule(static) default(none) shared(t, layer, rows) \
+    num_threads(hg_threads()) if (rows * layer->f_out > HG_PARALLEL_FROM)
+  for (hg_off first = 0; first < rows; first += HG_BLOCK_ROWS) {
+    hg_off n = rows - first < HG_BLOCK_ROWS ? rows - first : HG_BLOCK_ROWS;
+    hg_matrix z = hg_matrix_rows(&layer->xhat, first, n), h = hg_matrix_rows(&layer->h, first, n);
+    if (layer->norm == HG_LAYER_NORM_LAYER)
+      norm_rows(layer, first, &z, &h);
+    else
+      hg_batch_norm_apply(&z, layer->mean, layer->inv_std, hg_layer_parameter(layer, layer->theta, "norm.weight").data,
+                          hg_layer_parameter(layer, layer->theta, "norm.bias").data, &h);
+    activate_rows(t, first, n);
+  }
 }
 
 void hg_layer_finish_all(hg_layer *layer, const hg_pass *pass)
 {
   const hg_layer_task t = {.layer = layer, .pass = pass};
-  hg_off n = layer->graph->n_owned;
-  if (layer->norm == HG_LAYER_NORM_BATCH) {
-    hg_matrix h = hg_matrix_rows(&layer->h, 0, n);
-    batch_moments(layer, pass);
-    hg_batch_norm_apply(&layer->xhat, layer->mean, layer->inv_std,
-                        hg_layer_parameter(layer, layer->theta, "norm.weight").data,
-                        hg_layer_parameter(layer, layer->theta, "norm.bias").data, &h);
-    activate_rows(&t, 0, n);
-  }
+  hg_recompute_keep(layer);
+  if (layer->norm == HG_LAYER_NORM_BATCH) batch_moments(layer, pass);
+  if (layer->norm == HG_LAYER_NORM_BATCH || layer->recomputes) norm_in_blocks(&t, layer->graph->n_owned);
   hg_phases_lap(pass->phases, HG_PHASE_ELEMENTWISE);
 }
 
@@ -449,5 +467,6 @@ void hg_layer_finish_gradient(hg_layer *layer, const hg_pass *pass, hg_matrix *d
     hg_matrix d_e = hg_layer_parameter(layer, layer->d_theta, "label");
     hg_gemm_at(&layer->labels->sums, d_h, 0, &d_e, layer->work->scratch);
   }
+  hg_recompute_input(layer, pass, d_h);
   hg_phases_lap(pass->phases, HG_PHASE_ELEMENTWISE);
 }

@@ -11,6 +11,7 @@ typedef struct {
   uint64_t seed;
   int epoch;
   hg_phases *phases;
+  double *layer_s;      ///< or NULL: [2 x layers] seconds of each layer are added, forward passes first, then backward
   const hg_real *turn;  ///< [dims x dims] or NULL: positions p are taken as turn p, by layers that see them
   hg_real *d_positions; ///< [n_local x dims] or NULL; backward of each layer that sees positions adds its gradient of
                         ///< them, the halo's too (models/position_gradient.h)
@@ -23,6 +24,7 @@ typedef struct {
                           ///< written over h
   hg_real *scratch;       ///< parts of a weight gradient: for hg_gemm_at and hg_blocks_backward
   hg_real *packed;        ///< for hg_layer_right_side
+  hg_real *hidden;        ///< [n_local x hidden] outputs of the layers that recompute, one after the other
   hg_bf16 *rounded[2];    ///< [n_local x widest aggregated] what a layer aggregates in bfloat16; those of odd and even
                           ///< index take turns, since a layer makes the next one's while it reads its own
   hg_blocks blocks;       ///< the threads' blocks of rows
@@ -65,6 +67,7 @@ typedef struct {
   bool drops_output;    ///< here, when h is made; not where the next layer's input is pooled
   bool in_place;        ///< backward writes the gradient of the input over the input, and through the dropout and
                         ///< activation that made it; so the layer before finds its d_h in its h
+  bool recomputes;      ///< h is in work->hidden, which later layers overwrite: models/recompute.h
   hg_activation activation;
   hg_layer_norm_kind norm;
   int filters; ///< of a channel, and whether all channels share them: for kinds that have filters
@@ -94,6 +97,7 @@ typedef struct {
   hg_matrix h;    ///< [n_owned or n_local x f_out] output
   hg_matrix s;    ///< [n_owned x f_in] A x, kept for the weight gradient (aggregate_first)
   hg_matrix xhat; ///< [n_owned x f_out] normalised, kept for the gradient (norm)
+  hg_matrix halo; ///< [n_local - n_owned x f_in] the halo's rows of x, kept where backward needs them and x is shared
   hg_real *inv_std;            ///< [n_owned] layer norm, [f_out] batch norm
   hg_real *mean;               ///< [f_out] batch norm
   hg_real *running;            ///< [2 x f_out] batch norm's running mean and variance, in the model's state

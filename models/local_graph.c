@@ -62,23 +62,57 @@ done:
   return rc;
 }
 
+static void begin(hg_local_graph *g, hg_world *world, const hg_part *part, const hg_links *links)
+{
+  *g = (hg_local_graph){.world = world,
+                        .part = part,
+                        .links = links,
+                        .n_global = part->n_global,
+                        .n_owned = part->n_owned,
+                        .n_interior = part->n_interior,
+                        .n_local = part->n_owned + part->n_halo};
+}
+
 hg_status hg_local_graph_create(hg_local_graph *graph, hg_world *world, const hg_part *part, const hg_links *links,
                                 hg_adjacency_norm norm, bool self_loops)
 {
-  memset(graph, 0, sizeof *graph);
-  graph->world = world;
-  graph->part = part;
-  graph->links = links;
-  graph->n_global = part->n_global;
-  graph->n_owned = part->n_owned;
-  graph->n_interior = part->n_interior;
-  graph->n_local = part->n_owned + part->n_halo;
   hg_matrix degree = {0};
   hg_status rc = HG_OK;
+  begin(graph, world, part, links);
   HG_TRY(fetch_degrees(graph, self_loops, &degree));
   HG_TRY_ALL(world, "normalising", scale_alone(graph, norm, &degree));
   HG_TRY_ALL(world, "transposing", transpose_alone(graph, self_loops));
   HG_TRY(hg_exchange_ids(world, links, graph->ids));
+done:
+  hg_matrix_free(&degree);
+  if (rc != HG_OK) hg_local_graph_free(graph);
+  return rc;
+}
+
+hg_status hg_local_graph_create_alone(hg_local_graph *graph, const hg_part *part, const hg_links *links,
+                                      const hg_graph *whole, hg_adjacency_norm norm, bool self_loops)
+{
+  const hg_off *indptr = whole->adjacency.indptr;
+  int dims = whole->nodes.n_dims;
+  hg_matrix degree = {0};
+  hg_status rc = HG_OK;
+  begin(graph, NULL, part, links);
+  HG_TRY(hg_matrix_create(&degree, graph->n_local, 1, "degrees"));
+  for (hg_lid i = 0; i < graph->n_local; i++) {
+    hg_gid id = hg_part_global(part, i);
+    degree.data[i] = (hg_real)(indptr[id + 1] - indptr[id] + self_loops);
+  }
+  HG_TRY(scale_alone(graph, norm, &degree));
+  HG_TRY(transpose_alone(graph, self_loops));
+  HG_TRY(HG_ALLOC(graph->positions, (hg_off)graph->n_local * dims, "positions"));
+  graph->n_dims = dims;
+  graph->position_scale = 1;
+  for (hg_lid i = 0; i < graph->n_local; i++) {
+    hg_gid id = hg_part_global(part, i);
+    graph->ids[i] = whole->nodes.original_ids[id];
+    for (int d = 0; d < dims; d++)
+      graph->positions[(hg_off)i * dims + d] = (hg_real)whole->nodes.positions[id * dims + d];
+  }
 done:
   hg_matrix_free(&degree);
   if (rc != HG_OK) hg_local_graph_free(graph);

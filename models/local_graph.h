@@ -43,6 +43,16 @@ hg_real hg_degree_scale(hg_adjacency_norm norm, double degree);
  */
 hg_status hg_local_graph_create(hg_local_graph *graph, hg_world *world, const hg_part *part, const hg_links *links,
                                 hg_adjacency_norm norm, bool self_loops);
+
+/**
+ * The same of a part whose other ranks are not here: what they would tell of the halo is taken from the graph that was
+ * cut. Passes exchange nothing and halo rows stay as they are: for timing a rank's own work. Positions are there if the
+ * graph has them. Not collective.
+ * @param links   without peers
+ * @param whole   in the order of global ids
+ */
+hg_status hg_local_graph_create_alone(hg_local_graph *graph, const hg_part *part, const hg_links *links,
+                                      const hg_graph *whole, hg_adjacency_norm norm, bool self_loops);
 void hg_local_graph_free(hg_local_graph *graph);
 
 /**

@@ -3,6 +3,8 @@
 #include <stdio.h>
 
 #include "core/base/alloc.h"
+#include "core/base/timer.h"
+#include "models/recompute.h"
 #include "models/stale.h"
 
 static hg_status allocate_workspace(hg_model *model)
@@ -14,6 +16,7 @@ static hg_status allocate_workspace(hg_model *model)
   for (int b = 0; b < 2; b++) HG_TRY(HG_ALLOC(w->gradients[b], s.gradient[b], "output gradients"));
   for (int b = 0; b < 2; b++) HG_TRY(HG_ALLOC(w->rounded[b], s.rounded[b], "aggregated in bfloat16"));
   HG_TRY(HG_ALLOC(w->packed, s.packed, "packed weights"));
+  HG_TRY(HG_ALLOC(w->hidden, s.hidden, "outputs of hidden layers"));
   w->blocks = (hg_blocks){.threads = s.threads, .widest = s.widest_block};
   HG_TRY(HG_ALLOC(w->blocks.space, s.blocks, "blocks of rows"));
   HG_TRY(HG_ALLOC(w->scratch, s.scratch, "weight gradient blocks"));
@@ -42,7 +45,12 @@ static hg_status allocate_outputs(hg_model *model)
   for (int l = 0; l < model->n_layers; l++) {
     hg_layer *layer = &model->layers[l];
     hg_off n = layer->graph->n_owned;
-    HG_TRY(hg_matrix_create(&layer->h, hg_model_output_rows(model, l), layer->f_out, "layer outputs"));
+    if (layer->recomputes)
+      layer->h = hg_matrix_view(model->work.hidden, hg_model_output_rows(model, l), layer->f_out);
+    else
+      HG_TRY(hg_matrix_create(&layer->h, hg_model_output_rows(model, l), layer->f_out, "layer outputs"));
+    if (hg_recompute_keeps_halo(layer, model->n_layers))
+      HG_TRY(hg_matrix_create(&layer->halo, layer->graph->n_local - n, layer->f_in, "kept halo rows"));
     if (l > 0) layer->x = is_pooled(layer) ? model->pools[layer->stage - 1].rows : (layer - 1)->h;
     if (layer->norm == HG_LAYER_NORM_NONE) continue;
     bool batch = layer->norm == HG_LAYER_NORM_BATCH;
@@ -120,6 +128,7 @@ void hg_model_free(hg_model *model)
   hg_free(&model->work.gradients[1]);
   hg_free(&model->work.scratch);
   hg_free(&model->work.packed);
+  hg_free(&model->work.hidden);
   for (int b = 0; b < 2; b++) hg_free(&model->work.rounded[b]);
   hg_free(&model->work.blocks.space);
   hg_free(&model->work.sums);
@@ -226,15 +235,22 @@ void hg_model_init(hg_model *model, uint64_t seed)
   }
 }
 
+static void time_layer(const hg_pass *pass, int place, double started)
+{
+  if (pass->layer_s) pass->layer_s[place] += hg_now_s() - started;
+}
+
 hg_matrix hg_model_forward(hg_model *model, const hg_pass *pass)
 {
   for (hg_layer *l = model->layers; l < model->layers + model->n_layers; l++) {
+    double started = hg_now_s();
     if (is_pooled(l)) hg_pools_forward(model->pools, l - 1, l, pass);
     hg_layer_choose_reach(l, pass);
     if (pass->training && l->graph == &model->sampled[l->index].graph)
       hg_sampled_draw(&model->sampled[l->index], pass->seed, pass->epoch);
     hg_layer_pack_exchanges(l, pass);
     l->type->forward(l, pass);
+    time_layer(pass, l->index, started);
   }
   return model->layers[model->n_layers - 1].h;
 }
@@ -252,11 +268,13 @@ void hg_model_backward(hg_model *model, const hg_pass *pass, hg_sums *sums)
 {
   for (int index = model->n_layers - 1; index >= 0; index--) {
     hg_layer *l = &model->layers[index];
+    double started = hg_now_s();
     hg_matrix d_h = output_gradient(model, l), d_x = {0};
     if (index > 0) d_x = hg_layer_d_x(l);
     l->type->backward(l, pass, &d_h, &d_x);
     if (sums) hg_sums_begin(sums, l->d_theta, l->n_theta);
     if (is_pooled(l)) hg_pools_backward(model->pools, l - 1, l, pass);
+    time_layer(pass, model->n_layers + index, started);
   }
 }
 

@@ -8,7 +8,7 @@
 
 /** Numbers in each of the buffers that layers share. */
 typedef struct {
-  hg_off product, gradient[2], scratch, sums, packed, blocks;
+  hg_off product, gradient[2], scratch, sums, packed, blocks, hidden;
   hg_off rounded[2];         ///< of bfloat16
   int threads, widest_block; ///< what `blocks` are for
   hg_slabs_room slabs;

@@ -5,6 +5,7 @@
 #include "core/base/threads.h"
 #include "core/tensor/gemm.h"
 #include "models/model.h"
+#include "models/recompute.h"
 #include "models/stale.h"
 
 static int max_int(int a, int b) { return a > b ? a : b; }
@@ -58,6 +59,7 @@ static void describe(hg_model *model, int index, int f_in, int n_outputs)
   // errors, which Adam blows up to whole steps, other ones on every number of ranks.
   layer->bias = o->bias && layer->norm != HG_LAYER_NORM_BATCH;
   layer->label_classes = index == 0 && o->label_rate > 0 ? n_outputs : 0;
+  layer->recomputes = o->recompute && !last;
   layer->type->plan(layer);
   layer->packing = (hg_exchange_packing){.format = hg_model_pack_format(o->halo.precision, last),
                                          .layer = index,
@@ -137,6 +139,7 @@ static void size_workspace(hg_model *model)
     s->rounded[l->index % 2] = max_off(s->rounded[l->index % 2], n * l->rounded_width);
     if (l->label_classes) s->scratch = max_off(s->scratch, hg_gemm_at_scratch(n, l->label_classes, l->f_out));
     if (l->weight_rows) s->scratch = max_off(s->scratch, hg_gemm_at_scratch(n, l->weight_rows, l->f_out));
+    if (l->recomputes) s->hidden = max_off(s->hidden, hg_model_output_rows(model, l->index) * l->f_out);
     if (l->type->in_place) s->packed = max_off(s->packed, packed_space(l));
     if (l->type->in_place) widest_block = max_int(widest_block, widest);
     if (l->turned_width > 0) {
@@ -166,6 +169,26 @@ static hg_status allocate_layers(hg_model *model)
   model->n_layers = n_layers;
 done:
   return rc;
+}
+
+static hg_status check_recompute(const hg_model_options *o, const hg_layer_type *type, int n_stages)
+{
+  if (!o->recompute) return HG_OK;
+  if (!type->in_place)
+    return hg_fail(HG_ERR_INPUT, "model.recompute: found true with model.type %s, expected type gcn or mlp",
+                   type->name);
+  if (o->norm == HG_LAYER_NORM_NONE)
+    return hg_fail(HG_ERR_INPUT,
+                   "model.recompute: found true with model.norm none, expected batch or layer: without a norm layers "
+                   "keep nothing twice");
+  if (o->halo.staleness.kind != HG_STALENESS_NONE)
+    return hg_fail(
+        HG_ERR_INPUT,
+        "model.recompute: found true with halo.staleness %s, expected none: old rows stay where others write",
+        hg_staleness_name(o->halo.staleness.kind));
+  if (n_stages > 1)
+    return hg_fail(HG_ERR_INPUT, "model.recompute: found true for a collection of graphs, expected one graph");
+  return HG_OK;
 }
 
 static hg_status check_type(const hg_model_options *o, const hg_layer_type *type, const hg_stage *stage)
@@ -198,6 +221,7 @@ hg_status hg_model_plan(hg_model *model, const hg_model_options *options, const 
   model->n_stages = n_stages;
   HG_TRY(hg_layer_type_find(&type, options->type));
   HG_TRY(check_type(options, type, &stages[0]));
+  HG_TRY(check_recompute(options, type, n_stages));
   HG_TRY(allocate_layers(model));
   model->layers[0].input = input;
   for (int l = 0, f_in = input->width; l < model->n_layers; f_in = model->layers[l++].f_out) {
@@ -269,13 +293,15 @@ hg_model_size hg_model_measure(const hg_model *model)
 {
   const hg_workspace_size s = model->work_size;
   hg_off numbers = 0;
-  hg_off shared = s.product + s.gradient[0] + s.gradient[1] + s.scratch + s.packed + s.blocks;
+  hg_off shared = s.product + s.gradient[0] + s.gradient[1] + s.scratch + s.packed + s.blocks + s.hidden;
   hg_model_size size = {.halo = hg_slabs_room_bytes(&s.slabs),
                         .workspace = (size_t)shared * sizeof(hg_real) + (size_t)s.sums * sizeof(double) +
                                      (size_t)(s.rounded[0] + s.rounded[1]) * sizeof(hg_bf16)};
   for (int l = 0; l < model->n_layers; l++) {
     const hg_layer *layer = &model->layers[l];
-    numbers += hg_model_output_rows(model, l) * layer->f_out;
+    if (!layer->recomputes) numbers += hg_model_output_rows(model, l) * layer->f_out;
+    if (hg_recompute_keeps_halo(layer, model->n_layers))
+      numbers += (hg_off)(layer->graph->n_local - layer->graph->n_owned) * layer->f_in;
     if (layer->norm != HG_LAYER_NORM_NONE) numbers += (hg_off)layer->graph->n_owned * layer->f_out;
     if (layer->norm == HG_LAYER_NORM_LAYER) numbers += layer->graph->n_owned;
     if (layer->norm == HG_LAYER_NORM_BATCH) numbers += 2 * (hg_off)layer->f_out;

@@ -39,5 +39,11 @@ hg_status hg_part_extract(hg_part *out, const hg_graph *graph, const hg_parts_in
 
 void hg_part_free(hg_part *part);
 
+/** The global id of local node i, owned or halo. */
+static inline hg_gid hg_part_global(const hg_part *part, hg_lid i)
+{
+  return i < part->n_owned ? part->first + i : part->halo_ids[i - part->n_owned];
+}
+
 /** All invariants of the local numbering. HG_ERR_INTERNAL names the broken one. */
 hg_status hg_part_check(const hg_part *part);

@@ -14,6 +14,21 @@ void hg_features_free(hg_features *features)
   hg_free(&features->values);
 }
 
+hg_status hg_features_densify(hg_features *features, hg_off n)
+{
+  hg_features *f = features;
+  float *dense = NULL;
+  if (!f->indptr) return HG_OK;
+  hg_status rc = HG_ALLOC(dense, n * f->width, "dense features"); // zeros
+  if (rc != HG_OK) return rc;
+#pragma omp parallel for schedule(static) default(none) shared(f, dense, n)
+  for (hg_off i = 0; i < n; i++)
+    for (hg_off e = f->indptr[i]; e < f->indptr[i + 1]; e++) dense[i * f->width + f->indices[e]] = f->values[e];
+  hg_features_free(f);
+  f->dense = dense;
+  return HG_OK;
+}
+
 void hg_nodes_free(hg_nodes *nodes)
 {
   hg_features_free(&nodes->features);

@@ -44,6 +44,9 @@ typedef struct {
 } hg_graph;
 
 void hg_features_free(hg_features *features); ///< the arrays; the width stays
+
+/** Sparse features of n nodes become dense ones. HG_ERR_MEMORY leaves them as they are; dense ones stay. */
+hg_status hg_features_densify(hg_features *features, hg_off n);
 void hg_nodes_free(hg_nodes *nodes);
 void hg_graph_free(hg_graph *graph);
 

@@ -107,6 +107,14 @@ void hg_batch_norm_apply(hg_matrix *x, const hg_real *mean, const hg_real *inv_s
   }
 }
 
+void hg_norm_again(const hg_matrix *xhat, const hg_real *gamma, const hg_real *beta, hg_matrix *y)
+{
+  int f = xhat->cols;
+#pragma omp parallel for schedule(static) default(none) shared(xhat, gamma, beta, y, f) \
+    num_threads(hg_threads()) if (xhat->rows * f > HG_PARALLEL_FROM)
+  for (hg_off i = 0; i < xhat->rows; i++) scale_and_shift(xhat->data + i * f, gamma, beta, f, y->data + i * f);
+}
+
 void hg_batch_norm_gradient_sums(const hg_matrix *xhat, const hg_matrix *d_y, double *sums)
 {
   write_sums(d_y, xhat, sums, sums + d_y->cols);

@@ -29,6 +29,9 @@ void hg_batch_norm_moments(const double *sums, int f, double n, hg_real *mean, h
 void hg_batch_norm_apply(hg_matrix *x, const hg_real *mean, const hg_real *inv_std, const hg_real *gamma,
                          const hg_real *beta, hg_matrix *y);
 
+/** y = gamma xhat + beta again, the bits that hg_layer_norm and hg_batch_norm_apply made of that xhat. */
+void hg_norm_again(const hg_matrix *xhat, const hg_real *gamma, const hg_real *beta, hg_matrix *y);
+
 /** sums[0..f) = sum of d_y (d_beta of this rank), sums[f..2f) = sum of d_y xhat (d_gamma of this rank). */
 void hg_batch_norm_gradient_sums(const hg_matrix *xhat, const hg_matrix *d_y, double *sums);
 

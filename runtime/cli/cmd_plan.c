@@ -1,33 +1,51 @@
-#include <inttypes.h>
 #include <jansson.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base/alloc.h"
-#include "core/base/log.h"
-#include "core/base/timer.h"
+#include "core/base/threads.h"
 #include "partition/cache.h"
 #include "runtime/cli/command.h"
-#include "runtime/train/traffic.h"
+#include "runtime/cli/plan_machine.h"
+#include "runtime/cli/plan_report.h"
+#include "runtime/train/check_model.h"
 
-enum { COUNTS_MOST = 32, OVERRIDES_MAX = 64, KEY_SET = 300, KEY_JSON, KEY_GBITS, KEY_LATENCY, MOST_RANKS = 1 << 16 };
+enum { COUNTS_MOST = 32, OVERRIDES_MAX = 64, MOST_RANKS = 1 << 16, MOST_THREADS = 4096 };
+enum { KEY_SET = 300, KEY_JSON, KEY_GBITS, KEY_LATENCY, KEY_HOST, KEY_SECONDS, KEY_MACHINE };
+
+static const double near_s = 1e-6; // of a message through shared memory: what it takes here, when both ends are ready
 
 typedef struct {
   const char *path;
   const char *overrides[OVERRIDES_MAX];
   int n_overrides;
   int counts[COUNTS_MOST], n_counts;
-  double gbits, latency_us;
+  double gbits, latency_us, seconds;
+  int ranks_per_host, threads;
+  const char *machine;
   bool json;
 } arguments;
+
+typedef struct {
+  const arguments *arguments;
+  const hg_config *config;
+  const hg_graph *graph;
+  hg_plan_machine machine;
+  hg_network network;
+  json_t *all; // takes what is planned
+} plan_task;
 
 static const struct argp_option options[] = {
     {"ranks", 'k', "LIST", 0, "numbers of ranks, ascending, as 2,4,8", 0},
     {"set", KEY_SET, "KEY=VALUE", 0, "set a key of the config; may be repeated", 0},
-    {"gbits", KEY_GBITS, "X", 0, "bandwidth of a rank's network in Gbit/s (10)", 0},
-    {"latency", KEY_LATENCY, "US", 0, "of a message in microseconds (20)", 0},
+    {"gbits", KEY_GBITS, "X", 0, "bandwidth of a host's network in Gbit/s (10)", 0},
+    {"latency", KEY_LATENCY, "US", 0, "of a message between hosts in microseconds (20)", 0},
+    {"ranks-per-host", KEY_HOST, "R", 0, "ranks that share a host's processors, memory and network (1)", 0},
+    {"threads", 't', "T", 0, "of a rank (default: the config's, or this machine's processors / R)", 0},
+    {"seconds", KEY_SECONDS, "S", 0, "how long to time each number of ranks' work (0.5); 0: no times", 0},
+    {"machine", KEY_MACHINE, "FILE", 0,
+     "times as on the machine that wrote FILE with `halognn bench machine --json`, not as on this one", 0},
     {"json", KEY_JSON, NULL, 0, "as JSON", 0},
     {0},
 };
@@ -38,7 +56,7 @@ static int read_counts(char *list, arguments *a)
   for (char *word = strtok_r(list, ",", &rest); word; word = strtok_r(NULL, ",", &rest)) {
     if (a->n_counts == COUNTS_MOST) return hg_command_error("-k: found more than %d numbers", COUNTS_MOST);
     int *count = &a->counts[a->n_counts];
-    int error = hg_command_number("-k", word, 2, MOST_RANKS, count);
+    int error = hg_command_number("-k", word, 1, MOST_RANKS, count);
     if (error) return error;
     if (a->n_counts++ && *count <= count[-1])
       return hg_command_error("-k: found %d after %d, expected ascending numbers", *count, count[-1]);
@@ -52,6 +70,14 @@ static int read_positive(const char *option, const char *text, double *value)
   *value = strtod(text, &end);
   if (end != text && !*end && *value > 0 && *value < 1e9) return 0;
   return hg_command_error("%s: found '%s', expected a number above 0", option, text);
+}
+
+static int read_seconds(const char *text, double *value)
+{
+  char *end;
+  *value = strtod(text, &end);
+  if (end != text && !*end && *value >= 0 && *value <= 3600) return 0;
+  return hg_command_error("--seconds: found '%s', expected 0 to 3600", text);
 }
 
 static int on_end(const arguments *a)
@@ -75,6 +101,15 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
     return read_positive("--gbits", arg, &a->gbits);
   case KEY_LATENCY:
     return read_positive("--latency", arg, &a->latency_us);
+  case KEY_HOST:
+    return hg_command_number("--ranks-per-host", arg, 1, MOST_THREADS, &a->ranks_per_host);
+  case 't':
+    return hg_command_number("--threads", arg, 1, MOST_THREADS, &a->threads);
+  case KEY_SECONDS:
+    return read_seconds(arg, &a->seconds);
+  case KEY_MACHINE:
+    a->machine = arg;
+    return 0;
   case KEY_JSON:
     a->json = true;
     return 0;
@@ -93,12 +128,12 @@ static const struct argp argp = {
     options,
     on_option,
     "CONFIG.yaml -k LIST",
-    "Partitions an experiment's graph for each number of ranks and prints what a training epoch would send, each way "
-    "of "
-    "exchanging: in all, by the rank that sends most, in how many of its messages, and in what time a network of that "
-    "bandwidth and latency carries them. Lines marked with * are what `halognn train` can do; active sets and "
-    "halo.sample, which "
-    "send less, are not counted.",
+    "Partitions an experiment's graph for each number of ranks and prints what a training epoch would send and take, "
+    "each way of exchanging: bytes in all and of the rank that sends most, in how many of its messages, what of it the "
+    "rank's work would not hide, and the whole epoch; and the memory of its arrays. What a rank computes is timed here "
+    "for a moment, on the parts with most work; the network is as the options say. Lines marked with * are what "
+    "`halognn train` can do. Bytes are those of all rows of the halo: active sets and halo.sample send less; times "
+    "know active sets.",
     NULL,
     NULL,
     NULL};
@@ -121,101 +156,80 @@ static hg_status read_graph(const hg_config *config, hg_graph *graph)
   HG_TRY(hg_partition_check_kind(config->dataset.path, header.kind));
   HG_TRY(hg_store_read_graph(config->dataset.path, graph));
   if (config->dataset.append_positions) HG_TRY(hg_nodes_append_positions(&graph->nodes));
+  hg_nodes *nodes = &graph->nodes;
+  hg_features *f = &nodes->features;
+  if (hg_wants_dense(config, f, (double)nodes->n, f->indptr ? (double)f->indptr[nodes->n] : 0))
+    HG_TRY(hg_features_densify(f, nodes->n));
 done:
   return rc;
 }
 
-// how long a network keeps the rank that sends most
-static double seconds_of(const arguments *a, const hg_scheme *s)
+// all of one number of ranks; `rows` takes what was counted, for the grids of more ranks
+static hg_status plan_ranks(const plan_task *t, int k, hg_rank_plan *plans)
 {
-  return s->messages * a->latency_us * 1e-6 + s->largest * 8 / (a->gbits * 1e9);
-}
-
-static void print_plan(const arguments *a, const hg_traffic_plan *plan, const hg_halo_rows *rows, double seconds)
-{
-  const double mib = 1 << 20;
-  printf("%d ranks: %" PRId64 " rows an exchange, of covers %" PRId64 " (partitioned in %.2f s, covers in %.2f s)\n",
-         plan->ranks, rows->total[HG_SEND_SOURCES], rows->total[HG_SEND_HYBRID], seconds, rows->seconds);
-  printf("    %-18s %12s %12s %10s %10s\n", "an epoch", "MiB in all", "MiB a rank", "messages", "ms");
-  for (const hg_scheme *s = plan->schemes; s < plan->schemes + plan->n_schemes; s++) {
-    char name[64];
-    snprintf(name, sizeof name, s->part_groups ? "%s, %d x %d" : "%s", s->name, s->part_groups,
-             s->part_groups ? plan->ranks / s->part_groups : 0);
-    printf("  %c %-18s %12.3f %12.3f %10.0f %10.2f\n", s->runs ? '*' : ' ', name, s->total / mib, s->largest / mib,
-           s->messages, 1e3 * seconds_of(a, s));
-  }
-}
-
-static json_t *plan_json(const arguments *a, const hg_traffic_plan *plan, const hg_halo_rows *rows, double seconds)
-{
-  json_t *schemes = json_array();
-  for (const hg_scheme *s = plan->schemes; s < plan->schemes + plan->n_schemes; s++)
-    json_array_append_new(schemes,
-                          json_pack("{ss ss sb si sf sf sf sf}", "name", s->name, "how", s->how, "runs", (int)s->runs,
-                                    "part_groups", s->part_groups, "bytes", s->total, "largest_rank_bytes", s->largest,
-                                    "messages", s->messages, "seconds", seconds_of(a, s)));
-  return json_pack("{si sI sI sI sf sf so}", "ranks", plan->ranks, "halo_rows",
-                   (json_int_t)rows->total[HG_SEND_SOURCES], "partial_rows", (json_int_t)rows->total[HG_SEND_PARTIALS],
-                   "cover_rows", (json_int_t)rows->total[HG_SEND_HYBRID], "partition_seconds", seconds, "cover_seconds",
-                   rows->seconds, "schemes", schemes);
-}
-
-// parts and their rows for one number of ranks
-static hg_status count(const hg_graph *graph, const hg_config *config, int ranks, int32_t *part_of, hg_halo_rows *rows,
-                       double *seconds)
-{
-  const hg_partition_options o = hg_config_partition(config);
+  const arguments *a = t->arguments;
+  hg_rank_plan *plan = &plans[k];
+  hg_halo_rows rows[COUNTS_MOST];
+  hg_traffic_plan traffic;
   hg_status rc = HG_OK;
-  double started = hg_now_s();
-  HG_TRY(hg_partition_graph(graph, ranks, &o, part_of));
-  *seconds = hg_now_s() - started;
-  HG_TRY(hg_halo_rows_count(rows, graph, ranks, part_of));
+  const hg_rank_plan_options how = {a->ranks_per_host, a->threads, a->seconds};
+  const hg_extent extent = {t->graph->nodes.n, hg_csr_entries(&t->graph->adjacency)};
+  HG_TRY(hg_rank_plan_make(plan, t->config, t->graph, a->counts[k], &how));
+  if (a->machine) hg_rehearsal_scale(&plan->rehearsal, t->machine.products, t->machine.rest);
+  for (int before = 0; before <= k; before++) rows[before] = plans[before].rows;
+  HG_TRY(hg_traffic_plan_make(&traffic, t->config, t->graph, rows, k + 1));
+  hg_rank_plan_tell(plan, &traffic);
+  if (plan->rehearsal.epoch_s > 0) hg_epoch_times(&traffic, &plan->rehearsal, &t->network, &extent);
+  const hg_plan_report report = {&traffic, plan, &t->network};
+  if (a->json)
+    json_array_append_new(t->all, hg_plan_json(&report));
+  else
+    hg_plan_print(&report);
 done:
   return rc;
 }
 
-static hg_status plan_all(const arguments *a, const hg_config *config, const hg_graph *graph, json_t *all)
+static hg_status plan_all(const plan_task *t)
 {
-  hg_halo_rows rows[COUNTS_MOST] = {0};
-  int32_t *part_of = NULL;
+  hg_rank_plan plans[COUNTS_MOST] = {0};
   hg_status rc = HG_OK;
-  HG_TRY(HG_ALLOC(part_of, graph->nodes.n, "parts of nodes"));
-  for (int k = 0; k < a->n_counts; k++) {
-    hg_traffic_plan plan;
-    double seconds;
-    HG_TRY(count(graph, config, a->counts[k], part_of, &rows[k], &seconds));
-    HG_TRY(hg_traffic_plan_make(&plan, config, graph, rows, k + 1));
-    if (a->json)
-      json_array_append_new(all, plan_json(a, &plan, &rows[k], seconds));
-    else
-      print_plan(a, &plan, &rows[k], seconds);
-  }
+  for (int k = 0; k < t->arguments->n_counts; k++) HG_TRY(plan_ranks(t, k, plans));
 done:
-  for (int k = 0; k < a->n_counts; k++) hg_halo_rows_free(&rows[k]);
-  hg_free(&part_of);
+  for (int k = 0; k < t->arguments->n_counts; k++) hg_rank_plan_free(&plans[k]);
   return rc;
+}
+
+// threads of a rank: as asked, as the config says, or its share of the processors
+static void choose_threads(arguments *a, const hg_config *config)
+{
+  if (!a->threads) a->threads = config->threads;
+  if (!a->threads) a->threads = hg_processors() / a->ranks_per_host;
+  if (a->threads < 1) a->threads = 1;
 }
 
 hg_status hg_cmd_plan(int argc, char **argv)
 {
-  arguments a = {.gbits = 10, .latency_us = 20};
+  arguments a = {.gbits = 10, .latency_us = 20, .ranks_per_host = 1, .seconds = 0.5};
   hg_config config;
   hg_graph graph = {0};
-  json_t *all = NULL;
+  plan_task task = {.arguments = &a, .config = &config, .graph = &graph};
   bool helped;
   hg_status rc = HG_OK;
   HG_TRY(hg_command_parse(&argp, argc, argv, &a, &helped));
   if (helped) return HG_OK;
   HG_TRY(read_config(&a, &config));
   HG_TRY(read_graph(&config, &graph));
-  all = json_array();
-  HG_TRY(plan_all(&a, &config, &graph, all));
+  choose_threads(&a, &config);
+  if (a.machine) HG_TRY(hg_plan_machine_compare(&task.machine, a.machine));
+  task.network = (hg_network){a.gbits * 1e9 / 8, a.latency_us * 1e-6, near_s, a.ranks_per_host};
+  task.all = json_array();
+  HG_TRY(plan_all(&task));
   if (a.json) {
-    json_dumpf(all, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(15));
+    json_dumpf(task.all, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(15));
     printf("\n");
   }
 done:
-  json_decref(all);
+  json_decref(task.all);
   hg_graph_free(&graph);
   return rc;
 }

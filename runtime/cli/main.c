@@ -12,7 +12,7 @@ static const hg_command commands[] = {
      false},
     {"generate", "make a graph: csbm, rmat, geometric or grid", hg_cmd_generate, false},
     {"partition", "split a graph into parts with METIS or otherwise", hg_cmd_partition, false},
-    {"plan", "what an experiment's epochs would send on 2, 4, ... ranks, each way of exchanging", hg_cmd_plan, false},
+    {"plan", "what epochs would send and take on 2, 4, ... ranks, each way of exchanging", hg_cmd_plan, true},
     {"info", "what a graph, parts or checkpoint file holds", hg_cmd_info, false},
     {"train", "train a model from a config file, on every rank of mpirun", hg_cmd_train, true},
     {"predict", "predictions and embeddings of a trained run, by original id", hg_cmd_predict, true},

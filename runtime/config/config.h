@@ -47,6 +47,7 @@ typedef struct {
     hg_feature_scaling normalize_features;
     hg_target_scaling normalize_targets;
     bool append_positions; ///< to the features, before they are scaled
+    double dense_from;     ///< sparse features that are fuller are made dense, after they are scaled
   } dataset;
   struct {
     char method[HG_NAME_MAX];

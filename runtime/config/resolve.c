@@ -179,6 +179,8 @@ static hg_status check_parallel(const hg_config *c, const hg_layer_type *type)
   if (c->model.halo.aggregation != HG_AGGREGATION_SOURCES)
     return hg_fail(HG_ERR_INPUT, "parallel.mode: found %s with halo.aggregation %s, expected parts, or sources", mode,
                    choice(c, "halo.aggregation"));
+  if (c->model.recompute)
+    return hg_fail(HG_ERR_INPUT, "parallel.mode: found %s with model.recompute true, expected parts, or false", mode);
   if (c->model.label_rate > 0)
     return hg_fail(HG_ERR_INPUT, "parallel.mode: found %s with model.label_rate %g, expected parts, or 0", mode,
                    c->model.label_rate);

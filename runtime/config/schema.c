@@ -48,6 +48,7 @@ static const hg_key_range widths = {.least = 1, .most = 1 << 20};
 static const hg_key_range filter_counts = {.least = 1, .most = 1024};
 static const hg_key_range rates = {.most = 1, .below = true};
 static const hg_key_range rates_or_auto = {.most = 1, .below = true, .automatic = true};
+static const hg_key_range shares = {.most = 1};
 static const hg_key_range factors = {.most = 1, .above = true};
 static const hg_key_range positive = {.most = INFINITY, .above = true};
 static const hg_key_range not_negative = {.most = INFINITY};
@@ -77,6 +78,9 @@ const hg_key hg_keys[] = {
      target_scalings, "regression: standardize trains on targets of mean 0 and deviation 1 and scales outputs back"},
     {"dataset.append_positions", HG_KEY_BOOL, offsetof(hg_config, dataset.append_positions), "false", NULL, NULL,
      "each node's position follows its features and is scaled with them; for dense features, or none"},
+    {"dataset.dense_from", HG_KEY_REAL, offsetof(hg_config, dataset.dense_from), "0.25", &shares, NULL,
+     "sparse features are computed with as dense ones where more than this share of them is not 0 and "
+     "model.input_dropout is 0; 1: never"},
     {"partition", HG_KEY_SECTION, 0, NULL, NULL, NULL, "which rank owns which node"},
     {"partition.method", HG_KEY_TEXT, offsetof(hg_config, partition.method), "metis", &short_text, NULL,
      "a partitioner; `halognn partition --help` lists them"},
@@ -114,6 +118,9 @@ const hg_key hg_keys[] = {
     {"model.label_rate", HG_KEY_REAL, offsetof(hg_config, model.label_rate), "0", &rates, NULL,
      "probability that a training node's label is an input in an epoch, whose loss is of the others; 0: labels are "
      "none"},
+    {"model.recompute", HG_KEY_BOOL, offsetof(hg_config, model.recompute), "false", NULL, NULL,
+     "hidden layers with a norm share one matrix of outputs, made again in the backward pass: less memory, the same "
+     "bits"},
     {"model.input_dropout", HG_KEY_REAL, offsetof(hg_config, model.input_dropout), "auto", &rates_or_auto, NULL,
      "the same for the first layer's input; auto: as model.dropout"},
     {"model.activation", HG_KEY_CHOICE, offsetof(hg_config, model.activation), "relu", NULL, activations,

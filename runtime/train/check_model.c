@@ -11,6 +11,18 @@ bool hg_needs_positions(const hg_config *config)
   return hg_layer_type_find(&type, config->model.type) == HG_OK && type->needs_positions;
 }
 
+bool hg_can_cover(const hg_config *config)
+{
+  const hg_layer_type *type = NULL;
+  return hg_layer_type_find(&type, config->model.type) == HG_OK && (type->linear || type->local);
+}
+
+bool hg_wants_dense(const hg_config *config, const hg_features *features, double rows, double entries)
+{
+  if (!features->indptr || (config->model.input_dropout > 0 && !hg_needs_positions(config))) return false;
+  return entries > config->dataset.dense_from * rows * features->width;
+}
+
 // what a layer with gates needs of the graph, said of the file that the user named
 hg_status hg_check_positions(const hg_config *config, const hg_nodes *nodes)
 {
@@ -23,7 +35,10 @@ hg_status hg_check_positions(const hg_config *config, const hg_nodes *nodes)
     return hg_fail(HG_ERR_INPUT, "model.type: %s takes positions of 1 to %d dimensions, found %d in %s", o->type,
                    HG_GEO_DIMS, nodes->n_dims, path);
   if (nodes->features.indptr)
-    return hg_fail(HG_ERR_INPUT, "model.type: %s needs dense features, found sparse ones in %s", o->type, path);
+    return hg_fail(
+        HG_ERR_INPUT,
+        "model.type: %s needs dense features, found sparse ones in %s; dataset.dense_from: 0 makes them dense", o->type,
+        path);
   int64_t width = nodes->features.width > o->hidden ? nodes->features.width : o->hidden;
   if (width * o->filters > MOST_GATES)
     return hg_fail(HG_ERR_INPUT, "model.filters: found %d for layers of up to %lld channels, expected at most %d gates",

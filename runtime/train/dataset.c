@@ -174,6 +174,23 @@ done:
   return rc;
 }
 
+// on all ranks, or on none
+static hg_status make_dense(hg_dataset *d, hg_world *world, const hg_config *config)
+{
+  hg_nodes *nodes = &d->part.nodes;
+  hg_features *f = &nodes->features;
+  double sums[] = {(double)nodes->n, f->indptr ? (double)f->indptr[nodes->n] : 0};
+  hg_status rc = HG_OK;
+  hg_sum_doubles(world, sums, 2);
+  if (!hg_wants_dense(config, f, sums[0], sums[1])) return HG_OK;
+  if (hg_world_rank(world) == 0)
+    hg_log(HG_LOG_INFO, "%.1f %% of the sparse features are not 0: computing with dense ones",
+           100 * sums[1] / (sums[0] * f->width));
+  HG_TRY_ALL(world, "making features dense", hg_features_densify(f, nodes->n));
+done:
+  return rc;
+}
+
 hg_status hg_dataset_load(hg_dataset *dataset, hg_world *world, const hg_config *config, const hg_trained *trained)
 {
   return hg_dataset_load_slabs(dataset, world, config, trained, 1);
@@ -196,6 +213,7 @@ hg_status hg_dataset_load_slabs(hg_dataset *dataset, hg_world *world, const hg_c
   if (!trained) HG_TRY_ALL(world, "loading parts", check_splits(dataset, world));
   HG_TRY(hg_links_create(&dataset->links, world, &dataset->part));
   HG_TRY(scale(dataset, world, config, trained));
+  HG_TRY(make_dense(dataset, world, config));
 done:
   if (rc != HG_OK) hg_dataset_free(dataset);
   return rc;

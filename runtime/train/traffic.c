@@ -61,20 +61,21 @@ static double bytes_of_rows(const exchanged *x, hg_pack_format format)
   return bytes;
 }
 
-static hg_scheme *add(hg_traffic_plan *plan, const char *name, const char *how, bool runs)
+static hg_scheme *add(hg_traffic_plan *plan, const char *name, const char *how, bool runs, hg_scheme_work work)
 {
   hg_scheme *s = &plan->schemes[plan->n_schemes++];
-  *s = (hg_scheme){.name = name, .how = how, .runs = runs};
+  *s = (hg_scheme){.name = name, .how = how, .runs = runs, .work = work, .way = -1};
   return s;
 }
 
-static void add_halo(hg_traffic_plan *plan, const char *name, const char *how, bool runs, const hg_halo_rows *rows,
-                     hg_send_mode mode, double row, int exchanges)
+static hg_scheme *add_halo(hg_traffic_plan *plan, const char *name, const char *how, bool runs,
+                           const hg_halo_rows *rows, hg_send_mode mode, double row, int exchanges)
 {
-  hg_scheme *s = add(plan, name, how, runs);
+  hg_scheme *s = add(plan, name, how, runs, HG_WORK_PARTS);
   s->total = row * (double)rows->total[mode];
   s->largest = row / DIRECTIONS * (double)rows->both_ways[mode];
   s->messages = (double)rows->messages_both_ways * exchanges / DIRECTIONS;
+  return s;
 }
 
 // Parts of the graph, each of which some ranks share by rows and by columns (parallel.mode); all slabs being equal.
@@ -85,6 +86,7 @@ static hg_status grid(hg_scheme *s, const exchanged *x, hg_gid nodes, int ranks,
       hg_grid_traffic_estimate(&t, &x->turned, groups, ranks / groups, nodes, groups > 1 ? rows : NULL, WORD);
   if (rc != HG_OK) return rc;
   s->runs = x->can_turn;
+  s->exact = true;
   s->total = (double)t.total_bytes;
   s->largest = (double)t.largest_bytes;
   s->messages = (double)t.most_messages;
@@ -94,7 +96,8 @@ static hg_status grid(hg_scheme *s, const exchanged *x, hg_gid nodes, int ranks,
 
 static hg_status add_features(hg_traffic_plan *plan, const exchanged *x, hg_gid nodes)
 {
-  hg_scheme *s = add(plan, "feature-parallel", "each rank aggregates some columns of all nodes", false);
+  hg_scheme *s =
+      add(plan, "feature-parallel", "each rank aggregates some columns of all nodes", false, HG_WORK_COLUMNS);
   return grid(s, x, nodes, plan->ranks, 1, NULL);
 }
 
@@ -102,8 +105,11 @@ static hg_status add_grid(hg_traffic_plan *plan, const exchanged *x, hg_gid node
 {
   hg_scheme best = {0};
   for (int k = 0; k < n_rows; k++) {
-    hg_scheme s = {
-        .name = "2D", .how = "parts of the graph, and in each columns by ranks", .part_groups = rows[k].n_parts};
+    hg_scheme s = {.name = "2D",
+                   .how = "parts of the graph, and in each columns by ranks",
+                   .work = HG_WORK_COLUMNS,
+                   .way = -1,
+                   .part_groups = rows[k].n_parts};
     if (rows[k].n_parts < 2 || rows[k].n_parts >= plan->ranks || plan->ranks % rows[k].n_parts != 0) continue;
     hg_status rc = grid(&s, x, nodes, plan->ranks, rows[k].n_parts, &rows[k]);
     if (rc != HG_OK) return rc;
@@ -123,8 +129,10 @@ static void add_super(hg_traffic_plan *plan, const exchanged *x, const hg_halo_r
   }
   int exchanges = 1 + DIRECTIONS * x->n;
   add_halo(plan, "SuperGNN exact", "for comparison: covers, every layer's input", false, rows, HG_SEND_HYBRID, exact,
-           exchanges);
-  add_halo(plan, "SuperGNN int2", "for comparison: the same in 2 bits", false, rows, HG_SEND_HYBRID, coarse, exchanges);
+           exchanges)
+      ->work = HG_WORK_NOT_TOLD;
+  add_halo(plan, "SuperGNN int2", "for comparison: the same in 2 bits", false, rows, HG_SEND_HYBRID, coarse, exchanges)
+      ->work = HG_WORK_NOT_TOLD;
 }
 
 hg_status hg_traffic_plan_make(hg_traffic_plan *plan, const hg_config *config, const hg_graph *graph,
@@ -143,14 +151,22 @@ hg_status hg_traffic_plan_make(hg_traffic_plan *plan, const hg_config *config, c
   if (rc != HG_OK) return rc;
   double real = bytes_of_rows(&x, HG_PACK_REAL);
   int exchanges = DIRECTIONS * x.n;
-  *plan = (hg_traffic_plan){.ranks = own->n_parts};
-  add_halo(plan, "halo float32", "rows of sources (the default)", true, own, HG_SEND_SOURCES, real, exchanges);
-  add_halo(plan, "partial sums", "exact: rows of destinations", false, own, HG_SEND_PARTIALS, real, exchanges);
-  add_halo(plan, "least covers", "exact: the fewest of both (halo.aggregation: covers)", true, own, HG_SEND_HYBRID,
-           real, exchanges);
-  for (int k = 0; k < 4; k++)
-    add_halo(plan, packed[k].name, "halo.precision", true, own, HG_SEND_SOURCES, bytes_of_rows(&x, packed[k].format),
-             exchanges);
+  *plan = (hg_traffic_plan){.ranks = own->n_parts, .chosen = -1};
+  hg_scheme *s =
+      add_halo(plan, "halo float32", "rows of sources (the default)", true, own, HG_SEND_SOURCES, real, exchanges);
+  s->exact = true;
+  s->way = HG_PACK_REAL;
+  add_halo(plan, "partial sums", "exact: rows of destinations", false, own, HG_SEND_PARTIALS, real, exchanges)->exact =
+      true;
+  s = add_halo(plan, "least covers", "exact: the fewest of both (halo.aggregation: covers)", hg_can_cover(config), own,
+               HG_SEND_HYBRID, real, exchanges);
+  s->exact = true;
+  s->way = HG_WAY_COVERS;
+  for (int k = 0; k < 4; k++) {
+    double row = bytes_of_rows(&x, packed[k].format);
+    s = add_halo(plan, packed[k].name, "halo.precision", true, own, HG_SEND_SOURCES, row, exchanges);
+    s->way = packed[k].format;
+  }
   HG_TRY(add_features(plan, &x, graph->nodes.n));
   HG_TRY(add_grid(plan, &x, graph->nodes.n, rows, n_rows));
   add_super(plan, &x, own);

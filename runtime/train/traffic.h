@@ -3,7 +3,17 @@
 #include "partition/halo_rows.h"
 #include "runtime/config/config.h"
 
-/** A way to exchange what the layers of an epoch need, and what that sends. */
+/** What ranks compute in a scheme: decides how long their epoch takes (runtime/train/epoch_time.h). */
+typedef enum {
+  HG_WORK_PARTS,    ///< each rank its part, rows travelling before an aggregation and back
+  HG_WORK_COLUMNS,  ///< rows by ranks; some columns are aggregated, of all nodes or of one of `part_groups` parts
+  HG_WORK_NOT_TOLD, ///< counted to compare bytes alone
+} hg_scheme_work;
+
+/** How runs can exchange halo rows: packed in each of the formats, or as least covers. */
+enum { HG_WAY_COVERS = HG_PACK_COUNT, HG_WAYS };
+
+/** A way to exchange what the layers of an epoch need, and what that sends, needs and takes. */
 typedef struct {
   const char *name; ///< "halo float32", "feature-parallel" ...
   const char *how;  ///< one line
@@ -12,6 +22,12 @@ typedef struct {
   double total;     ///< bytes of an epoch, all ranks
   double largest;   ///< of the rank that sends most
   double messages;  ///< of that rank, an epoch
+  bool exact;       ///< the same results as one rank, to rounding
+  hg_scheme_work work;
+  int way;          ///< of HG_WAYS that rows cross by, -1: none of them
+  double memory;    ///< bytes of arrays of the rank that computes most; 0: not told
+  double exposed_s; ///< of an epoch, communication that nothing hides
+  double epoch_s;   ///< 0: not told
 } hg_scheme;
 
 enum { HG_SCHEMES_MOST = 16 };
@@ -20,6 +36,7 @@ enum { HG_SCHEMES_MOST = 16 };
 typedef struct {
   int ranks, n_schemes;
   hg_scheme schemes[HG_SCHEMES_MOST];
+  int chosen; ///< of those that run and are exact the one with the shortest epoch; -1: no times are told
 } hg_traffic_plan;
 
 /**

@@ -91,6 +91,17 @@ static hg_status choose_feed(hg_trainer *t)
   return HG_OK;
 }
 
+// with its data loaded
+static hg_status create(hg_trainer *t)
+{
+  hg_status rc = HG_OK;
+  HG_TRY(prepare_loss(t));
+  HG_TRY(t->type->build(t));
+  HG_TRY_ALL(t->world, "allocating the optimiser", create_optimizer(t));
+done:
+  return rc;
+}
+
 hg_status hg_trainer_create(hg_trainer *trainer, hg_world *world, const hg_config *config)
 {
   return hg_trainer_create_trained(trainer, world, config, NULL);
@@ -99,19 +110,26 @@ hg_status hg_trainer_create(hg_trainer *trainer, hg_world *world, const hg_confi
 hg_status hg_trainer_create_trained(hg_trainer *trainer, hg_world *world, const hg_config *config,
                                     const hg_trained *trained)
 {
-  memset(trainer, 0, sizeof *trainer);
+  *trainer = (hg_trainer){.world = world, .config = config};
   hg_trainer *t = trainer;
-  t->world = world;
-  t->config = config;
   hg_status rc = HG_OK;
   HG_TRY(choose_feed(t));
   HG_TRY(t->type->load(t, trained));
-  HG_TRY(prepare_loss(t));
-  HG_TRY(t->type->build(t));
-  HG_TRY_ALL(world, "allocating the optimiser", create_optimizer(t));
+  HG_TRY(create(t));
   HG_TRY_ALL(world, "allocating gradient sums", hg_sums_create(&t->sums, world));
 done:
   if (rc != HG_OK) hg_trainer_free(t);
+  return rc;
+}
+
+hg_status hg_trainer_create_alone(hg_trainer *trainer, const hg_config *config, const hg_feed_type *type, void *feed)
+{
+  *trainer = (hg_trainer){.config = config, .type = type, .feed = feed};
+  hg_status rc = HG_OK;
+  HG_TRY(type->load(trainer, NULL));
+  HG_TRY(create(trainer));
+done:
+  if (rc != HG_OK) hg_trainer_free(trainer);
   return rc;
 }
 

@@ -49,6 +49,12 @@ hg_status hg_trainer_create(hg_trainer *trainer, hg_world *world, const hg_confi
  */
 hg_status hg_trainer_create_trained(hg_trainer *trainer, hg_world *world, const hg_config *config,
                                     const hg_trained *trained);
+
+/**
+ * Of this process alone, without MPI, on a feed that is made already and becomes the trainer's. Its steps must not be
+ * summed over ranks: sync local. Not collective.
+ */
+hg_status hg_trainer_create_alone(hg_trainer *trainer, const hg_config *config, const hg_feed_type *type, void *feed);
 void hg_trainer_free(hg_trainer *trainer);
 
 /** Fresh weights and moments of a seed. */

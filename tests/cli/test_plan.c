@@ -52,7 +52,7 @@ Test(cli_plan, counts_what_runs_send)
                                         {"precision=bfloat16", "halo bfloat16"},
                                         {"precision=int8", "halo int8"},
                                         {"precision=int4", "halo int4"}};
-  json_t *all = plan("plan c.yaml -k 2,3,4 --json");
+  json_t *all = plan("plan c.yaml -k 2,3,4 --json --seconds 0");
   cr_assert_eq(json_array_size(all), 3);
   for (int ranks = 2; ranks <= 4; ranks++) {
     for (int p = 0; p < 5; p++) {
@@ -77,7 +77,7 @@ Test(cli_plan, counts_what_runs_send)
 
 Test(cli_plan, least_covers_are_no_more_rows_than_sources_or_partial_sums)
 {
-  json_t *all = plan("plan c.yaml -k 2,4,8,16 --json --set partition.method=random");
+  json_t *all = plan("plan c.yaml -k 2,4,8,16 --json --seconds 0 --set partition.method=random");
   size_t k;
   const json_t *ranks;
   json_array_foreach(all, k, ranks)
@@ -97,6 +97,57 @@ Test(cli_plan, least_covers_are_no_more_rows_than_sources_or_partial_sums)
   json_decref(all);
 }
 
+static void check_timed(const json_t *ranks)
+{
+  double computed = number_of(json_object_get(ranks, "computed"), "seconds"), chosen = 0, least = 1e9;
+  const char *name = json_string_value(json_object_get(ranks, "chosen"));
+  size_t k;
+  const json_t *s;
+  cr_assert_not_null(name);
+  json_array_foreach(json_object_get(ranks, "schemes"), k, s)
+  {
+    double epoch = number_of(s, "epoch_seconds");
+    bool told = strncmp(json_string_value(json_object_get(s, "name")), "SuperGNN", 8) != 0;
+    bool halo = strncmp(json_string_value(json_object_get(s, "name")), "halo", 4) == 0;
+    cr_expect_eq(epoch > 0, told);
+    const char *title = json_string_value(json_object_get(s, "name"));
+    bool columns = strncmp(title, "feature", 7) == 0 || strncmp(title, "2D", 2) == 0; // whose memory is not told
+    cr_expect_eq(number_of(s, "memory_bytes") > 0, json_is_true(json_object_get(s, "runs")) && !columns);
+    if (halo) cr_expect_geq(epoch, computed);
+    if (strcmp(json_string_value(json_object_get(s, "name")), name) == 0) chosen = epoch;
+    if (json_is_true(json_object_get(s, "runs")) && json_is_true(json_object_get(s, "exact")) && epoch < least)
+      least = epoch;
+  }
+  cr_expect_eq(chosen, least);
+}
+
+Test(cli_plan, predicts_epochs_and_memory)
+{
+  size_t k;
+  const json_t *ranks;
+  json_t *all = plan("plan c.yaml -k 1,2,4 --json --seconds 0.01 --ranks-per-host 2 --threads 1");
+  json_array_foreach(all, k, ranks) check_timed(ranks);
+  const json_t *one = scheme(json_array_get(all, 0), "halo float32");
+  cr_expect_eq(number_of(one, "exposed_seconds"), 0);
+  cr_expect_gt(number_of(one, "memory_bytes"),
+               number_of(scheme(json_array_get(all, 2), "halo float32"), "memory_bytes"));
+  json_decref(all);
+}
+
+Test(cli_plan, takes_other_machines_and_does_without_times)
+{
+  write_text(path_in(folder, "slow.json"), "{\"benchmarks\": [{\"name\": \"triad\", \"threads\": 4, \"rate\": 0.004},"
+                                           "{\"name\": \"multiply-add\", \"threads\": 4, \"rate\": 0.004}]}");
+  json_t *slow = plan("plan c.yaml -k 2 --json --seconds 0.01 --machine slow.json"),
+         *none = plan("plan c.yaml -k 2 --json --seconds 0");
+  cr_expect_gt(number_of(json_object_get(json_array_get(slow, 0), "computed"), "seconds"), 0.05);
+  cr_expect_eq(number_of(json_object_get(json_array_get(none, 0), "computed"), "seconds"), 0);
+  cr_expect_null(json_object_get(json_array_get(none, 0), "chosen"));
+  cr_expect_gt(number_of(scheme(json_array_get(none, 0), "halo int8"), "memory_bytes"), 0);
+  json_decref(slow);
+  json_decref(none);
+}
+
 Test(cli_plan, prints_a_table)
 {
   run_result r = expect_status(folder, 0, 0, "plan c.yaml -k 4 --gbits 1 --latency 50");
@@ -112,7 +163,12 @@ Test(cli_plan, refuses_what_it_cannot_plan)
       {"plan c.yaml", "expected -k LIST, the numbers of ranks"},
       {"plan -k 2", "expected CONFIG.yaml"},
       {"plan c.yaml -k 4,2", "-k: found 2 after 4, expected ascending numbers"},
-      {"plan c.yaml -k 1", "-k: found '1', expected"},
+      {"plan c.yaml -k 0", "-k: found '0', expected"},
+      {"plan c.yaml -k 2 --seconds soon", "--seconds: found 'soon', expected 0 to 3600"},
+      {"plan c.yaml -k 2 --ranks-per-host 0", "--ranks-per-host: found '0', expected"},
+      {"plan c.yaml -k 2 --threads no", "--threads: found 'no', expected"},
+      {"plan c.yaml -k 2 --machine c.yaml", "--machine: c.yaml: "},
+      {"plan c.yaml -k 2 --machine empty.json", "--machine: empty.json: found no lines triad and multiply-add"},
       {"plan c.yaml -k 2 --gbits 0", "--gbits: found '0', expected a number above 0"},
       {"plan none.yaml -k 2", "none.yaml: cannot open the config"},
       {"plan c.yaml -k 2 --set dataset.path=none.hg", "dataset.path: found no file none.hg"},
@@ -120,6 +176,7 @@ Test(cli_plan, refuses_what_it_cannot_plan)
       {"plan c.yaml -k 2 --set model.type=gnc", "model.type: found 'gnc'"},
       {"plan c.yaml -k 2 --set model.pooling=cluster", "model.pooling: found cluster, which pools the nodes of many"},
   };
+  write_text(path_in(folder, "empty.json"), "{\"benchmarks\": []}");
   for (size_t k = 0; k < sizeof refusals / sizeof *refusals; k++)
     expect_refusal(folder, 0, 2, refusals[k][0], refusals[k][1]);
 }

@@ -160,5 +160,6 @@ hg_config train_config(const char *path)
   config.model.hidden = 5;
   config.model.dropout = config.model.input_dropout = 0;
   config.train.epochs = 5;
+  config.dataset.dense_from = 1;
   return config;
 }

@@ -28,5 +28,5 @@ void train_graph_remove(hg_world *world, const char *path);
 hg_status train_file_write(hg_world *world, hg_status (*write)(const void *what, const char *path), const void *what,
                            char path[HG_PATH_MAX]);
 
-/** A config for it: two layers, 5 hidden, no dropout, metis. */
+/** A config for it: two layers, 5 hidden, no dropout, metis; sparse features stay sparse. */
 hg_config train_config(const char *path);

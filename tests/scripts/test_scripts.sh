@@ -38,6 +38,9 @@ expect 2 '' scripts/mpirun.sh -n 2 sh -c 'exit 2'
 expect 1 'usage: scaling_study.sh' scripts/scaling_study.sh
 expect 1 'usage: halo_precision.sh' scripts/halo_precision.sh
 expect 0 'PRECISIONS' scripts/halo_precision.sh --help
+expect 0 'take turns' scripts/plan_accuracy.sh --help
+expect 1 "unknown option '--quick'" scripts/plan_accuracy.sh --quick
+expect 1 'there is no configs/nora_gcn.yaml' scripts/plan_accuracy.sh nora
 expect 1 'no-such.yaml: no such file' scripts/scaling_study.sh no-such.yaml 1 2
 expect 1 "'two' is not a number of ranks" scripts/scaling_study.sh configs/cora_gcn.yaml 1 two
 

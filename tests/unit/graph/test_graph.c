@@ -318,3 +318,26 @@ Test(graph, check_of_sparse_features_names_the_entry)
   cr_expect(strstr(hg_error_text(), " is nan, expected a finite number"), "%s", hg_error_text());
   hg_graph_free(&graph);
 }
+
+Test(graph, dense_features_are_the_sparse_ones_with_their_zeros)
+{
+  sample what = sample_default(9);
+  what.sparse_features = true;
+  what.width = 37;
+  hg_graph g = sample_graph(what), other = sample_graph(what);
+  hg_features *f = &g.nodes.features, *sparse = &other.nodes.features;
+  cr_assert_eq(hg_features_densify(f, g.nodes.n), HG_OK);
+  cr_assert(f->dense && !f->indptr && !f->indices && !f->values && f->width == 37);
+  for (hg_off i = 0; i < g.nodes.n; i++) {
+    hg_off e = sparse->indptr[i];
+    for (int k = 0; k < 37; k++) {
+      bool here = e < sparse->indptr[i + 1] && sparse->indices[e] == k;
+      cr_assert_eq(f->dense[i * 37 + k], here ? sparse->values[e] : 0);
+      e += here;
+    }
+  }
+  const float *before = f->dense;
+  cr_expect(hg_features_densify(f, g.nodes.n) == HG_OK && f->dense == before, "dense ones stay");
+  hg_graph_free(&g);
+  hg_graph_free(&other);
+}

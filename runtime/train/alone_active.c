@@ -1,0 +1,95 @@
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "runtime/train/alone.h"
+
+hg_status hg_alone_count_links(hg_links *links, const hg_part *part, int64_t sent, int64_t received, bool some)
+{
+  hg_status rc = HG_OK;
+  *links = (hg_links){.n_owned = part->n_owned, .n_halo = part->n_halo, .n_peers_send = 1, .n_peers_recv = 1};
+  HG_TRY(HG_ALLOC(links->send_offsets, 2, "numbers of rows"));
+  HG_TRY(HG_ALLOC(links->recv_offsets, 2, "numbers of rows"));
+  HG_TRY(hg_to_i32(&links->send_offsets[1], sent, "rows sent"));
+  HG_TRY(hg_to_i32(&links->recv_offsets[1], received, "rows received"));
+  if (some) HG_TRY(HG_ALLOC(links->recv_rows, 1, "numbers of rows"));
+done:
+  return rc;
+}
+
+void hg_alone_drop_peers(hg_links *links, hg_active *active)
+{
+  links->n_peers_send = links->n_peers_recv = 0;
+  for (int k = 0; k < active->n_levels; k++)
+    if (active->levels[k].pruned) hg_alone_drop_peers(&active->levels[k].links, &(hg_active){0});
+}
+
+// steps[i] of all nodes of the graph to the next training node, up to n_levels - 1
+static void find_steps(const hg_graph *whole, int n_levels, uint8_t *steps)
+{
+  const hg_csr *a = &whole->adjacency;
+  for (hg_off i = 0; i < whole->nodes.n; i++) {
+    bool trained = whole->nodes.split && whole->nodes.split[i] == HG_SPLIT_TRAIN && hg_label_known(&whole->nodes, i);
+    steps[i] = trained ? 0 : HG_ACTIVE_NEVER;
+  }
+  for (int k = 1; k < n_levels; k++)
+    for (hg_off i = 0; i < whole->nodes.n; i++)
+      for (hg_off e = a->indptr[i]; steps[i] == k - 1 && e < a->indptr[i + 1]; e++)
+        if (steps[a->indices[e]] > k) steps[a->indices[e]] = (uint8_t)k;
+}
+
+// shares of rows and edges of the whole graph: a level is worth it, or not, on all ranks alike
+static void measure(const hg_graph *whole, const uint8_t *steps, int k, hg_active_level *level)
+{
+  const hg_csr *a = &whole->adjacency;
+  double rows = 0, edges = 0, all = (double)hg_csr_entries(a);
+  for (hg_off i = 0; i < whole->nodes.n; i++) {
+    if (steps[i] > k) continue;
+    rows++;
+    edges += (double)(a->indptr[i + 1] - a->indptr[i]);
+  }
+  level->row_share = whole->nodes.n > 0 ? rows / (double)whole->nodes.n : 1;
+  level->edge_share = all > 0 ? edges / all : 1;
+}
+
+// edges into the level's rows of the part, and halo nodes at which they begin
+static hg_status count_level(hg_active *active, int k, const hg_part *part, int64_t sent, uint8_t *needed)
+{
+  hg_active_level *level = &active->levels[k];
+  const hg_csr *a = &part->a;
+  int64_t crossing = 0;
+  if (part->n_halo > 0) memset(needed, 0, (size_t)part->n_halo);
+  for (hg_lid i = 0; i < part->n_owned; i++) {
+    if (active->steps[i] > k) continue;
+    level->edges += a->indptr[i + 1] - a->indptr[i];
+    for (hg_off e = a->indptr[i]; e < a->indptr[i + 1]; e++)
+      if (a->indices[e] >= part->n_owned) needed[a->indices[e] - part->n_owned] = 1;
+  }
+  for (hg_lid h = 0; h < part->n_halo; h++) crossing += needed[h];
+  int64_t sent_now = part->n_halo > 0 ? (int64_t)((double)sent * (double)crossing / part->n_halo + 0.5) : 0;
+  return hg_alone_count_links(&level->links, part, sent_now, crossing, true);
+}
+
+hg_status hg_alone_find_active(hg_active *active, const hg_part *part, const hg_graph *whole, int64_t sent,
+                               int n_levels)
+{
+  uint8_t *steps = NULL, *needed = NULL;
+  hg_status rc = HG_OK;
+  *active = (hg_active){0};
+  HG_TRY(HG_ALLOC(steps, whole->nodes.n, "steps to training nodes"));
+  HG_TRY(HG_ALLOC(needed, part->n_halo, "needed halo rows"));
+  HG_TRY(HG_ALLOC(active->levels, n_levels, "levels of active rows"));
+  HG_TRY(HG_ALLOC(active->steps, part->n_owned, "steps to training nodes"));
+  active->n_levels = n_levels;
+  find_steps(whole, n_levels, steps);
+  if (part->n_owned > 0) memcpy(active->steps, steps + part->first, (size_t)part->n_owned);
+  for (int k = 0; k < n_levels; k++) {
+    hg_active_level *level = &active->levels[k];
+    measure(whole, steps, k, level);
+    level->pruned = level->edge_share <= HG_ACTIVE_WORTH && (k == 0 || (level - 1)->pruned);
+    if (level->pruned) HG_TRY(count_level(active, k, part, sent, needed));
+  }
+done:
+  hg_free(&steps);
+  hg_free(&needed);
+  return rc;
+}

@@ -1,0 +1,136 @@
+#include "runtime/train/rank_plan.h"
+
+#include <stdlib.h>
+
+#include "core/base/alloc.h"
+#include "core/base/threads.h"
+#include "core/base/timer.h"
+#include "partition/reorder.h"
+#include "runtime/train/check_model.h"
+
+// The graph in the order of its parts.
+typedef struct {
+  hg_graph graph;
+  hg_parts_index index;
+} ordered;
+
+static void free_ordered(ordered *o)
+{
+  hg_graph_free(&o->graph);
+  hg_parts_index_free(&o->index);
+}
+
+static hg_status put_in_order(ordered *o, const hg_graph *graph, int ranks, const int32_t *part_of, hg_order_kind kind)
+{
+  hg_lid *order = NULL, *sequence = NULL;
+  hg_reordered reordered;
+  hg_status rc = HG_OK;
+  HG_TRY(HG_ALLOC(order, graph->nodes.n, "order of the nodes"));
+  HG_TRY(HG_ALLOC(sequence, graph->nodes.n, "order of the nodes"));
+  HG_TRY(hg_reorder(graph, ranks, part_of, kind, sequence, &reordered));
+  HG_TRY(hg_parts_build_ordered(graph, ranks, part_of, sequence, order, &o->index));
+  HG_TRY(hg_graph_permute(&o->graph, graph, order));
+done:
+  hg_free(&order);
+  hg_free(&sequence);
+  return rc;
+}
+
+// A part, and how much of the graph's rows and edges it has.
+typedef struct {
+  int part;
+  double work;
+} load;
+
+static int by_work(const void *a, const void *b)
+{
+  const load *x = a, *y = b;
+  if (x->work != y->work) return x->work < y->work ? 1 : -1;
+  return x->part - y->part;
+}
+
+// the parts with most work first
+static void sort_parts(const ordered *o, load *loads)
+{
+  const hg_off *indptr = o->graph.adjacency.indptr;
+  double nodes = (double)o->graph.nodes.n, edges = (double)hg_csr_entries(&o->graph.adjacency);
+  for (int p = 0; p < o->index.n_parts; p++) {
+    hg_off first = o->index.offsets[p], end = o->index.offsets[p + 1];
+    loads[p] =
+        (load){p, (double)(end - first) / nodes + (edges > 0 ? (double)(indptr[end] - indptr[first]) / edges : 0)};
+  }
+  qsort(loads, (size_t)o->index.n_parts, sizeof *loads, by_work);
+}
+
+// as many parts as ranks are on a host, where there are processors for all of them
+static int actors(const hg_rank_plan_options *o, int ranks)
+{
+  int n = o->ranks_per_host < ranks ? o->ranks_per_host : ranks, room = hg_processors() / o->threads;
+  if (n > room) n = room;
+  return n > 1 ? n : 1;
+}
+
+static hg_status try_parts(hg_rank_plan *plan, const hg_config *config, const ordered *o,
+                           const hg_rank_plan_options *options)
+{
+  hg_halo_options ways[HG_WAYS];
+  int ranks = o->index.n_parts, n = actors(options, ranks);
+  load *loads = NULL;
+  hg_alone_source *sources = NULL;
+  hg_status rc = HG_OK;
+  HG_TRY(HG_ALLOC(loads, ranks, "work of parts"));
+  HG_TRY(HG_ALLOC(sources, n, "parts to time"));
+  sort_parts(o, loads);
+  for (int way = 0; way < HG_WAYS; way++) {
+    ways[way] = config->model.halo;
+    ways[way].precision = way < HG_PACK_COUNT ? (hg_pack_format)way : HG_PACK_REAL;
+    if (way == HG_WAY_COVERS) ways[way].staleness = (hg_staleness){0};
+    ways[way].aggregation = way == HG_WAY_COVERS ? HG_AGGREGATION_COVERS : HG_AGGREGATION_SOURCES;
+  }
+  for (int k = 0; k < n; k++)
+    sources[k] = (hg_alone_source){.graph = &o->graph,
+                                   .index = &o->index,
+                                   .part = loads[k].part,
+                                   .sent = plan->rows.sent[HG_SEND_SOURCES][loads[k].part]};
+  HG_TRY(hg_alone_plan_memory(plan->memory, ways, hg_can_cover(config) ? HG_WAYS : HG_PACK_COUNT, config, &sources[0]));
+  if (options->seconds > 0)
+    HG_TRY(hg_rehearse(&plan->rehearsal, config, sources, n, options->threads, options->seconds));
+done:
+  hg_free(&loads);
+  hg_free(&sources);
+  return rc;
+}
+
+hg_status hg_rank_plan_make(hg_rank_plan *plan, const hg_config *config, const hg_graph *graph, int ranks,
+                            const hg_rank_plan_options *options)
+{
+  const hg_partition_options how = hg_config_partition(config);
+  int32_t *part_of = NULL;
+  ordered parts = {0};
+  hg_status rc = HG_OK;
+  *plan = (hg_rank_plan){0};
+  HG_TRY(HG_ALLOC(part_of, graph->nodes.n, "parts of nodes"));
+  double started = hg_now_s();
+  HG_TRY(hg_partition_graph(graph, ranks, &how, part_of));
+  HG_TRY(put_in_order(&parts, graph, ranks, part_of, how.order));
+  plan->partition_seconds = hg_now_s() - started;
+  HG_TRY(hg_halo_rows_count(&plan->rows, graph, ranks, part_of));
+  HG_TRY(try_parts(plan, config, &parts, options));
+done:
+  hg_free(&part_of);
+  free_ordered(&parts);
+  if (rc != HG_OK) hg_rank_plan_free(plan);
+  return rc;
+}
+
+void hg_rank_plan_free(hg_rank_plan *plan)
+{
+  hg_halo_rows_free(&plan->rows);
+  hg_rehearsal_free(&plan->rehearsal);
+}
+
+void hg_rank_plan_tell(const hg_rank_plan *plan, hg_traffic_plan *traffic)
+{
+  for (hg_scheme *s = traffic->schemes; s < traffic->schemes + traffic->n_schemes; s++)
+    if (s->way >= 0) s->memory = (double)plan->memory[s->way].total;
+}

@@ -1,0 +1,128 @@
+// model.recompute changes memory alone: not a bit of what is learned.
+#include <string.h>
+
+#include "comm/reduce.h"
+#include "core/base/alloc.h"
+#include "runtime/train/feed_graph.h"
+#include "tests/mpi/train_graph.h"
+#include "tests/mpi/train_runs.h"
+#include "tests/support/mpi_case.h"
+
+enum { EPOCHS = 4 };
+
+static const char *const *const variants[] = {
+    OPTIONS("model.norm=batch", "model.dropout=0.3", "model.residual=true"),
+    OPTIONS("model.norm=layer", "model.dropout=0.3", "model.residual=true", "model.activation=elu"),
+    OPTIONS("model.norm=layer", "model.layers=2", "train.active_sets=false"),
+    OPTIONS("model.norm=batch", "model.layers=1"),
+    OPTIONS("model.norm=layer", "model.hidden=3", "model.dropout=0.4"),
+    OPTIONS("model.norm=layer", "model.hidden=2", "model.normalization=row", "model.bias=false"),
+    OPTIONS("model.norm=batch", "model.precision=bfloat16", "model.dropout=0.2"),
+    OPTIONS("model.norm=layer", "halo.precision=int8", "halo.error_feedback=true"),
+    OPTIONS("model.norm=batch", "halo.aggregation=covers", "partition.method=random", "model.dropout=0.3"),
+    OPTIONS("model.norm=batch", "halo.sample=0.5", "partition.method=random"),
+    OPTIONS("model.type=mlp", "model.norm=layer", "model.dropout=0.3", "model.residual=true"),
+    OPTIONS("model.type=mlp", "model.norm=batch", "model.input_dropout=0.2"),
+};
+enum { N_VARIANTS = sizeof variants / sizeof *variants };
+
+static void step(hg_trainer *t, int epoch)
+{
+  hg_phases phases;
+  const hg_plan plan = hg_schedule_plan(t->config, &(hg_schedule_state){0}, epoch);
+  hg_phases_start(&phases);
+  check_ok(hg_trainer_step(t, t->config->seed, &plan, NULL, &phases).status);
+}
+
+static bool same(const hg_real *a, const hg_real *b, hg_off n)
+{
+  return n == 0 || memcmp(a, b, (size_t)n * sizeof *a) == 0;
+}
+
+static void compare(hg_trainer *again, hg_trainer *kept, const char *const *changes)
+{
+  hg_scores a[HG_SPLIT_COUNT], b[HG_SPLIT_COUNT];
+  hg_trainer_start(again, 4);
+  hg_trainer_start(kept, 4);
+  for (int epoch = 1; epoch <= EPOCHS; epoch++) {
+    step(again, epoch);
+    step(kept, epoch);
+    if (!check(same(again->model.gradients, kept->model.gradients, kept->model.n_parameters),
+               "%s, %s: epoch %d: other gradients", changes[0], changes[1], epoch))
+      return;
+    if (epoch % 2 == 0) continue;
+    check_ok(hg_trainer_evaluate(again, a));
+    check_ok(hg_trainer_evaluate(kept, b));
+    check(memcmp(a, b, sizeof a) == 0, "%s, %s: other scores", changes[0], changes[1]);
+  }
+  check(same(again->model.parameters, kept->model.parameters, kept->model.n_parameters), "%s, %s: other weights",
+        changes[0], changes[1]);
+  const hg_matrix x = hg_model_embeddings(&again->model), y = hg_model_embeddings(&kept->model);
+  check(x.rows == y.rows && x.cols == y.cols, "%s, %s: other embeddings", changes[0], changes[1]);
+}
+
+// what a run holds, and what it planned
+static size_t held(hg_trainer *t, hg_world *world, const hg_config *config)
+{
+  size_t before = hg_alloc_bytes();
+  return check_ok(hg_trainer_create(t, world, config)) ? hg_alloc_bytes() - before : 0;
+}
+
+static void try_variant(hg_world *world, const char *const *changes)
+{
+  char path[HG_PATH_MAX];
+  train_graph g = train_graph_default();
+  hg_trainer again = {0}, kept = {0};
+  g.n = 400;
+  g.train_of = 6;
+  check_ok(train_graph_write(world, &g, path));
+  hg_config config = train_config(path);
+  config.model.hidden = 24;
+  config.model.layers = 5;
+  train_configure(&config, changes);
+  hg_config less = config;
+  less.model.recompute = true;
+  size_t bytes = held(&kept, world, &config), fewer = held(&again, world, &less);
+  if (bytes && fewer) {
+    compare(&again, &kept, changes);
+    check(kept.planned.total - again.planned.total == bytes - fewer,
+          "%s, %s: %zu bytes less planned, but %zu less held", changes[0], changes[1],
+          kept.planned.total - again.planned.total, bytes - fewer);
+    if (config.model.layers == 5 && config.model.hidden == 24 && hg_world_size(world) == 1)
+      check(fewer < bytes, "%s, %s: %zu bytes, and %zu with all outputs", changes[0], changes[1], fewer, bytes);
+  }
+  hg_trainer_free(&again);
+  hg_trainer_free(&kept);
+  train_graph_remove(world, path);
+}
+
+static void changes_no_bit(hg_world *world)
+{
+  for (int v = 0; v < N_VARIANTS; v++) try_variant(world, variants[v]);
+}
+
+static void is_refused_where_nothing_is_kept_twice(hg_world *world)
+{
+  static const char *const refusals[][3] = {
+      {"model.norm=none", "model.type=gcn", "model.recompute: found true with model.norm none, expected batch"},
+      {"model.norm=layer", "model.type=geogcn", "model.recompute: found true with model.type geogcn, expected"},
+      {"model.norm=layer", "halo.staleness=pipeline", "model.recompute: found true with halo.staleness pipeline, exp"}};
+  for (int k = 0; k < 3; k++) {
+    char path[HG_PATH_MAX];
+    train_graph g = train_graph_default();
+    hg_trainer t = {0};
+    g.n_dims = 2;
+    check_ok(train_graph_write(world, &g, path));
+    hg_config config = train_config(path);
+    train_configure(&config, OPTIONS("model.recompute=true", refusals[k][0], refusals[k][1]));
+    check(hg_trainer_create(&t, world, &config) == HG_ERR_INPUT, "it was not refused");
+    check(strstr(hg_error_text(), refusals[k][2]) != NULL, "found: %s", hg_error_text());
+    hg_trainer_free(&t);
+    train_graph_remove(world, path);
+  }
+}
+
+const mpi_case recompute_cases[] = {
+    {"recompute/changes_no_bit", changes_no_bit, "1 3"},
+    {"recompute/is_refused_where_nothing_is_kept_twice", is_refused_where_nothing_is_kept_twice, "1"},
+    {0}};
