@@ -103,6 +103,8 @@ Test(cli_parallel, what_does_not_fit_is_refused)
        "parallel.mode: found grid with halo.precision int8, expected parts, or float32"},
       {0, "config c.yaml --set parallel.mode=features --set halo.aggregation=covers",
        "parallel.mode: found features with halo.aggregation covers, expected parts, or sources"},
+      {0, "config c.yaml --set parallel.mode=grid --set model.recompute=true",
+       "parallel.mode: found grid with model.recompute true, expected parts, or false"},
       {0, "config c.yaml --set parallel.mode=grid --set model.label_rate=0.5",
        "parallel.mode: found grid with model.label_rate 0.5, expected parts, or 0"},
       {0, "config c.yaml --set parallel.mode=auto --set halo.staleness=pipeline",
