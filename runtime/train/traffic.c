@@ -165,7 +165,7 @@ hg_status hg_traffic_plan_make(hg_traffic_plan *plan, const hg_config *config, c
   for (int k = 0; k < 4; k++) {
     double row = bytes_of_rows(&x, packed[k].format);
     s = add_halo(plan, packed[k].name, "halo.precision", true, own, HG_SEND_SOURCES, row, exchanges);
-    s->way = packed[k].format;
+    s->way = (int)packed[k].format;
   }
   HG_TRY(add_features(plan, &x, graph->nodes.n));
   HG_TRY(add_grid(plan, &x, graph->nodes.n, rows, n_rows));
