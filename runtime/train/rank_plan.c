@@ -104,11 +104,12 @@ done:
 hg_status hg_rank_plan_make(hg_rank_plan *plan, const hg_config *config, const hg_graph *graph, int ranks,
                             const hg_rank_plan_options *options)
 {
-  const hg_partition_options how = hg_config_partition(config);
+  hg_partition_options how = hg_config_partition(config);
   int32_t *part_of = NULL;
   ordered parts = {0};
   hg_status rc = HG_OK;
   *plan = (hg_rank_plan){0};
+  if (config->partition.hosts < 0 && ranks % options->ranks_per_host == 0) how.hosts = ranks / options->ranks_per_host;
   HG_TRY(HG_ALLOC(part_of, graph->nodes.n, "parts of nodes"));
   double started = hg_now_s();
   HG_TRY(hg_partition_graph(graph, ranks, &how, part_of));
