@@ -3,7 +3,7 @@
 #include "runtime/train/rehearsal.h"
 #include "runtime/train/traffic.h"
 
-/** How ranks share hosts (which parts are made for where partition.hosts is auto), and how long to try what they compute. */
+/** How ranks share hosts (partition.hosts: auto makes parts for them), and how long to try what they compute. */
 typedef struct {
   int ranks_per_host, threads; ///< threads of a rank
   double seconds;              ///< 0: nothing is timed
