@@ -29,12 +29,12 @@ while [ "$#" -gt 0 ]; do
   shift
 done
 [ "${#names[@]}" -gt 0 ] || names=(cora photo coauthor_cs arxiv_like reddit_like)
-halognn=${HALOGNN:-$ROOT/build/release/halognn}
-[ -x "$halognn" ] || die "$halognn is not built: cmake --preset release && cmake --build --preset release"
 for name in "${names[@]}"; do
   [ -f "configs/${name}_gcn.yaml" ] || die "there is no configs/${name}_gcn.yaml"
   [ -f "data/$name.hg" ] || die "data/$name.hg is missing: configs/${name}_gcn.yaml says how to make it"
 done
+halognn=${HALOGNN:-$ROOT/build/release/halognn}
+[ -x "$halognn" ] || die "$halognn is not built: cmake --preset release && cmake --build --preset release"
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
