@@ -132,7 +132,7 @@ static void geogcn_has_no_bfloat16(hg_world *world)
 }
 
 const mpi_case precision_cases[] = {
-    {"precision/geogcn_has_no_bfloat16", geogcn_has_no_bfloat16, "1 3"},
+    {"precision/geogcn_has_no_bfloat16", geogcn_has_no_bfloat16, "! 1 3"},
     {"precision/bfloat16_is_near_float32", bfloat16_is_near_float32, "1 3 7"},
     {"precision/bfloat16_on_ranks_follows_one", bfloat16_on_ranks_follows_one, "1 2 3 4 7"},
     {"precision/same_bits_on_any_number_of_threads", same_bits_on_any_number_of_threads, "1 2"},

@@ -9,7 +9,9 @@
 typedef struct {
   const char *name; ///< "exchange/fills_halo"
   void (*run)(hg_world *world);
-  const char *ranks; ///< how many ranks, each number its own run: "1 2 3 4 7"
+  const char
+      *ranks; ///< how many ranks, each number its own run: "1 2 3 4 7"; "! 1 3" where an error is agreed on: then
+              ///< no other case shares the run, since a world is done with its first failure
 } mpi_case;
 
 /** A test of how a run dies: what the rank's `run` returns goes to hg_world_close, whose status ends the process. */

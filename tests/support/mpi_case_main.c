@@ -48,6 +48,7 @@ bool check_at(bool ok, const char *file, int line, const char *fmt, ...)
 static void list_runs(const char *name, const char *ranks, bool alone, int status, int seconds, const char *text)
 {
   int n, used;
+  if (*ranks == '!') ranks++, alone = true;
   for (; sscanf(ranks, "%d%n", &n, &used) == 1; ranks += used)
     printf("%s %d %d %d %d %s\n", name, n, alone, status, seconds, text);
 }
