@@ -132,7 +132,8 @@ static const struct argp argp = {
     "each way of exchanging: bytes in all and of the rank that sends most, in how many of its messages, what of it the "
     "rank's work would not hide, and the whole epoch; and the memory of its arrays. What a rank computes is timed here "
     "for a moment, on the parts with most work; the network is as the options say. Lines marked with * are what "
-    "`halognn train` can do. Bytes are those of all rows of the halo: active sets, halo.sample and halo.staleness send less; times "
+    "`halognn train` can do. Bytes are those of all rows of the halo: active sets, halo.sample and halo.staleness send "
+    "less; times "
     "know active sets.",
     NULL,
     NULL,
