@@ -35,8 +35,8 @@ uint64_t hg_feedback_key(const hg_model *model)
   for (const hg_layer *l = model->layers; l < model->layers + model->n_layers; l++) {
     const hg_layer_reach *reach = hg_layer_training_reach(l);
     const hg_links *links = reach->fill ? reach->graph->links : NULL;
-    const hg_gid *ids = reach->graph->ids;
     if (!links) continue;
+    const hg_gid *ids = reach->graph->ids;
     for (hg_lid k = 0; k < links->send_offsets[links->n_peers_send]; k++) {
       hg_gid id = links->sums ? links->sums->ids[k] : ids[links->send_rows[k]];
       hash = (hash ^ (uint64_t)id) * 1099511628211ULL;
