@@ -10,8 +10,6 @@
 #include "core/base/timer.h"
 #include "core/tensor/spmm.h"
 
-enum { PARALLEL_NUMBERS = 1 << 15 }; // fewer are moved by one thread: waking the others costs as much
-
 void hg_exchange_pack(hg_exchange *exchange, bool packed, uint64_t seed, int epoch)
 {
   exchange->packs = packed && hg_exchange_can_pack(exchange);
@@ -117,7 +115,7 @@ static void gather(const hg_exchange *e, const hg_message *m)
     sum_rows(e, m);
     return;
   }
-#pragma omp parallel for num_threads(hg_threads()) schedule(static) if (hg_numbers_in(e, m) >= PARALLEL_NUMBERS)
+#pragma omp parallel for num_threads(hg_threads()) schedule(static) if (hg_numbers_in(e, m) >= HG_EXCHANGE_PARALLEL)
   for (hg_lid k = m->first; k < m->end; k++) memcpy(to + k * cols, from + rows[k] * cols, bytes);
 }
 
@@ -188,7 +186,7 @@ static void add_sums(const hg_exchange *e)
   hg_off n = sums->n_touched, cols = e->x.cols, blocks = (n + HG_ARRIVED_ROWS - 1) / HG_ARRIVED_ROWS;
   const hg_matrix arrived = sent_rows(e);
   for (int k = 0; e->packs && k < e->n_receives; k++) unpack(e, e->receives[k].first, e->receives[k].end);
-#pragma omp parallel for num_threads(team(e)) schedule(static) if (n * cols >= PARALLEL_NUMBERS)
+#pragma omp parallel for num_threads(team(e)) schedule(static) if (n * cols >= HG_EXCHANGE_PARALLEL)
   for (hg_off block = 0; block < blocks; block++) {
     hg_off first = block * HG_ARRIVED_ROWS, count = n - first < HG_ARRIVED_ROWS ? n - first : HG_ARRIVED_ROWS;
     hg_matrix rows = hg_matrix_view(e->sums + omp_get_thread_num() * HG_ARRIVED_ROWS * cols, count, e->x.cols);
@@ -218,7 +216,7 @@ static void add_arrivals(const hg_exchange *e)
       unpack(e, first, end);
       continue;
     }
-#pragma omp parallel for num_threads(hg_threads()) schedule(static) if ((end - first) * cols >= PARALLEL_NUMBERS)
+#pragma omp parallel for num_threads(hg_threads()) schedule(static) if ((end - first) * cols >= HG_EXCHANGE_PARALLEL)
     for (hg_lid k = first; k < end; k++) {
       hg_real *restrict to = e->x.data + links->send_rows[k] * cols;
       const hg_real *restrict from = e->buffer + k * cols;
@@ -235,7 +233,7 @@ static void fill_halo(const hg_exchange *e)
   hg_off n = hg_crossing(e->links), cols = e->x.cols;
   for (int k = 0; e->packs && k < e->n_receives; k++) unpack(e, e->receives[k].first, e->receives[k].end);
   if (e->packs || !rows) return;
-#pragma omp parallel for num_threads(hg_threads()) schedule(static) if (n * cols >= PARALLEL_NUMBERS)
+#pragma omp parallel for num_threads(hg_threads()) schedule(static) if (n * cols >= HG_EXCHANGE_PARALLEL)
   for (hg_off k = 0; k < n; k++) memcpy(halo.data + rows[k] * cols, e->halo + k * cols, (size_t)cols * sizeof(hg_real));
 }
 

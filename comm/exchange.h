@@ -47,6 +47,9 @@ typedef enum {
   HG_ADD_HALO,  ///< the transposed: owners' rows += the halo rows that stand for them, in ascending order of peers
 } hg_exchange_kind;
 
+/** Fewer numbers of rows that cross are moved by one thread: waking the others costs as much. */
+enum { HG_EXCHANGE_PARALLEL = 1 << 15 };
+
 /** Exchanges that can be under way at the same time. */
 enum { HG_EXCHANGE_SLOTS = 64 };
 

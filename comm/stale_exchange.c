@@ -9,8 +9,6 @@
 #include "core/base/threads.h"
 #include "core/base/timer.h"
 
-enum { PARALLEL_NUMBERS = 1 << 15 }; // fewer are moved by one thread: waking the others costs as much
-
 // What one rank sends, or receives: entry k of peer p's list, offsets[p] <= k < offsets[p + 1], is row row_of(side, k)
 // of x. Message p begins at byte at[p].
 typedef struct {
@@ -255,7 +253,7 @@ static void measure_changes(const hg_stale_exchange *e, int p)
 {
   hg_lid first = e->out.offsets[p], n = e->out.offsets[p + 1] - first;
   hg_off cols = e->x.cols;
-#pragma omp parallel for num_threads(hg_threads()) schedule(static) if (n * cols >= PARALLEL_NUMBERS)
+#pragma omp parallel for num_threads(hg_threads()) schedule(static) if (n * cols >= HG_EXCHANGE_PARALLEL)
   for (hg_lid k = 0; k < n; k++) {
     const hg_real *now = row_at(&e->x, row_of(&e->out, first + k)), *then = row_at(&e->sent, first + k);
     double change = 0, size = 0;
@@ -317,7 +315,7 @@ static void write_rows(const hg_stale_exchange *e, hg_lid n, uint8_t *to)
 {
   size_t bytes = real_bytes(e->x.cols);
   bool packs = e->now.packs, skips = e->how.kind == HG_STALENESS_SKIP;
-#pragma omp parallel for num_threads(hg_threads()) schedule(static) if (n * (hg_off)e->x.cols >= PARALLEL_NUMBERS)
+#pragma omp parallel for num_threads(hg_threads()) schedule(static) if (n * (hg_off)e->x.cols >= HG_EXCHANGE_PARALLEL)
   for (hg_lid k = 0; k < n; k++) {
     e->rows[k] = row_of(&e->out, e->places[k]);
     const hg_real *from = row_at(&e->x, e->rows[k]);
@@ -364,7 +362,7 @@ static void read_message(hg_stale_exchange *e, int p)
     hg_unpack_rows(e->packing.format, from, n, e->rows, false, to);
     return;
   }
-#pragma omp parallel for num_threads(hg_threads()) schedule(static) if (n * (hg_off)e->x.cols >= PARALLEL_NUMBERS)
+#pragma omp parallel for num_threads(hg_threads()) schedule(static) if (n * (hg_off)e->x.cols >= HG_EXCHANGE_PARALLEL)
   for (hg_lid k = 0; k < n; k++) memcpy(row_at(to, e->rows[k]), from + (size_t)k * bytes, bytes);
 }
 
@@ -374,7 +372,7 @@ static void smooth(hg_stale_exchange *e)
   hg_lid n = entries(&e->in);
   hg_off cols = e->x.cols;
   hg_real old = e->known ? (hg_real)e->smoothing : 0, new = 1 - old;
-#pragma omp parallel for num_threads(hg_threads()) schedule(static) if (n * cols >= PARALLEL_NUMBERS)
+#pragma omp parallel for num_threads(hg_threads()) schedule(static) if (n * cols >= HG_EXCHANGE_PARALLEL)
   for (hg_lid k = 0; k < n; k++) {
     const hg_real *from = row_at(&e->latest, arrival_row(e, k));
     hg_real *to = row_at(&e->kept, k);
@@ -445,7 +443,7 @@ static void deliver(hg_stale_exchange *e)
   double start = hg_now_s();
   for (int p = 0; p < e->in.n_peers; p++) {
     hg_lid first = e->in.offsets[p], end = e->in.offsets[p + 1];
-#pragma omp parallel for num_threads(hg_threads()) schedule(static) if ((end - first) * cols >= PARALLEL_NUMBERS)
+#pragma omp parallel for num_threads(hg_threads()) schedule(static) if ((end - first) * cols >= HG_EXCHANGE_PARALLEL)
     for (hg_lid k = first; k < end; k++) {
       hg_real *restrict to = row_at(&e->x, row_of(&e->in, k));
       const hg_real *restrict from = row_at(&e->kept, k);

@@ -9,8 +9,6 @@
 #include "core/base/threads.h"
 #include "core/base/timer.h"
 
-enum { PARALLEL_NUMBERS = 1 << 15 }; // fewer are moved by one thread
-
 struct hg_turn {
   hg_turn_buffers buffers;
   int columns, place;      // of the grid
@@ -135,7 +133,7 @@ static void copy_block(hg_real *to, hg_off to_stride, const hg_real *from, hg_of
 {
   size_t bytes = (size_t)cols * sizeof(hg_real);
   if (cols == 0) return;
-#pragma omp parallel for num_threads(hg_threads()) schedule(static) if (rows * cols >= PARALLEL_NUMBERS)
+#pragma omp parallel for num_threads(hg_threads()) schedule(static) if (rows * cols >= HG_EXCHANGE_PARALLEL)
   for (hg_off i = 0; i < rows; i++) memcpy(to + i * to_stride, from + i * from_stride, bytes);
 }
 

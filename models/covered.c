@@ -268,8 +268,6 @@ hg_status hg_covered_create(hg_covered *covered, const hg_local_graph *base)
                                  .node_ids = base->ids,
                                  .n_global = base->n_global};
   HG_TRY(hg_links_create_sums(&covered->links, base->world, base->links, &wanted));
-  covered->source_rows = base->links->recv_offsets[base->links->n_peers_recv];
-  covered->rows = s.offsets[base->links->n_peers_recv];
   point(covered);
 done:
   search_free(&s);

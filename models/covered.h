@@ -17,8 +17,6 @@ typedef struct {
   hg_csr a, transposed;       ///< edges from owned nodes and from what crosses
   hg_real *scale;             ///< [n_local] column scales, or NULL
   hg_gid *ids;                ///< [n_local] of a sum a number that no node and no other sum has
-  int64_t source_rows;        ///< that this rank received before
-  int64_t rows;               ///< and receives now
 } hg_covered;
 
 /** As the config has it: "sources" or "covers". */

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "comm/reduce.h"
-#include "core/base/rng.h"
 #include "models/sampled.h"
 #include "runtime/train/dataset.h"
 #include "tests/mpi/train_graph.h"
@@ -23,14 +22,6 @@ typedef struct {
   hg_exchange *fill, *add, *drawn_fill, *drawn_add;
   hg_phases phases;
 } fixture;
-
-static void fill_values(hg_matrix *m, hg_off rows, const hg_gid *ids, uint32_t salt)
-{
-  for (hg_off i = 0; i < rows; i++)
-    for (int c = 0; c < m->cols; c++)
-      m->data[i * m->cols + c] =
-          (hg_real)hg_rng_normal((hg_rng){3, HG_STREAM_TEST}, (uint64_t)ids[i], salt + (uint32_t)c);
-}
 
 static bool begin(fixture *f, hg_world *world, hg_adjacency_norm norm, double rate)
 {
@@ -53,8 +44,8 @@ static bool begin(fixture *f, hg_world *world, hg_adjacency_norm norm, double ra
   check_ok(hg_exchange_create(&f->add, world, &f->dataset.links, HG_ADD_HALO, &f->d_x, 1));
   check_ok(hg_exchange_create(&f->drawn_fill, world, drawn, HG_FILL_HALO, &f->x, 2));
   check_ok(hg_exchange_create(&f->drawn_add, world, drawn, HG_ADD_HALO, &f->d_x, 3));
-  fill_values(&f->x, f->graph.n_owned, f->graph.ids, 0);
-  fill_values(&f->d_y, f->graph.n_owned, f->graph.ids, 100);
+  train_values(&f->x, f->graph.n_owned, f->graph.ids, 0);
+  train_values(&f->d_y, f->graph.n_owned, f->graph.ids, 100);
   hg_phases_start(&f->phases);
   return true;
 }

@@ -163,3 +163,11 @@ hg_config train_config(const char *path)
   config.dataset.dense_from = 1;
   return config;
 }
+
+void train_values(hg_matrix *m, hg_off rows, const hg_gid *ids, uint32_t salt)
+{
+  for (hg_off i = 0; i < rows; i++)
+    for (int c = 0; c < m->cols; c++)
+      m->data[i * m->cols + c] =
+          (hg_real)hg_rng_normal((hg_rng){3, HG_STREAM_TEST}, (uint64_t)ids[i], salt + (uint32_t)c);
+}

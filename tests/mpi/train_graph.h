@@ -1,6 +1,7 @@
 #pragma once
 #include "comm/world.h"
 #include "core/graph/graph.h"
+#include "core/tensor/matrix.h"
 #include "runtime/config/config.h"
 
 /** What a made-up training graph shall hold. */
@@ -30,3 +31,6 @@ hg_status train_file_write(hg_world *world, hg_status (*write)(const void *what,
 
 /** A config for it: two layers, 5 hidden, no dropout, metis; sparse features stay sparse. */
 hg_config train_config(const char *path);
+
+/** m[i, c] = a standard normal number by original id, column and `salt`, the same on any rank; of the first rows. */
+void train_values(hg_matrix *m, hg_off rows, const hg_gid *ids, uint32_t salt);
