@@ -75,8 +75,8 @@ typedef struct {
   int layer;           ///< what roundings draw by, besides seed, epoch, direction, ids and columns
   bool error_feedback; ///< what a rounding took from a number is added to the next one that is sent in its place
   const hg_gid *ids;   ///< [n_owned + n_halo] original ids; borrowed: must outlive the exchange
-  hg_matrix lent[2];   ///< no data; or buffers of exchanges that outlive this one and are never under way with it
-                       ///< (hg_exchange_buffer): where they are large enough none is allocated
+  hg_matrix lent[3];   ///< no data; or buffers of exchanges that outlive this one and are never under way with it
+                       ///< (hg_exchange_buffer, hg_exchange_lend): where they are large enough none is allocated
   // of HG_PACK_ADAPTIVE, which has no error feedback
   double fraction;      ///< the same on all ranks
   const float *weights; ///< FILL: [n_halo] what errors of a halo row count here, which its owner is told once
@@ -84,8 +84,9 @@ typedef struct {
 
 /**
  * An exchange that can pack its rows (core/tensor/quantise.h): still one message a peer. hg_exchange_pack says when;
- * otherwise they cross as reals, as in any exchange. FILL: all peers get the same bits of a row. ADD: each rank's share
- * is rounded by draws of its own. Rows of the same rank never cross and are never rounded.
+ * otherwise they cross as reals, as in any exchange. In HG_PACK_NONZERO they always cross packed: the same numbers.
+ * FILL: all peers get the same bits of a row. ADD: each rank's share is rounded by draws of its own. Rows of the
+ * same rank never cross and are never rounded.
  * Memory: hg_exchange_bytes.
  * @param packing   the same on all ranks, but for the ids; format HG_PACK_REAL: as hg_exchange_create
  */
@@ -94,6 +95,12 @@ hg_status hg_exchange_create_packed(hg_exchange **exchange, hg_world *world, con
 
 /** What an exchange can lend to another one, [rows of the send lists x f] or more. */
 hg_matrix hg_exchange_buffer(const hg_exchange *exchange);
+
+/**
+ * Of HG_PACK_NONZERO: sets packing->lent to what a FILL exchange on these links and columns lends, its sizes and, with
+ * `lender`, its buffers.
+ */
+void hg_exchange_lend(const hg_links *links, int cols, const hg_exchange *lender, hg_exchange_packing *packing);
 
 /** Bytes of the buffers of an exchange, messages, requests and what is lent apart: of that the sizes are read. */
 size_t hg_exchange_bytes(const hg_links *links, hg_exchange_kind kind, int cols, const hg_exchange_packing *packing);

@@ -82,7 +82,7 @@ static void make_packed_requests(hg_exchange *e, int tag, MPI_Comm comm)
     MPI_Recv_init(received + (size_t)m->first * e->row_bytes, (int)hg_packed_in(e, m), MPI_BYTE, m->peer, tag, comm,
                   &e->packed_requests[k]);
   }
-  for (int k = 0; k < e->n_sends && !hg_exchange_is_adaptive(e); k++) {
+  for (int k = 0; k < e->n_sends && !hg_exchange_varies(e); k++) {
     const hg_message *m = &e->sends[k];
     MPI_Send_init(sent + (size_t)m->first * e->row_bytes, (int)hg_packed_in(e, m), MPI_BYTE, m->peer, tag, comm,
                   &e->packed_requests[e->n_receives + k]);
@@ -91,17 +91,21 @@ static void make_packed_requests(hg_exchange *e, int tag, MPI_Comm comm)
 
 // What an exchange keeps, in numbers and bytes.
 typedef struct {
-  hg_off buffer, halo, sums, packed_lists, packed_halo, error, weights, chosen;
+  hg_off buffer, halo, sums, packed_lists, packed_halo, error, weights, chosen, starts;
 } buffer_sizes;
+
+static hg_off in_reals(hg_off bytes) { return (bytes + (hg_off)sizeof(hg_real) - 1) / (hg_off)sizeof(hg_real); }
 
 static buffer_sizes sizes_of(const hg_links *links, hg_exchange_kind kind, int cols, const hg_exchange_packing *packing)
 {
   hg_off lists = links->send_offsets[links->n_peers_send], halo = hg_crossing(links);
-  hg_off row_bytes = (hg_off)hg_pack_row_bytes(packing->format, cols), real = (hg_off)sizeof(hg_real);
-  buffer_sizes s = {.buffer = lists * cols, .halo = links->recv_rows ? halo * cols : 0};
+  hg_off row_bytes = (hg_off)hg_pack_row_bytes(packing->format, cols);
+  bool reals = packing->format != HG_PACK_NONZERO; // or no message is ever of these
+  buffer_sizes s = {.buffer = lists * cols, .halo = links->recv_rows && reals ? halo * cols : 0};
   if (links->sums && kind == HG_ADD_HALO) s.sums = (hg_off)hg_threads() * HG_ARRIVED_ROWS * cols;
+  if (!reals) s.starts = (lists > halo ? lists : halo) + 1;
   if (packing->format == HG_PACK_REAL || cols == 0) return s;
-  hg_off packed = (lists * row_bytes + real - 1) / real; // one column's integer and range are more than a real
+  hg_off packed = in_reals(lists * row_bytes); // one column's integer and range are more than a real
   if (links->sums)
     s.packed_lists = lists * row_bytes;
   else if (packed > s.buffer)
@@ -124,8 +128,10 @@ size_t hg_exchange_bytes(const hg_links *links, hg_exchange_kind kind, int cols,
 {
   const buffer_sizes s = sizes_of(links, kind, cols, packing);
   hg_off own = (is_lent(packing, 0, s.buffer) ? 0 : s.buffer) + (is_lent(packing, 1, s.halo) ? 0 : s.halo);
-  return (size_t)(own + s.sums + s.error) * sizeof(hg_real) + (size_t)(s.packed_lists + s.packed_halo) +
-         (size_t)(s.weights + s.chosen) * sizeof(float) + (size_t)s.chosen * sizeof(hg_lid);
+  hg_off packed = s.packed_lists + (is_lent(packing, 2, in_reals(s.packed_halo)) ? 0 : s.packed_halo);
+  return (size_t)(own + s.sums + s.error) * sizeof(hg_real) + (size_t)packed +
+         (size_t)(s.weights + s.chosen) * sizeof(float) + (size_t)s.chosen * sizeof(hg_lid) +
+         (size_t)s.starts * sizeof(hg_off);
 }
 
 hg_matrix hg_exchange_buffer(const hg_exchange *exchange)
@@ -134,10 +140,24 @@ hg_matrix hg_exchange_buffer(const hg_exchange *exchange)
   return hg_matrix_view(exchange->buffer, links->send_offsets[links->n_peers_send], exchange->x.cols);
 }
 
+void hg_exchange_lend(const hg_links *links, int cols, const hg_exchange *lender, hg_exchange_packing *packing)
+{
+  const buffer_sizes s = sizes_of(links, HG_FILL_HALO, cols, packing);
+  packing->lent[0] = hg_matrix_view(lender ? lender->buffer : NULL, s.buffer, 1);
+  packing->lent[2] = hg_matrix_view(lender ? (hg_real *)lender->packed_halo : NULL, in_reals(s.packed_halo), 1);
+}
+
 static hg_status allocate_buffer(const hg_exchange *e, int which, hg_real **buffer, hg_off size)
 {
   if (!is_lent(&e->packing, which, size)) return HG_ALLOC(*buffer, size, "exchange buffer");
   *buffer = e->packing.lent[which].data;
+  return HG_OK;
+}
+
+static hg_status allocate_packed(hg_exchange *e, hg_off size)
+{
+  if (!is_lent(&e->packing, 2, in_reals(size))) return HG_ALLOC(e->packed_halo, size, "packed halo rows");
+  e->packed_halo = (uint8_t *)e->packing.lent[2].data;
   return HG_OK;
 }
 
@@ -160,11 +180,12 @@ static hg_status allocate(hg_exchange *e)
   e->threads = hg_threads();
   if (hg_exchange_can_pack(e)) {
     HG_TRY(allocate_requests(&e->packed_requests, n));
-    HG_TRY(HG_ALLOC(e->packed_halo, s.packed_halo, "packed halo rows"));
+    HG_TRY(allocate_packed(e, s.packed_halo));
     if (s.error > 0) HG_TRY(HG_ALLOC(e->error, s.error, "error feedback"));
     if (s.weights > 0) HG_TRY(HG_ALLOC(e->weights, s.weights, "weights of sent rows"));
     HG_TRY(HG_ALLOC(e->scores, s.chosen, "scores of sent rows"));
     HG_TRY(HG_ALLOC(e->chosen, s.chosen, "rows of some bits"));
+    HG_TRY(HG_ALLOC(e->starts, s.starts, "starts of packed rows"));
     e->packed_lists = (uint8_t *)e->buffer;
     if (e->links->sums) HG_TRY(HG_ALLOC(e->packed_lists, s.packed_lists, "packed sums"));
   }
@@ -221,8 +242,9 @@ hg_status hg_exchange_create_packed(hg_exchange **exchange, hg_world *world, con
   hg_exchange *e = *exchange;
   e->comm = hg_world_comm(world);
   e->tag = HG_TAG_EXCHANGE + slot;
-  make_requests(e, e->tag, e->comm);
+  if (!hg_exchange_always_packs(e)) make_requests(e, e->tag, e->comm);
   if (hg_exchange_can_pack(e)) make_packed_requests(e, e->tag, e->comm);
+  e->packs = hg_exchange_always_packs(e);
   e->draw = (hg_pack_draw){.layer = packing->layer, .backward = kind == HG_ADD_HALO};
   if (kind == HG_ADD_HALO) e->draw.sender = hg_world_rank(world) & 0xffff;
   if (hg_exchange_is_adaptive(e) && kind == HG_FILL_HALO && x->cols > 0) {
@@ -251,12 +273,13 @@ void hg_exchange_free(hg_exchange **exchange)
   free_requests(&e->requests, e->n_receives + e->n_sends);
   free_requests(&e->packed_requests, e->n_receives + e->n_sends);
   if (e->links->sums) hg_free(&e->packed_lists);
-  hg_free(&e->packed_halo);
+  if (e->packed_halo != (uint8_t *)e->packing.lent[2].data) hg_free(&e->packed_halo);
   hg_free(&e->sums);
   hg_free(&e->error);
   hg_free(&e->weights);
   hg_free(&e->scores);
   hg_free(&e->chosen);
+  hg_free(&e->starts);
   hg_free(&e->sends);
   hg_free(&e->receives);
   if (e->buffer != e->packing.lent[0].data) hg_free(&e->buffer);

@@ -92,6 +92,21 @@ static hg_status weigh_halo(const hg_local_graph *g, float **weights)
   return HG_OK;
 }
 
+// What makes room for all exchanges of HG_PACK_NONZERO, of which one is under way at a time: the first layer's, or NULL
+static const hg_layer *lender(const hg_layer *layer)
+{
+  const hg_layer *first = NULL;
+  for (const hg_layer *l = layer; l->index > 0; l--)
+    if (l->packing.format == HG_PACK_NONZERO && l->whole.fill) first = l;
+  return first;
+}
+
+static void borrow(const hg_layer *layer, hg_exchange_packing *packing)
+{
+  const hg_layer *l = packing->format == HG_PACK_NONZERO ? lender(layer) : NULL;
+  if (l) hg_exchange_lend(l->whole.graph->links, l->f_in, l->whole.fill, packing);
+}
+
 static hg_status create_reach(hg_layer *layer, hg_layer_reach *reach, const hg_exchange_packing *packing)
 {
   const hg_local_graph *g = reach->graph;
@@ -102,7 +117,9 @@ static hg_status create_reach(hg_layer *layer, hg_layer_reach *reach, const hg_e
   hg_exchange_packing weighted = *packing;
   if (packing->format == HG_PACK_ADAPTIVE) HG_TRY_ALL(g->world, "weighing halo rows", weigh_halo(g, &weights));
   weighted.weights = weights;
+  borrow(layer, &weighted);
   HG_TRY(hg_exchange_create_packed(&reach->fill, g->world, g->links, HG_FILL_HALO, &x[0], 0, &weighted));
+  borrow(layer, &weighted);
   HG_TRY(hg_exchange_create_packed(&reach->add, g->world, g->links, HG_ADD_HALO, &x[1], 1, &weighted));
 done:
   hg_free(&weights);
@@ -132,13 +149,14 @@ hg_status hg_layer_activate(hg_layer *layer, const hg_local_graph *graph)
   const hg_exchange_packing reals = {.format = HG_PACK_REAL};
   hg_exchange_packing packing = layer->packing;
   hg_status rc = HG_OK;
-  if (packing.format != HG_PACK_REAL) { // evaluations send reals
+  bool loses = packing.format != HG_PACK_REAL && packing.format != HG_PACK_NONZERO;
+  if (loses) { // evaluations send reals
     hg_exchange_free(&layer->whole.fill);
     hg_exchange_free(&layer->whole.add);
     HG_TRY(create_reach(layer, &layer->whole, &reals));
   }
-  if (layer->whole.fill) packing.lent[0] = hg_exchange_buffer(layer->whole.fill);
-  if (layer->whole.add) packing.lent[1] = hg_exchange_buffer(layer->whole.add);
+  if (layer->whole.fill && packing.format != HG_PACK_NONZERO) packing.lent[0] = hg_exchange_buffer(layer->whole.fill);
+  if (layer->whole.add && packing.format != HG_PACK_NONZERO) packing.lent[1] = hg_exchange_buffer(layer->whole.add);
   layer->active.graph = graph;
   packing.ids = graph->ids;
   HG_TRY(create_reach(layer, &layer->active, &packing));

@@ -38,6 +38,16 @@ hg_pack_format hg_model_pack_format(hg_pack_format precision, bool last)
   return last && precision > HG_PACK_INT8 ? HG_PACK_INT8 : precision;
 }
 
+// whether rows that cross are what an activation and dropout made, and their zeros stay out
+static bool skips_zeros(const hg_layer *layer, const hg_model_options *o)
+{
+  const hg_world *world = layer->graph->world;
+  bool zeros = o->activation == HG_ACTIVATION_RELU || layer->dropout > 0;
+  if (layer->index == 0 || !layer->aggregate_first || !zeros) return false;
+  if (o->halo.skip_zeros != HG_SKIP_ZEROS_BETWEEN_HOSTS) return o->halo.skip_zeros == HG_SKIP_ZEROS_ALWAYS;
+  return world && hg_world_hosts(world) > 1;
+}
+
 // the widths and options of one layer, from which its type plans parameters
 static void describe(hg_model *model, int index, int f_in, int n_outputs)
 {
@@ -68,7 +78,10 @@ static void describe(hg_model *model, int index, int f_in, int n_outputs)
   layer->packs_after = o->halo.warmup_epochs;
   layer->staleness = o->halo.staleness;
   layer->stale_format = layer->packing.format;
-  if (layer->staleness.kind != HG_STALENESS_NONE) layer->packing.format = HG_PACK_REAL;
+  if (layer->staleness.kind != HG_STALENESS_NONE)
+    layer->packing.format = HG_PACK_REAL;
+  else if (layer->packing.format == HG_PACK_REAL && skips_zeros(layer, o))
+    layer->packing.format = HG_PACK_NONZERO;
 }
 
 // on which stage a layer stands, and what kind it is
@@ -274,16 +287,32 @@ bool hg_model_keeps_columns(const hg_model *model, int layer)
 static size_t exchange_bytes(const hg_layer *layer, const hg_links *links, const hg_exchange_packing *packing)
 {
   int cols = layer->aggregate_first ? layer->f_in : layer->f_out;
-  return hg_exchange_bytes(links, HG_FILL_HALO, cols, packing) + hg_exchange_bytes(links, HG_ADD_HALO, cols, packing);
+  hg_exchange_packing back = *packing;
+  if (packing->format == HG_PACK_NONZERO && packing->lent[0].rows == 0) hg_exchange_lend(links, cols, NULL, &back);
+  return hg_exchange_bytes(links, HG_FILL_HALO, cols, packing) + hg_exchange_bytes(links, HG_ADD_HALO, cols, &back);
 }
 
-// of the exchanges of active rows, which borrow buffers of those of all rows; these then send reals
+// As hg_layer_create_exchanges makes them: of those that pack no zeros the first layer's have room for all.
+static size_t whole_exchange_bytes(const hg_layer *layer)
+{
+  hg_exchange_packing packing = layer->packing;
+  for (const hg_layer *l = layer - 1; l->index > 0; l--)
+    if (packing.format == HG_PACK_NONZERO && l->packing.format == HG_PACK_NONZERO)
+      hg_exchange_lend(l->graph->links, l->f_in, NULL, &packing);
+  return exchange_bytes(layer, layer->graph->links, &packing);
+}
+
+// of the exchanges of active rows, which borrow buffers of those of all rows; these then send all reals
 static size_t active_exchange_bytes(const hg_layer *layer, const hg_links *links)
 {
   const hg_links *all = layer->graph->links;
   const hg_exchange_packing reals = {.format = HG_PACK_REAL};
   int cols = layer->aggregate_first ? layer->f_in : layer->f_out;
   hg_exchange_packing packing = layer->packing;
+  if (packing.format == HG_PACK_NONZERO) {
+    hg_exchange_lend(all, cols, NULL, &packing);
+    return exchange_bytes(layer, links, &packing);
+  }
   for (int k = 0; k < 2; k++) packing.lent[k] = hg_matrix_view(NULL, all->send_offsets[all->n_peers_send], cols);
   return exchange_bytes(layer, links, &packing) + exchange_bytes(layer, all, &reals) -
          exchange_bytes(layer, all, &layer->packing);
@@ -306,7 +335,7 @@ hg_model_size hg_model_measure(const hg_model *model)
     if (layer->norm == HG_LAYER_NORM_LAYER) numbers += layer->graph->n_owned;
     if (layer->norm == HG_LAYER_NORM_BATCH) numbers += 2 * (hg_off)layer->f_out;
     size.activations += layer->type->bytes(layer);
-    if (hg_model_exchanged(model, l) > 0) size.halo += exchange_bytes(layer, layer->graph->links, &layer->packing);
+    if (hg_model_exchanged(model, l) > 0) size.halo += whole_exchange_bytes(layer);
   }
   size.activations += (size_t)numbers * sizeof(hg_real) + pool_bytes(model);
   return size;

@@ -5,6 +5,7 @@
 #include "core/base/cpu.h"
 #include "core/base/rng.h"
 #include "core/base/threads.h"
+#include "core/tensor/nonzero.h"
 #include "core/tensor/quantise_kernels.h"
 #include "core/tensor/row_blocks.h"
 
@@ -15,12 +16,14 @@ static const struct {
   const char *name;
   int bits;
 } formats[HG_PACK_COUNT] = {
-    {"float32", 8 * sizeof(hg_real)}, {"bfloat16", 16}, {"int8", 8}, {"int4", 4}, {"int2", 2}, {"adaptive", 8}};
+    {"float32", 8 * sizeof(hg_real)}, {"bfloat16", 16}, {"int8", 8}, {"int4", 4}, {"int2", 2}, {"adaptive", 8},
+    {"nonzero", 8 * sizeof(hg_real)}};
 
 const char *hg_pack_format_name(hg_pack_format format) { return formats[format].name; }
 
 size_t hg_pack_row_bytes(hg_pack_format format, int cols)
 {
+  if (format == HG_PACK_NONZERO) return hg_nonzero_row_bytes(cols);
   size_t header = format >= HG_PACK_INT8 ? 4 : 0; // least and range
   if (format == HG_PACK_ADAPTIVE) header++;       // and which bits it has
   return header + ((size_t)cols * (size_t)formats[format].bits + 7) / 8;

@@ -20,6 +20,7 @@ static const char *const norms[] = {"none", "layer", "batch", NULL};
 static const char *const precisions[] = {"float32", "bfloat16", NULL};
 static const char *const aggregations[] = {"sources", "covers", NULL};
 static const char *const halo_precisions[] = {"float32", "bfloat16", "int8", "int4", "int2", "adaptive", NULL};
+static const char *const zero_skips[] = {"between_hosts", "always", "never", NULL};
 static const char *const stalenesses[] = {"none", "pipeline", "delayed", "skip", NULL};
 static const char *const skip_units[] = {"row", "peer", NULL};
 static const char *const filter_owners[] = {"channel", "shared", NULL};
@@ -159,6 +160,9 @@ const hg_key hg_keys[] = {
     {"halo.precision", HG_KEY_CHOICE, offsetof(hg_config, model.halo.precision), "float32", NULL, halo_precisions,
      "of the halo's rows and their gradients; integers by each row's range, at random without bias, the last layer's "
      "int8"},
+    {"halo.skip_zeros", HG_KEY_CHOICE, offsetof(hg_config, model.halo.skip_zeros), "between_hosts", NULL, zero_skips,
+     "when rows in float32 cross without what relu and dropout have set to 0, nor its gradients: exact, fewer bytes, "
+     "more packing"},
     {"halo.bytes_fraction", HG_KEY_REAL, offsetof(hg_config, model.halo.bytes_fraction), "0.15", &factors, NULL,
      "precision: adaptive gives each row 8, 4 or 2 bits, for so many bytes of a message over those of float32"},
     {"halo.warmup_epochs", HG_KEY_INTEGER, offsetof(hg_config, model.halo.warmup_epochs), "0", &not_negative_count,

@@ -61,7 +61,8 @@ static double exposed_rows(const hg_scheme *s, const hg_rehearsal *r, const view
     double bytes = s->largest / DIRECTIONS * l->columns / columns * l->crossing,
            messages = s->messages / DIRECTIONS / n;
     double works = l->narrow ? share : 1, travels = travelling(v, messages, bytes);
-    double by_processor = copying(v, messages, bytes) + bytes * v->copy_s;
+    double packed = s->packed / DIRECTIONS * l->columns / columns * l->crossing;
+    double by_processor = copying(v, messages, bytes) + (bytes + packed) * v->copy_s;
     exposed += DIRECTIONS * by_processor + above_zero(travels - works * l->interior * l->forward_s) +
                above_zero(travels - works * l->owned * l->backward_s);
   }

@@ -83,7 +83,8 @@ static hg_status try_parts(hg_rank_plan *plan, const hg_config *config, const or
   sort_parts(o, loads);
   for (int way = 0; way < HG_WAYS; way++) {
     ways[way] = config->model.halo;
-    ways[way].precision = way < HG_PACK_COUNT ? (hg_pack_format)way : HG_PACK_REAL;
+    ways[way].precision = way < HG_PACK_NONZERO ? (hg_pack_format)way : HG_PACK_REAL;
+    ways[way].skip_zeros = way == HG_PACK_NONZERO ? HG_SKIP_ZEROS_ALWAYS : HG_SKIP_ZEROS_NEVER;
     if (way == HG_WAY_COVERS) ways[way].staleness = (hg_staleness){0};
     ways[way].aggregation = way == HG_WAY_COVERS ? HG_AGGREGATION_COVERS : HG_AGGREGATION_SOURCES;
   }

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "core/tensor/nonzero.h"
 #include "models/model.h"
 #include "runtime/train/check_model.h"
 #include "runtime/train/grid_traffic.h"
@@ -12,11 +13,18 @@ enum { DIRECTIONS = 2, WIDTHS_MOST = 1000, WORD = 4 };
 typedef struct {
   int n;
   int widths[WIDTHS_MOST], inputs[WIDTHS_MOST]; // of the layers that exchange: what they aggregate, and their inputs
+  double nonzero[WIDTHS_MOST];                  // share of the numbers that cross, where zeros can be left out
   bool last[WIDTHS_MOST];
   int first_input;     // columns of the features
   hg_grid_work turned; // products with the adjacency, where ranks aggregate by columns
   bool can_turn;       // `halognn train` does that
 } exchanged;
+
+static double nonzero_share(const hg_layer *layer, const hg_config *config)
+{
+  bool relu = config->model.activation == HG_ACTIVATION_RELU;
+  return layer->aggregate_first ? (relu ? 0.5 : 1) * (1 - layer->dropout) : 1;
+}
 
 static hg_status read_model(exchanged *x, const hg_config *config, const hg_graph *graph)
 {
@@ -38,6 +46,7 @@ static hg_status read_model(exchanged *x, const hg_config *config, const hg_grap
     if (columns == 0) continue;
     x->last[x->n] = l == model.n_layers - 1;
     x->inputs[x->n] = model.layers[l].f_in;
+    x->nonzero[x->n] = nonzero_share(&model.layers[l], config);
     x->widths[x->n++] = columns;
   }
   x->can_turn = model.layers[0].type->can_turn;
@@ -58,6 +67,18 @@ static double bytes_of_rows(const exchanged *x, hg_pack_format format)
 {
   double bytes = 0;
   for (int k = 0; k < x->n; k++) bytes += DIRECTIONS * row_bytes(format, x->last[k], x->widths[k]);
+  return bytes;
+}
+
+// the same where zeros stay out
+static double bytes_of_nonzero_rows(const exchanged *x)
+{
+  double bytes = 0;
+  for (int k = 0; k < x->n; k++) {
+    double row = (double)x->widths[k] * WORD;
+    if (x->nonzero[k] < 1) row = row * x->nonzero[k] + (double)hg_nonzero_mask_bytes(x->widths[k]);
+    bytes += DIRECTIONS * row;
+  }
   return bytes;
 }
 
@@ -152,8 +173,8 @@ hg_status hg_traffic_plan_make(hg_traffic_plan *plan, const hg_config *config, c
   double real = bytes_of_rows(&x, HG_PACK_REAL);
   int exchanges = DIRECTIONS * x.n;
   *plan = (hg_traffic_plan){.ranks = own->n_parts, .chosen = -1};
-  hg_scheme *s =
-      add_halo(plan, "halo float32", "rows of sources (the default)", true, own, HG_SEND_SOURCES, real, exchanges);
+  hg_scheme *s = add_halo(plan, "halo float32", "rows of sources (the default on one host)", true, own, HG_SEND_SOURCES,
+                          real, exchanges);
   s->exact = true;
   s->way = HG_PACK_REAL;
   add_halo(plan, "partial sums", "exact: rows of destinations", false, own, HG_SEND_PARTIALS, real, exchanges)->exact =
@@ -162,10 +183,17 @@ hg_status hg_traffic_plan_make(hg_traffic_plan *plan, const hg_config *config, c
                HG_SEND_HYBRID, real, exchanges);
   s->exact = true;
   s->way = HG_WAY_COVERS;
+  double unpacked = plan->schemes[0].largest;
+  s = add_halo(plan, "halo nonzero", "exact: without zeros (halo.skip_zeros), the default between hosts; estimated",
+               true, own, HG_SEND_SOURCES, bytes_of_nonzero_rows(&x), exchanges);
+  s->exact = true;
+  s->way = HG_PACK_NONZERO;
+  s->packed = unpacked;
   for (int k = 0; k < 4; k++) {
     double row = bytes_of_rows(&x, packed[k].format);
     s = add_halo(plan, packed[k].name, "halo.precision", true, own, HG_SEND_SOURCES, row, exchanges);
     s->way = (int)packed[k].format;
+    s->packed = unpacked;
   }
   HG_TRY(add_features(plan, &x, graph->nodes.n));
   HG_TRY(add_grid(plan, &x, graph->nodes.n, rows, n_rows));

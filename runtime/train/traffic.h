@@ -10,7 +10,7 @@ typedef enum {
   HG_WORK_NOT_TOLD, ///< counted to compare bytes alone
 } hg_scheme_work;
 
-/** How runs can exchange halo rows: packed in each of the formats, or as least covers. */
+/** How runs can exchange halo rows: packed in each of the formats (NONZERO: halo.skip_zeros), or as least covers. */
 enum { HG_WAY_COVERS = HG_PACK_COUNT, HG_WAYS };
 
 /** A way to exchange what the layers of an epoch need, and what that sends, needs and takes. */
@@ -22,6 +22,7 @@ typedef struct {
   double total;     ///< bytes of an epoch, all ranks
   double largest;   ///< of the rank that sends most
   double messages;  ///< of that rank, an epoch
+  double packed;    ///< bytes of that rank's rows before they are packed; 0: they are not
   bool exact;       ///< the same results as one rank, to rounding
   hg_scheme_work work;
   int way;          ///< of HG_WAYS that rows cross by, -1: none of them
@@ -40,13 +41,13 @@ typedef struct {
 } hg_traffic_plan;
 
 /**
- * Bytes that training epochs of an experiment send, each way of exchanging them, without running it: of a layer after
- * the first the columns that it aggregates, forward and backward, as hg_model_plan says. Sums of gradients are left
- * out. `halo float32` is what runs count as halo_bytes_per_epoch in a float32 build with train.active_sets off and
- * halo.sample 1; `feature-parallel` and `2D` what runs with that parallel.mode count, their slabs being equal. For
- * comparison "SuperGNN": all
- * layers' inputs forward, the inputs of layers after the first backward, as partial rows of least covers (exact) and in
- * 2 bits.
+ * Bytes that training epochs of an experiment send, each way of exchanging them, without running it: of a layer
+ * after the first the columns that it aggregates, forward and backward, as hg_model_plan says. Sums of gradients are
+ * left out. `halo float32` is what runs count as halo_bytes_per_epoch in a float32 build with train.active_sets off
+ * and halo.skip_zeros never and halo.sample 1; what skipping zeros saves is estimated: relu is taken to leave half
+ * of the numbers, dropout its share; `feature-parallel` and `2D` what runs with that parallel.mode count, their
+ * slabs being equal. For comparison "SuperGNN": all layers' inputs forward, the inputs of layers after the first
+ * backward, as partial rows of least covers (exact) and in 2 bits.
  * @param rows      [n_rows] of this graph, for ascending numbers of parts; the last is for `ranks`
  * @return          HG_ERR_INPUT for a model that the graph does not fit
  */

@@ -57,6 +57,19 @@ for hosts in 2 4; do
   expect 0 '"host2"' cat "$work/on_$hosts/environment.json"
 done
 expect 0 'losses differ by at most' same_losses "$work/one" "$work/on_2" "$work/on_4"
+
+fewer_bytes() { # fewer_bytes RUN LESS: the same losses to the bit, and LESS sends at most 0.8 of the bytes
+  "$PYTHON" - "$@" <<'END'
+import json, sys
+runs = [[json.loads(line) for line in open(run + "/metrics.jsonl")] for run in sys.argv[1:]]
+assert [e["train_loss"] for e in runs[0]] == [e["train_loss"] for e in runs[1]], "other losses"
+ratio = runs[1][-1]["halo_bytes"] / runs[0][-1]["halo_bytes"]
+assert 0.2 < ratio <= 0.8, f"{ratio:.2f} of the bytes"
+print(f"the same losses for {ratio:.2f} of the bytes")
+END
+}
+expect 0 'finished' "$on_hosts" --hosts 2 -n 2 "$halognn" train "$work/gcn.yaml" --quiet --output "$work/zeros" --set halo.skip_zeros=never
+expect 0 'the same losses for' fewer_bytes "$work/zeros" "$work/on_2"
 expect 2 'found ipc with ranks on several hosts' "$on_hosts" --hosts 2 -n 2 "$halognn" train "$work/gcn.yaml" --output "$work/ipc" \
   --set coordinator.transport=ipc
 

@@ -1,0 +1,33 @@
+#pragma once
+/** The bodies of hg_pack_nonzero and hg_unpack_nonzero, compiled once for each instruction set. */
+#include <string.h>
+
+#include "core/tensor/nonzero.h"
+
+enum { MASK_COLUMNS = 64 }; // of a word of a mask
+
+/** Packed rows and those they come from or go to. */
+typedef struct {
+  int cols, words;      ///< columns, words of a mask
+  bool add;             ///< unpacking
+  const hg_lid *rows;   ///< of the matrix, or NULL: its first ones
+  const hg_off *starts; ///< first value of each row
+} hg_nonzero_task;
+
+/** Rows [first, end) of the task. */
+typedef struct {
+  void (*mask)(const hg_nonzero_task *t, const hg_real *x, hg_off first, hg_off end, uint8_t *masks);
+  void (*pack)(const hg_nonzero_task *t, const hg_real *x, hg_off first, hg_off end, const uint8_t *masks,
+               uint8_t *values);
+  void (*unpack)(const hg_nonzero_task *t, hg_off first, hg_off end, const uint8_t *masks, const uint8_t *values,
+                 hg_real *y);
+} hg_nonzero_kernels;
+
+extern const hg_nonzero_kernels hg_nonzero_base, hg_nonzero_avx2, hg_nonzero_avx512;
+
+static inline uint64_t mask_word(const hg_nonzero_task *t, const uint8_t *masks, hg_off row, int word)
+{
+  uint64_t bits;
+  memcpy(&bits, masks + (size_t)(row * t->words + word) * sizeof bits, sizeof bits);
+  return bits;
+}

@@ -1,0 +1,120 @@
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/base/rng.h"
+#include "core/base/threads.h"
+#include "core/tensor/nonzero.h"
+#include "tests/support/naive.h"
+
+static const char *const levels[] = {"base", "avx2", "avx512"};
+static const int widths[] = {1, 2, 15, 16, 17, 63, 64, 65, 100, 128, 256, 300, 1000};
+static const double shares[] = {0, 0.1, 0.5, 1}; // of zeros
+enum { N_LEVELS = 3, N_WIDTHS = sizeof widths / sizeof *widths, N_SHARES = 4, ROWS = 40, SENT = 17 };
+
+static void *room(hg_off n, size_t size)
+{
+  void *p = NULL;
+  cr_assert_eq(hg_alloc(&p, n, size, "test"), HG_OK);
+  return p;
+}
+
+static hg_matrix some_zeros(int width, double share)
+{
+  hg_matrix x = random_matrix(ROWS, width, (uint64_t)width);
+  for (hg_off k = 0; k < x.rows * width; k++)
+    if (hg_rng_uniform((hg_rng){3, HG_STREAM_TEST}, (uint64_t)k, 0) < share) x.data[k] = k % 3 ? 0 : (hg_real)-0.0;
+  return x;
+}
+
+// Bytes of the message by the definition, with plain loops
+static size_t pack_by_definition(const hg_matrix *x, const hg_lid *rows, uint8_t *packed)
+{
+  size_t row_mask = ((size_t)x->cols + 63) / 64 * 8, used = SENT * row_mask;
+  memset(packed, 0, used);
+  for (int r = 0; r < SENT; r++)
+    for (int c = 0; c < x->cols; c++) {
+      hg_real value = x->data[(hg_off)rows[r] * x->cols + c];
+      if (value == 0) continue;
+      packed[(size_t)r * row_mask + (size_t)c / 8] |= (uint8_t)(1 << c % 8);
+      memcpy(packed + used, &value, sizeof value);
+      used += sizeof value;
+    }
+  return used;
+}
+
+static void check_message(const hg_matrix *x, const char *level)
+{
+  hg_lid rows[SENT];
+  hg_off starts[SENT + 1];
+  size_t most = SENT * hg_nonzero_row_bytes(x->cols);
+  uint8_t *packed = room((hg_off)most + 8, 1), *expected = room((hg_off)most, 1);
+  hg_matrix filled = random_matrix(ROWS, x->cols, 8), added = random_matrix(ROWS, x->cols, 9), before = {0};
+  cr_assert_eq(hg_matrix_create(&before, ROWS, x->cols, "test"), HG_OK);
+  memcpy(before.data, added.data, (size_t)(ROWS * x->cols) * sizeof(hg_real));
+  for (int r = 0; r < SENT; r++) rows[r] = (r * 11 + 3) % ROWS;
+  setenv("HALOGNN_SIMD", level, 1);
+  memset(packed, 0xee, most + 8);
+  size_t bytes = hg_pack_nonzero(x, rows, SENT, starts, packed);
+  cr_assert_eq(bytes, pack_by_definition(x, rows, expected), "%s, width %d: %zu bytes", level, x->cols, bytes);
+  cr_assert(memcmp(packed, expected, bytes) == 0, "%s, width %d: other bytes", level, x->cols);
+  cr_assert_eq(packed[bytes], 0xee, "written behind the message");
+  hg_unpack_nonzero(packed, SENT, rows, false, starts, &filled);
+  hg_unpack_nonzero(packed, SENT, rows, true, starts, &added);
+  for (int r = 0; r < SENT; r++)
+    for (int c = 0; c < x->cols; c++) {
+      hg_off k = (hg_off)rows[r] * x->cols + c;
+      hg_real value = x->data[k];
+      cr_assert(filled.data[k] == value || (isnan(value) && isnan(filled.data[k])), "%s, width %d", level, x->cols);
+      cr_assert(added.data[k] == before.data[k] + value || isnan(value), "%s, width %d", level, x->cols);
+    }
+  hg_free(&packed), hg_free(&expected);
+  hg_matrix_free(&filled), hg_matrix_free(&added), hg_matrix_free(&before);
+}
+
+Test(nonzero, messages_are_as_defined_and_give_back_the_rows_on_every_level)
+{
+  for (int w = 0; w < N_WIDTHS; w++)
+    for (int s = 0; s < N_SHARES; s++) {
+      hg_matrix x = some_zeros(widths[w], shares[s]);
+      if (s == 2) x.data[3 * widths[w]] = (hg_real)NAN; // of the first row that is sent
+      for (int l = 0; l < N_LEVELS; l++) check_message(&x, levels[l]);
+      hg_matrix_free(&x);
+    }
+}
+
+Test(nonzero, without_rows_there_is_nothing)
+{
+  hg_matrix x = {0};
+  hg_off starts[1];
+  uint8_t packed[1] = {7};
+  cr_assert_eq(hg_pack_nonzero(&x, NULL, 0, starts, packed), 0);
+  hg_unpack_nonzero(packed, 0, NULL, true, starts, &x);
+  cr_assert_eq(packed[0], 7);
+}
+
+Test(nonzero, three_threads_make_the_same_bytes)
+{
+  enum { MANY = 700, COLUMNS = 96 };
+  hg_matrix x = random_matrix(MANY, COLUMNS, 4), one = {0}, three = {0};
+  size_t most = MANY * hg_nonzero_row_bytes(COLUMNS);
+  uint8_t *packed[2] = {room((hg_off)most, 1), room((hg_off)most, 1)};
+  hg_off *starts = room(MANY + 1, sizeof *starts);
+  size_t bytes[2];
+  for (hg_off k = 0; k < MANY * COLUMNS; k++) x.data[k] = x.data[k] > 0 ? x.data[k] : 0;
+  hg_matrix *back[2] = {&one, &three};
+  for (int t = 0; t < 2; t++) {
+    hg_threads_set(t ? 3 : 1);
+    cr_assert_eq(hg_matrix_create(back[t], MANY, COLUMNS, "test"), HG_OK);
+    bytes[t] = hg_pack_nonzero(&x, NULL, MANY, starts, packed[t]);
+    hg_unpack_nonzero(packed[t], MANY, NULL, false, starts, back[t]);
+    cr_assert(memcmp(back[t]->data, x.data, MANY * COLUMNS * sizeof(hg_real)) == 0);
+  }
+  cr_assert_eq(bytes[0], bytes[1]);
+  cr_assert(memcmp(packed[0], packed[1], bytes[0]) == 0);
+  cr_assert_lt(bytes[0], most * 6 / 10);
+  hg_free(&packed[0]), hg_free(&packed[1]), hg_free(&starts);
+  hg_matrix_free(&x), hg_matrix_free(&one), hg_matrix_free(&three);
+}
