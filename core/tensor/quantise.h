@@ -18,7 +18,7 @@ typedef enum {
 /** The word of the config: "float32", "bfloat16", "int8" ... */
 const char *hg_pack_format_name(hg_pack_format format);
 
-/** Bytes of a packed row: 2 cols in bfloat16; 4 + cols bits / 8, rounded up, in integers; ADAPTIVE, NONZERO: the most */
+/** Bytes of a packed row: 2 cols in bfloat16; 4 + cols bits / 8, rounded up, in integers; else at most. */
 size_t hg_pack_row_bytes(hg_pack_format format, int cols);
 
 /**
