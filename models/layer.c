@@ -144,6 +144,17 @@ hg_status hg_layer_create_exchanges(hg_layer *layer, hg_matrix x, hg_matrix d_x)
   return rc;
 }
 
+hg_status hg_layer_cover(hg_layer *layer, const hg_local_graph *graph)
+{
+  hg_exchange_free(&layer->whole.fill);
+  hg_exchange_free(&layer->whole.add);
+  layer->whole.graph = graph;
+  layer->packing.ids = graph->ids;
+  hg_status rc = create_reach(layer, &layer->whole, &layer->packing);
+  take_reach(layer, &layer->whole);
+  return rc;
+}
+
 hg_status hg_layer_activate(hg_layer *layer, const hg_local_graph *graph)
 {
   const hg_exchange_packing reals = {.format = HG_PACK_REAL};

@@ -172,6 +172,12 @@ void hg_layer_plan_finish(hg_layer *layer);
 hg_status hg_layer_create_exchanges(hg_layer *layer, hg_matrix x, hg_matrix d_x);
 
 /**
+ * From now on all passes aggregate along the edges of `graph`, which has the same sums by other rows that cross
+ * (models/covered.h). After `create`, before hg_layer_activate. Collective.
+ */
+hg_status hg_layer_cover(hg_layer *layer, const hg_local_graph *graph);
+
+/**
  * From now on training passes aggregate along the edges of `graph`, e.g. a level of active rows (models/active.h), and
  * cross by its links; other passes as before, by reals. After `create`. Collective.
  */

@@ -118,7 +118,7 @@ void hg_model_free(hg_model *model)
   hg_free(&model->active_rows);
   for (int l = 0; model->sampled && l < model->n_layers; l++) hg_sampled_free(&model->sampled[l]);
   hg_free(&model->sampled);
-  for (int l = 0; model->covered && l < model->n_layers; l++) hg_covered_free(&model->covered[l]);
+  for (int l = 0; model->covered && l <= model->n_layers; l++) hg_covered_free(&model->covered[l]);
   hg_free(&model->covered);
   hg_free(&model->parameters);
   hg_free(&model->gradients);
@@ -157,19 +157,19 @@ static hg_status sample(hg_model *model, const hg_layer *layer, const hg_local_g
   return rc;
 }
 
-// What the layers above cover already is covered once. Collective.
-static hg_status cover(hg_model *model, const hg_layer *layer, const hg_local_graph **graph)
+// Covers all edges once, for all layers and passes, and what a layer's training passes keep of them. Collective.
+static hg_status cover(hg_model *model, hg_layer *layer, const hg_local_graph **graph)
 {
+  const hg_local_graph *whole = layer->whole.graph;
+  hg_covered *all = &model->covered[model->n_layers], *kept = &model->covered[layer->index];
+  hg_status rc = HG_OK;
   if (model->options.halo.aggregation != HG_AGGREGATION_COVERS || hg_model_exchanged(model, layer->index) == 0)
     return HG_OK;
-  for (int l = layer->index + 1; l < model->n_layers; l++) {
-    if (model->covered[l].base != *graph) continue;
-    *graph = &model->covered[l].graph;
-    return HG_OK;
-  }
-  hg_covered *covered = &model->covered[layer->index];
-  hg_status rc = hg_covered_create(covered, *graph);
-  if (rc == HG_OK) *graph = &covered->graph;
+  if (!all->base) HG_TRY(hg_covered_create(all, whole));
+  if (*graph != whole) HG_TRY(hg_covered_create(kept, *graph));
+  HG_TRY(hg_layer_cover(layer, &all->graph));
+  *graph = *graph == whole ? &all->graph : &kept->graph;
+done:
   return rc;
 }
 

@@ -34,8 +34,8 @@ typedef struct {
   hg_off n_parameters;
   hg_real *parameters; ///< [n_parameters] layer after layer
   hg_real *gradients;  ///< [n_parameters]
-  hg_covered *covered; ///< [n_layers] covers of edges between ranks; without links where all sources cross, or where
-                       ///< a later layer's are its own
+  hg_covered *covered; ///< [n_layers + 1] covers of edges between ranks: of those that a layer's training passes keep,
+                       ///< and at last of all; without links where all sources cross, or others' are the same
   hg_sampled *sampled; ///< [n_layers] whose halo rows are drawn each epoch; without links where all cross
   hg_off n_state;
   hg_real *state; ///< [n_state] what is remembered but not learned: batch norm's running moments

@@ -177,7 +177,7 @@ static hg_status allocate_layers(hg_model *model)
   HG_TRY(HG_ALLOC(model->layers, n_layers, "layers"));
   HG_TRY(HG_ALLOC(model->active_rows, n_layers, "shares of active rows"));
   for (int l = 0; l < n_layers; l++) model->active_rows[l] = 1;
-  HG_TRY(HG_ALLOC(model->covered, n_layers, "covers"));
+  HG_TRY(HG_ALLOC(model->covered, (hg_off)n_layers + 1, "covers"));
   HG_TRY(HG_ALLOC(model->sampled, n_layers, "samples of halo rows"));
   model->n_layers = n_layers;
 done:
@@ -350,13 +350,27 @@ static size_t sampled_exchange_bytes(const hg_layer *layer, const hg_links *link
 }
 
 // As if no row less crossed; but rows that are received find room where all rows are packed, as far as covers go.
-static size_t covered_exchange_bytes(const hg_layer *layer, const hg_links *links)
+static size_t sums_exchange_bytes(const hg_layer *layer, const hg_links *links, const hg_exchange_packing *packing)
 {
   hg_lid sent = links->send_offsets[links->n_peers_send], received = links->recv_offsets[links->n_peers_recv];
   hg_link_sums sums = {0};
   if (received > sent) received = sent;
   const hg_links most = {.send_offsets = &sent, .recv_offsets = &received, .recv_rows = &received, .sums = &sums};
-  return active_exchange_bytes(layer, &most);
+  return exchange_bytes(layer, &most, packing);
+}
+
+// of exchanges of covers, of all rows and of `active` ones or NULL, instead of those of all rows that were measured
+static size_t covered_exchange_bytes(const hg_layer *layer, const hg_links *active)
+{
+  const hg_links *all = layer->graph->links;
+  const hg_exchange_packing reals = {.format = HG_PACK_REAL};
+  hg_exchange_packing packing = layer->packing;
+  size_t before = exchange_bytes(layer, all, &packing);
+  size_t bytes = sums_exchange_bytes(layer, all, active ? &reals : &packing);
+  int cols = layer->aggregate_first ? layer->f_in : layer->f_out;
+  for (int k = 0; k < 2; k++) packing.lent[k] = hg_matrix_view(NULL, all->send_offsets[all->n_peers_send], cols);
+  if (active) bytes += sums_exchange_bytes(layer, active, &packing);
+  return bytes - before;
 }
 
 size_t hg_model_active_bytes(const hg_model *model, const hg_active *active, const hg_part *part)
@@ -372,10 +386,10 @@ size_t hg_model_active_bytes(const hg_model *model, const hg_active *active, con
     const hg_links *links = pruned ? &active->levels[k].links : layer->graph->links;
     if (pruned) bytes += hg_active_bytes(active, k, part);
     if (crosses && model->options.halo.aggregation == HG_AGGREGATION_COVERS) {
-      hg_off edges = pruned ? active->levels[k].edges : hg_csr_entries(&part->a);
-      if (pruned || !covered) bytes += hg_covered_bytes(links, edges);
-      covered = covered || !pruned; // whole layers share theirs
-      bytes += covered_exchange_bytes(layer, links);
+      if (pruned) bytes += hg_covered_bytes(links, active->levels[k].edges);
+      if (!covered) bytes += hg_covered_bytes(layer->graph->links, hg_csr_entries(&part->a));
+      covered = true;
+      bytes += covered_exchange_bytes(layer, pruned ? links : NULL);
       hg_lid sent = links->send_offsets[links->n_peers_send];
       kept = max_off(kept, hg_layer_kept(layer, sent < part->n_owned ? sent : part->n_owned));
       continue;

@@ -259,6 +259,25 @@ done:
   return rc;
 }
 
+hg_status hg_cover_complete(hg_cover *cover, const hg_bipartite *graph, const uint8_t *left)
+{
+  hg_status rc = HG_OK;
+  memset(cover, 0, sizeof *cover);
+  HG_TRY(HG_ALLOC(cover->left, (hg_off)graph->n_left + graph->n_right, "a cover"));
+  cover->right = cover->left + graph->n_left;
+  for (hg_lid l = 0; l < graph->n_left; l++) {
+    cover->left[l] = left[l];
+    for (hg_off e = graph->indptr[l]; !left[l] && e < graph->indptr[l + 1]; e++) cover->right[graph->indices[e]] = true;
+  }
+  count(cover, graph, 1, 1);
+  if (cover->n_left + cover->n_right > graph->n_left)
+    rc = hg_fail(HG_ERR_INPUT, "%d sums for %d sources, expected no more than sources", cover->n_right,
+                 graph->n_left - cover->n_left);
+done:
+  if (rc != HG_OK) hg_cover_free(cover);
+  return rc;
+}
+
 void hg_cover_free(hg_cover *cover)
 {
   hg_free(&cover->left);

@@ -32,4 +32,11 @@ typedef struct {
  * @param cover   created; free with hg_cover_free. Zeroed on failure
  */
 hg_status hg_cover_create(hg_cover *cover, const hg_bipartite *graph, int64_t left_weight, int64_t right_weight);
+
+/**
+ * The cover whose left nodes were found before: with the right nodes that they leave to be covered.
+ * @param left   [n_left] 0 or 1
+ * @return       HG_ERR_INPUT when it has more right nodes than left ones left out: such a cover is not least
+ */
+hg_status hg_cover_complete(hg_cover *cover, const hg_bipartite *graph, const uint8_t *left);
 void hg_cover_free(hg_cover *cover);

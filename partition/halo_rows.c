@@ -37,11 +37,13 @@ typedef struct {
   const hg_graph *graph;
   const int32_t *part_of;
   int k, part;
-  hg_off *first;           // [k + 1] edges from each part
-  hg_lid *source, *target; // [edges] nodes, targets ascending in each group
-  hg_lid *left_of;         // [nodes] a source's number in a pair's graph, -1: none yet
-  hg_off *indptr;          // [sources + 1]
-  hg_lid *left, *indices;  // [edges of the largest group]
+  hg_off *first;               // [k + 1] edges from each part
+  hg_lid *source, *target;     // [edges] nodes, targets ascending in each group
+  hg_lid *left_of;             // [nodes] a source's number in a pair's graph, -1: none yet
+  hg_off *indptr;              // [sources + 1]
+  hg_lid *left, *indices;      // [edges of the largest group]
+  const hg_parts_index *index; // whose halo_in_cover is written, or NULL
+  hg_off halo;                 // the next of its halo nodes
 } entering;
 
 static void free_entering(entering *e)
@@ -101,7 +103,7 @@ done:
   return rc;
 }
 
-// The pair's graph of the edges [begin, end): targets come in order, sources are numbered as they are met.
+// The pair's graph of the edges [begin, end): targets come in order, sources are numbered as they are met (left_of).
 static hg_bipartite pair_graph(entering *e, hg_off begin, hg_off end)
 {
   hg_lid n_left = 0, n_right = 0;
@@ -119,11 +121,24 @@ static hg_bipartite pair_graph(entering *e, hg_off begin, hg_off end)
   for (hg_off k = begin; k < end; k++) {
     if (k == begin || e->target[k] != e->target[k - 1]) n_right++;
     e->indices[e->indptr[e->left[k - begin]]++] = n_right - 1;
-    e->left_of[e->source[k]] = -1;
   }
   memmove(e->indptr + 1, e->indptr, (size_t)n_left * sizeof *e->indptr);
   e->indptr[0] = 0;
   return (hg_bipartite){n_left, n_right, e->indptr, e->indices};
+}
+
+static void forget_pair(entering *e, hg_off begin, hg_off end)
+{
+  for (hg_off k = begin; k < end; k++) e->left_of[e->source[k]] = -1;
+}
+
+// halo nodes are in the order of their parts, so those of a pair are the next ones
+static void store_cover(entering *e, int from, const hg_cover *cover)
+{
+  const hg_parts_index *index = e->index;
+  if (!index) return;
+  for (; e->halo < index->halo_offsets[e->part + 1] && index->halo_ids[e->halo] < index->offsets[from + 1]; e->halo++)
+    index->halo_in_cover[e->halo] = cover->left[e->left_of[index->halo_ids[e->halo]]];
 }
 
 static hg_status count_pair(entering *e, int from, int64_t rows[HG_SEND_MODES])
@@ -134,6 +149,8 @@ static hg_status count_pair(entering *e, int from, int64_t rows[HG_SEND_MODES])
   rows[HG_SEND_SOURCES] = pair.n_left;
   rows[HG_SEND_PARTIALS] = pair.n_right;
   rows[HG_SEND_HYBRID] = cover.weight;
+  if (rc == HG_OK) store_cover(e, from, &cover);
+  forget_pair(e, e->first[from], e->first[from + 1]);
   hg_cover_free(&cover);
   return rc;
 }
@@ -164,15 +181,17 @@ done:
 static int team(int k) { return k < hg_threads() ? k : hg_threads(); }
 
 static hg_status count_parts(hg_halo_rows *out, const hg_graph *graph, const int32_t *part_of, const members *m,
-                             int64_t *messages, hg_lid *left_of)
+                             const hg_parts_index *index, int64_t *messages, hg_lid *left_of)
 {
   hg_status rc = HG_OK;
   hg_off n = graph->nodes.n;
   int k = out->n_parts;
-#pragma omp parallel for schedule(dynamic) default(none) shared(out, graph, part_of, m, messages, left_of, rc, n, k) \
-    num_threads(team(k))
+#pragma omp parallel for schedule(dynamic) default(none) \
+    shared(out, graph, part_of, m, index, messages, left_of, rc, n, k) num_threads(team(k))
   for (int p = 0; p < k; p++) {
     entering e = {.graph = graph, .part_of = part_of, .k = k, .part = p, .left_of = left_of + omp_get_thread_num() * n};
+    e.index = index;
+    e.halo = index ? index->halo_offsets[p] : 0;
     hg_status failed = count_part(&e, m, out, messages);
 #pragma omp critical(hg_halo_rows)
     if (failed != HG_OK) rc = failed;
@@ -196,7 +215,8 @@ static void sum_up(hg_halo_rows *rows, const int64_t *messages)
   }
 }
 
-hg_status hg_halo_rows_count(hg_halo_rows *rows, const hg_graph *graph, int k, const int32_t *part_of)
+static hg_status count_all(hg_halo_rows *rows, const hg_graph *graph, int k, const int32_t *part_of,
+                           const hg_parts_index *index)
 {
   members m = {0};
   int64_t *messages = NULL;
@@ -213,7 +233,7 @@ hg_status hg_halo_rows_count(hg_halo_rows *rows, const hg_graph *graph, int k, c
   HG_TRY(HG_ALLOC(left_of, room, "nodes of parts"));
   for (hg_off i = 0; i < room; i++) left_of[i] = -1;
   HG_TRY(list_members(&m, graph->nodes.n, k, part_of));
-  HG_TRY(count_parts(rows, graph, part_of, &m, messages, left_of));
+  HG_TRY(count_parts(rows, graph, part_of, &m, index, messages, left_of));
   sum_up(rows, messages);
   rows->seconds = hg_now_s() - started;
 done:
@@ -222,6 +242,26 @@ done:
   hg_free(&messages);
   hg_free(&left_of);
   if (rc != HG_OK) hg_halo_rows_free(rows);
+  return rc;
+}
+
+hg_status hg_halo_rows_count(hg_halo_rows *rows, const hg_graph *graph, int k, const int32_t *part_of)
+{
+  return count_all(rows, graph, k, part_of, NULL);
+}
+
+hg_status hg_halo_rows_cover(hg_halo_rows *rows, const hg_graph *graph, hg_parts_index *index)
+{
+  hg_status rc = HG_OK;
+  int32_t *part_of = NULL;
+  *rows = (hg_halo_rows){0};
+  HG_TRY(HG_ALLOC(part_of, graph->nodes.n, "parts of the nodes"));
+  HG_TRY(HG_ALLOC(index->halo_in_cover, index->halo_offsets[index->n_parts], "covers of the halo"));
+  for (int p = 0; p < index->n_parts; p++)
+    for (hg_gid i = index->offsets[p]; i < index->offsets[p + 1]; i++) part_of[i] = p;
+  HG_TRY(count_all(rows, graph, index->n_parts, part_of, index));
+done:
+  hg_free(&part_of);
   return rc;
 }
 

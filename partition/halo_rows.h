@@ -1,5 +1,5 @@
 #pragma once
-#include "core/graph/graph.h"
+#include "core/graph/store.h"
 
 /** What crosses from one part to another before an aggregation. */
 typedef enum {
@@ -30,4 +30,10 @@ typedef struct {
  * @param part_of   [nodes] 0..k-1
  */
 hg_status hg_halo_rows_count(hg_halo_rows *rows, const hg_graph *graph, int k, const int32_t *part_of);
+
+/**
+ * The same for a graph in the order of its parts, whose least covers are kept: index->halo_in_cover is created and
+ * filled (1 byte a halo node).
+ */
+hg_status hg_halo_rows_cover(hg_halo_rows *rows, const hg_graph *graph, hg_parts_index *index);
 void hg_halo_rows_free(hg_halo_rows *rows);

@@ -68,8 +68,8 @@ static hg_status localise(hg_part *part)
   return HG_OK;
 }
 
-// Sizes and halo of part `p` from an index whose halo_ids begin with those of this part. Takes nothing of it.
-static hg_status take_index(hg_part *part, const hg_parts_index *index, const hg_gid *halo_ids, int p)
+// Sizes and halo of part `p` from an index whose halo_ids have those of this part from `halo` on. Takes nothing of it.
+static hg_status take_index(hg_part *part, const hg_parts_index *index, hg_off halo, int p)
 {
   hg_status rc = HG_OK;
   if (p < 0 || p >= index->n_parts) return hg_fail(HG_ERR_INPUT, "there is no part %d: %d parts", p, index->n_parts);
@@ -87,7 +87,11 @@ static hg_status take_index(hg_part *part, const hg_parts_index *index, const hg
   HG_TRY(HG_ALLOC(part->halo_ids, n_halo, "halo ids"));
   HG_TRY(HG_ALLOC(part->halo_offsets, (hg_off)part->n_parts + 1, "halo offsets"));
   HG_TRY(HG_ALLOC(part->owner_first, (hg_off)part->n_parts + 1, "part offsets"));
-  if (n_halo) memcpy(part->halo_ids, halo_ids, (size_t)n_halo * sizeof *halo_ids);
+  if (n_halo) memcpy(part->halo_ids, index->halo_ids + halo, (size_t)n_halo * sizeof *index->halo_ids);
+  if (index->halo_in_cover) {
+    HG_TRY(HG_ALLOC(part->halo_in_cover, n_halo, "covers of the halo"));
+    if (n_halo) memcpy(part->halo_in_cover, index->halo_in_cover + halo, (size_t)n_halo);
+  }
   memcpy(part->owner_first, index->offsets, ((size_t)part->n_parts + 1) * sizeof *index->offsets);
   for (int q = 0, h = 0; q < part->n_parts; q++) {
     while (h < part->n_halo && part->halo_ids[h] < part->owner_first[q + 1]) h++;
@@ -106,7 +110,7 @@ hg_status hg_part_read(hg_part *out, const char *path, int part)
   hg_part p = {0};
   HG_TRY(hg_store_read_header(path, &header));
   HG_TRY(hg_store_read_parts_index(path, part, &index));
-  HG_TRY(take_index(&p, &index, index.halo_ids, part));
+  HG_TRY(take_index(&p, &index, 0, part));
   HG_TRY(hg_store_read_rows(path, p.first, p.n_owned, &slice));
   p.m_global = header.n_edges;
   p.a = slice.adjacency;
@@ -180,8 +184,7 @@ hg_status hg_part_extract(hg_part *out, const hg_graph *graph, const hg_parts_in
   hg_status rc = HG_OK;
   hg_part p = {0};
   const hg_csr *a = &graph->adjacency;
-  HG_TRY(take_index(&p, index, index->halo_ids + (part >= 0 && part < index->n_parts ? index->halo_offsets[part] : 0),
-                    part));
+  HG_TRY(take_index(&p, index, part >= 0 && part < index->n_parts ? index->halo_offsets[part] : 0, part));
   p.m_global = hg_csr_entries(a);
   p.a.n_rows = p.n_owned;
   HG_TRY(copy_pointers(&p.a.indptr, a->indptr, p.first, p.n_owned, "row pointers"));
@@ -198,6 +201,7 @@ void hg_part_free(hg_part *part)
 {
   hg_csr_free(&part->a);
   hg_free(&part->halo_ids);
+  hg_free(&part->halo_in_cover);
   hg_free(&part->halo_offsets);
   hg_free(&part->owner_first);
   hg_nodes_free(&part->nodes);

@@ -25,16 +25,11 @@ static part_counts count_part(const hg_graph *graph, hg_gid first, hg_gid end)
   return c;
 }
 
-// Nodes are numbered part by part.
-static hg_status count_rows(const hg_graph *graph, const hg_parts_index *index, hg_quality *q)
+static hg_status count_rows(const hg_graph *graph, hg_parts_index *index, hg_quality *q)
 {
   hg_status rc = HG_OK;
   hg_halo_rows rows = {0};
-  int32_t *part_of = NULL;
-  HG_TRY(HG_ALLOC(part_of, graph->nodes.n, "parts of the nodes"));
-  for (int p = 0; p < index->n_parts; p++)
-    for (hg_gid i = index->offsets[p]; i < index->offsets[p + 1]; i++) part_of[i] = p;
-  HG_TRY(hg_halo_rows_count(&rows, graph, index->n_parts, part_of));
+  HG_TRY(hg_halo_rows_cover(&rows, graph, index));
   for (int mode = 0; mode < HG_SEND_MODES; mode++) {
     q->rows[mode] = rows.total[mode];
     q->rows_max[mode] = rows.largest[mode];
@@ -45,11 +40,10 @@ static hg_status count_rows(const hg_graph *graph, const hg_parts_index *index, 
   q->rows_known = true;
 done:
   hg_halo_rows_free(&rows);
-  hg_free(&part_of);
   return rc;
 }
 
-hg_status hg_quality_measure(const hg_graph *graph, const hg_parts_index *index, hg_quality *quality)
+hg_status hg_quality_measure(const hg_graph *graph, hg_parts_index *index, hg_quality *quality)
 {
   int k = index->n_parts;
   hg_off n = graph->nodes.n, nodes_max = 0, edges = 0, edges_max = 0, labels = 0, labels_max = 0, interior = 0;

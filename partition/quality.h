@@ -27,9 +27,10 @@ typedef struct {
 
 /**
  * Counts them from the permuted graph and its index; label_imbalance of the training nodes, as hg_balance_weight. Rows
- * over threads; memory as hg_halo_rows_count and 4 bytes a node.
+ * over threads; memory as hg_halo_rows_count and 4 bytes a node. The least covers that it counts are kept in the index
+ * (halo_in_cover).
  */
-hg_status hg_quality_measure(const hg_graph *graph, const hg_parts_index *index, hg_quality *quality);
+hg_status hg_quality_measure(const hg_graph *graph, hg_parts_index *index, hg_quality *quality);
 
 /** As a JSON object, for hg_parts_index.quality_json; hg_alloc, the caller frees. */
 hg_status hg_quality_json(const hg_quality *quality, char **json);

@@ -13,12 +13,14 @@ hg_status hg_store_kind_of(const char *path, hg_store_kind *kind);
  */
 typedef struct {
   int n_parts;
-  hg_gid *offsets;      ///< [n_parts + 1]
-  hg_off *n_interior;   ///< [n_parts]
-  hg_off *halo_offsets; ///< [n_parts + 1] into halo_ids
-  hg_gid *halo_ids;     ///< [halo_offsets[n_parts]] each part's halo nodes, global ids ascending, so grouped by owner
-  char *quality_json;   ///< the partitioner's figures as a JSON object (hg_alloc), shown by `halognn info`
-  uint64_t fingerprint; ///< hg_graph_fingerprint of the graph that was partitioned
+  hg_gid *offsets;        ///< [n_parts + 1]
+  hg_off *n_interior;     ///< [n_parts]
+  hg_off *halo_offsets;   ///< [n_parts + 1] into halo_ids
+  hg_gid *halo_ids;       ///< [halo_offsets[n_parts]] each part's halo nodes, global ids ascending, so grouped by owner
+  uint8_t *halo_in_cover; ///< [like halo_ids] or NULL: whether the row crosses as it is where least covers cross
+                          ///< (partition/cover.h), not in sums; files written before have none
+  char *quality_json;     ///< the partitioner's figures as a JSON object (hg_alloc), shown by `halognn info`
+  uint64_t fingerprint;   ///< hg_graph_fingerprint of the graph that was partitioned
   char recipe[256]; ///< how it was made: "metis volume k=4 seed=1 ...": with the fingerprint, the key of a cached file
 } hg_parts_index;
 

@@ -9,6 +9,7 @@ void hg_parts_index_free(hg_parts_index *index)
   hg_free(&index->n_interior);
   hg_free(&index->halo_offsets);
   hg_free(&index->halo_ids);
+  hg_free(&index->halo_in_cover);
   hg_free(&index->quality_json);
   *index = (hg_parts_index){0};
 }
@@ -91,6 +92,28 @@ done:
   return rc;
 }
 
+// Of the parts [first, end), like their halo_ids; files of older versions have none.
+static hg_status read_covers(const hg_h5 *file, int part, hg_parts_index *index)
+{
+  hg_status rc = HG_OK;
+  hg_h5_shape shape;
+  const char *name = "/parts/halo_in_cover";
+  int first = part < 0 ? 0 : part, end = part < 0 ? index->n_parts : part + 1;
+  if (!hg_h5_exists(file, name)) return HG_OK;
+  HG_TRY(hg_h5_inspect(file, name, HG_H5_U8, 1, &shape));
+  if (shape.dims[0] != index->halo_offsets[index->n_parts])
+    return hg_fail(HG_ERR_INPUT, "%s: %s: found %" PRId64 " elements, expected %" PRId64, file->path, name,
+                   shape.dims[0], index->halo_offsets[index->n_parts]);
+  hg_off start = index->halo_offsets[first], count = index->halo_offsets[end] - start;
+  HG_TRY(HG_ALLOC(index->halo_in_cover, count, name));
+  HG_TRY(hg_h5_read_rows(file, name, HG_H5_U8, start, count, index->halo_in_cover));
+  for (hg_off h = 0; h < count; h++)
+    if (index->halo_in_cover[h] > 1)
+      return hg_fail(HG_ERR_INPUT, "%s: %s: found %d, expected 0 or 1", file->path, name, index->halo_in_cover[h]);
+done:
+  return rc;
+}
+
 static hg_status read_index(const hg_h5 *file, int part, hg_parts_index *index)
 {
   hg_status rc = HG_OK;
@@ -113,6 +136,7 @@ static hg_status read_index(const hg_h5 *file, int part, hg_parts_index *index)
                    index->offsets[index->n_parts], rows.dims[0] - 1);
   HG_TRY(read_interior(file, index));
   HG_TRY(read_halo(file, part, index));
+  HG_TRY(read_covers(file, part, index));
   HG_TRY(hg_h5_read_long_text(file, "/parts", "quality", &index->quality_json));
   HG_TRY(hg_h5_read_text(file, "/parts", "recipe", index->recipe, sizeof index->recipe));
   HG_TRY(hg_h5_read_u64(file, "/parts", "fingerprint", &index->fingerprint));

@@ -115,6 +115,8 @@ static hg_status put_index(const hg_h5 *file, const hg_parts_index *index)
   HG_TRY(hg_h5_write(file, "/parts/n_interior", HG_H5_I64, parts, 0, index->n_interior));
   HG_TRY(hg_h5_write(file, "/parts/halo_offsets", HG_H5_I64, parts + 1, 0, index->halo_offsets));
   HG_TRY(hg_h5_write(file, "/parts/halo_ids", HG_H5_I64, index->halo_offsets[parts], 0, index->halo_ids));
+  if (index->halo_in_cover)
+    HG_TRY(hg_h5_write(file, "/parts/halo_in_cover", HG_H5_U8, index->halo_offsets[parts], 0, index->halo_in_cover));
   HG_TRY(hg_h5_write_text(file, "/parts", "quality", index->quality_json ? index->quality_json : "{}"));
   HG_TRY(hg_h5_write_text(file, "/parts", "recipe", index->recipe));
   HG_TRY(hg_h5_write_u64(file, "/parts", "fingerprint", index->fingerprint));

@@ -162,6 +162,12 @@ static void halo_own(hid_t f) { h5_poke_long(f, "/parts/halo_ids", 0, 0); }
 static void halo_outside(hid_t f) { h5_poke_long(f, "/parts/halo_ids", 0, 60); }
 static void halo_more(hid_t f) { h5_poke_long(f, "/parts/halo_offsets", 3, 1000000); }
 static void interior_more(hid_t f) { h5_poke_long(f, "/parts/n_interior", 1, 21); }
+static void covers_of(hid_t f, hsize_t n)
+{
+  static const uint8_t marks[60] = {2};
+  h5_replace(f, "/parts/halo_in_cover", H5T_NATIVE_UINT8, 1, &n, marks);
+}
+static void covers_fewer(hid_t f) { covers_of(f, 1); }
 static void no_parts(hid_t f) { H5Ldelete(f, "/parts", H5P_DEFAULT); }
 static void quality_no_json(hid_t f) { h5_set_text(f, "/parts", "quality", "{\"edge_cut\": "); }
 
@@ -172,6 +178,7 @@ static const bad_file bad_parts[] = {
     {"halo_outside", halo_outside, "/parts/halo_ids: part 0: found 60 after -1"},
     {"halo_more", halo_more, "/parts/halo_ids: found "},
     {"interior_more", interior_more, "/parts/n_interior: part 1 has 21 interior nodes of 20"},
+    {"covers_fewer", covers_fewer, "/parts/halo_in_cover: found 1 elements, expected "},
     {"no_parts", no_parts, "/parts/offsets: is missing"},
     {"quality_no_json", quality_no_json, "attribute quality of /parts is no JSON object"},
 };

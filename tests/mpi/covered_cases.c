@@ -8,6 +8,7 @@
 #include "core/base/threads.h"
 #include "models/covered.h"
 #include "runtime/train/dataset.h"
+#include "runtime/train/feed.h"
 #include "tests/mpi/train_graph.h"
 #include "tests/mpi/train_runs.h"
 #include "tests/support/mpi_case.h"
@@ -158,6 +159,55 @@ static void rows_are_between_their_bounds(hg_world *world)
   }
 }
 
+// covers of the parts file, and those that are found at the start where an older file has none: as many rows
+static void stored_covers_are_least(hg_world *world)
+{
+  fixture f;
+  train_graph g = train_graph_default();
+  g.n = 300;
+  if (begin(&f, world, &g, HG_ADJACENCY_SYMMETRIC, "metis")) {
+    hg_covered found;
+    const hg_links *links = &f.covered.links;
+    hg_lid stored = links->recv_offsets[links->n_peers_recv];
+    check(f.dataset.part.halo_in_cover != NULL, "the file has no covers");
+    hg_free(&f.dataset.part.halo_in_cover);
+    if (check_ok(hg_covered_create(&found, &f.graph))) {
+      hg_lid rows = found.links.recv_offsets[found.links.n_peers_recv];
+      check(rows == stored, "%d rows by stored covers, %d by others", stored, rows);
+    }
+    hg_covered_free(&found);
+  }
+  end(&f, world);
+}
+
+// Outputs of all nodes, which evaluations and predictions read.
+static void outputs_are_the_same(hg_world *world)
+{
+  char path[HG_PATH_MAX];
+  train_graph g = train_graph_default();
+  g.n = 400;
+  check_ok(train_graph_write(world, &g, path));
+  hg_matrix outputs[2];
+  hg_trainer trainers[2];
+  int64_t bytes[2];
+  for (int way = 0; way < 2; way++) {
+    static hg_config configs[2];
+    hg_config *config = &configs[way];
+    *config = train_config(path);
+    train_configure(config,
+                    OPTIONS("model.layers=3", "model.hidden=16", "model.norm=layer", "halo.aggregation=covers"));
+    config->model.halo.aggregation = way ? HG_AGGREGATION_COVERS : HG_AGGREGATION_SOURCES;
+    if (!check_ok(hg_trainer_create(&trainers[way], world, config))) return;
+    hg_trainer_start(&trainers[way], 1);
+    outputs[way] = trainers[way].type->outputs(&trainers[way], true).logits;
+    bytes[way] = hg_model_traffic(&trainers[way].model).bytes_sent;
+  }
+  check_same(&outputs[1], &outputs[0], outputs[0].rows, "outputs");
+  check(bytes[1] <= bytes[0], "%lld bytes with covers, %lld without", (long long)bytes[1], (long long)bytes[0]);
+  for (int way = 0; way < 2; way++) hg_trainer_free(&trainers[way]);
+  train_graph_remove(world, path);
+}
+
 static const char *const *const variants[] = {
     OPTIONS("model.layers=3", "model.hidden=16", "model.dropout=0.3", "halo.precision=int8"),
     OPTIONS("model.layers=3", "model.hidden=16", "model.precision=bfloat16"),
@@ -237,6 +287,8 @@ static void memory_is_at_most_what_was_planned(hg_world *world)
 const mpi_case covered_cases[] = {
     {"covered/sums_and_gradients_are_the_same", sums_and_gradients_are_the_same, "1 2 3 4 7"},
     {"covered/rows_are_between_their_bounds", rows_are_between_their_bounds, "2 3 7"},
+    {"covered/stored_covers_are_least", stored_covers_are_least, "1 2 3 4 7"},
+    {"covered/outputs_are_the_same", outputs_are_the_same, "1 2 3 4 7"},
     {"covered/packed_training_repeats", packed_training_repeats, "1 2 3 7"},
     {"covered/resumed_run_has_the_same_bits", resumed_run_has_the_same_bits, "3"},
     {"covered/memory_is_at_most_what_was_planned", memory_is_at_most_what_was_planned, "1 3"},

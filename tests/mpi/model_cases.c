@@ -272,7 +272,8 @@ static void measured_is_what_is_allocated(hg_world *world)
       const hg_model *model = &m.model;
       hg_model_size size = hg_model_measure(model);
       size_t planned = size.activations + size.workspace +
-                       (size_t)model->n_layers * (sizeof(hg_layer) + sizeof(hg_covered) + sizeof(hg_sampled));
+                       (size_t)model->n_layers * (sizeof(hg_layer) + sizeof(hg_covered) + sizeof(hg_sampled)) +
+                       sizeof(hg_covered);
       planned += (size_t)(2 * model->n_parameters + model->n_state) * sizeof(hg_real);
       size_t before = hg_alloc_bytes();
       hg_model_free(&m.model);

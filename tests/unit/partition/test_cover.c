@@ -51,12 +51,25 @@ static void expect_covers(const hg_cover *c)
   cr_assert_eq(c->n_right, right);
 }
 
+// of a least cover the left nodes are enough; fewer of them need more of the others than a row each
+static void expect_completed(const hg_cover *c)
+{
+  hg_cover again;
+  uint8_t left[MOST_NODES];
+  for (hg_lid l = 0; l < s.graph.n_left; l++) left[l] = c->left[l];
+  cr_assert_eq(hg_cover_complete(&again, &s.graph, left), HG_OK);
+  expect_covers(&again);
+  cr_assert_eq(again.weight, c->weight);
+  hg_cover_free(&again);
+}
+
 static int64_t cover_weight(int64_t left_weight, int64_t right_weight)
 {
   hg_cover c;
   cr_assert_eq(hg_cover_create(&c, &s.graph, left_weight, right_weight), HG_OK);
   expect_covers(&c);
   int64_t weight = c.weight;
+  if (left_weight == right_weight && left_weight == 1) expect_completed(&c);
   cr_assert_eq(weight, c.n_left * left_weight + c.n_right * right_weight);
   hg_cover_free(&c);
   return weight;
@@ -145,6 +158,14 @@ Test(cover, of_a_star_is_its_middle_and_of_nothing_is_empty)
   cr_expect_eq(cover_weight(1, 1), 0);
   make(0, 0, 0);
   cr_expect_eq(cover_weight(1, 1), 0);
+}
+
+Test(cover, with_more_sums_than_sources_is_refused)
+{
+  hg_cover c;
+  make(1, 20, 100);
+  cr_assert_eq(hg_cover_complete(&c, &s.graph, (const uint8_t[]){0}), HG_ERR_INPUT);
+  cr_expect_str_eq(hg_error_text(), "20 sums for 1 sources, expected no more than sources");
 }
 
 // A path visits all nodes in turn: only chains of reductions and long augmenting paths solve it.
