@@ -163,8 +163,7 @@ static hg_status cover(hg_model *model, hg_layer *layer, const hg_local_graph **
   const hg_local_graph *whole = layer->whole.graph;
   hg_covered *all = &model->covered[model->n_layers], *kept = &model->covered[layer->index];
   hg_status rc = HG_OK;
-  if (model->options.halo.aggregation != HG_AGGREGATION_COVERS || hg_model_exchanged(model, layer->index) == 0)
-    return HG_OK;
+  if (!hg_model_covers(model, layer->index)) return HG_OK;
   if (!all->base) HG_TRY(hg_covered_create(all, whole));
   if (*graph != whole) HG_TRY(hg_covered_create(kept, *graph));
   HG_TRY(hg_layer_cover(layer, &all->graph));

@@ -68,6 +68,9 @@ hg_model_size hg_model_measure(const hg_model *model);
 /** Columns that cross between ranks before a layer aggregates, and back: 0 where it exchanges nothing. */
 int hg_model_exchanged(const hg_model *model, int layer);
 
+/** Whether a layer's rows cross by covers, as the options say: not where zeros stay out, since sums have fewer. */
+bool hg_model_covers(const hg_model *model, int layer);
+
 /**
  * Columns that a layer's training pass aggregates where a graph is shared by columns (models/slabs.h), forward or
  * backward: 0 where it needs no aggregation. Of any planned model.

@@ -270,6 +270,12 @@ int hg_model_exchanged(const hg_model *model, int layer)
   return l->aggregate_first ? l->f_in : l->f_out;
 }
 
+bool hg_model_covers(const hg_model *model, int layer)
+{
+  bool wanted = model->options.halo.aggregation == HG_AGGREGATION_COVERS && hg_model_exchanged(model, layer) > 0;
+  return wanted && model->layers[layer].packing.format != HG_PACK_NONZERO;
+}
+
 int hg_model_turned(const hg_model *model, int layer, bool backward)
 {
   const hg_layer *l = &model->layers[layer];
@@ -385,7 +391,7 @@ size_t hg_model_active_bytes(const hg_model *model, const hg_active *active, con
     if (!hg_model_aggregates(layer)) continue;
     const hg_links *links = pruned ? &active->levels[k].links : layer->graph->links;
     if (pruned) bytes += hg_active_bytes(active, k, part);
-    if (crosses && model->options.halo.aggregation == HG_AGGREGATION_COVERS) {
+    if (crosses && hg_model_covers(model, layer->index)) {
       if (pruned) bytes += hg_covered_bytes(links, active->levels[k].edges);
       if (!covered) bytes += hg_covered_bytes(layer->graph->links, hg_csr_entries(&part->a));
       covered = true;
