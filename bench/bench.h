@@ -73,6 +73,11 @@ hg_status hg_bench_machine(const hg_bench_options *options, hg_bench_report *rep
 hg_status hg_bench_kernels(const hg_bench_options *options, hg_bench_report *report);
 hg_status hg_bench_geo(const hg_bench_options *options, hg_bench_report *report);
 hg_status hg_bench_coordinator(const hg_bench_options *options, hg_bench_report *report);
+/** Its lines about single messages are called by one of the first two and one of the last two. */
+#define HG_BENCH_LATENCY "8 bytes"
+#define HG_BENCH_STREAM  "1 MiB"
+#define HG_BENCH_INSIDE  ", inside a host"
+#define HG_BENCH_BETWEEN ", between hosts"
 /** Starts MPI and ends it; on one rank it adds no rows. Collective. */
 hg_status hg_bench_exchange(const hg_bench_options *options, hg_bench_report *report);
 /**

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "bench/bench.h"
+#include "comm/message_speed.h"
 #include "comm/reduce.h"
 #include "comm/wire.h"
 #include "core/base/alloc.h"
@@ -169,12 +170,39 @@ done:
   return rc;
 }
 
+static void add_message(hg_bench_report *report, const char *size, const char *place, double seconds, double rate)
+{
+  hg_bench_row *row = &report->rows[report->count++];
+  *row = (hg_bench_row){.threads = 1, .times = hg_bench_summary(&seconds, 1), .unit = "GB/s", .floor_why = ""};
+  snprintf(row->name, sizeof row->name, "%s%s", size, place);
+  row->rate = rate * 1e-9;
+}
+
+// what a message takes, and what a host's network carries in each direction, while all ranks send
+static hg_status measure_messages(hg_world *world, hg_bench_report *report)
+{
+  static const char *const places[HG_MESSAGE_PLACES] = {HG_BENCH_INSIDE, HG_BENCH_BETWEEN};
+  hg_message_speed speed;
+  hg_status rc = hg_message_speed_measure(world, &speed);
+  if (rc != HG_OK) return rc;
+  if (report->count + 2 * HG_MESSAGE_PLACES > HG_BENCH_ROWS)
+    return hg_fail(HG_ERR_INTERNAL, "the benchmark's report is full");
+  for (int p = 0; p < HG_MESSAGE_PLACES; p++) {
+    double together = p == HG_BETWEEN_HOSTS ? speed.ranks_per_host : 1;
+    if (speed.bytes_s[p] <= 0) continue;
+    add_message(report, HG_BENCH_LATENCY, places[p], speed.latency_s[p], 8 / speed.latency_s[p]);
+    add_message(report, HG_BENCH_STREAM, places[p], HG_SPEED_BYTES / speed.bytes_s[p], together * speed.bytes_s[p]);
+  }
+  return HG_OK;
+}
+
 static hg_status measure_all(hg_world *world, const hg_bench_options *options, hg_bench_report *report)
 {
   hg_status rc = HG_OK;
   hg_part part = {0};
   hg_links links = {0};
   HG_TRY(get_part(&part, world, options->graph));
+  HG_TRY(measure_messages(world, report));
   HG_TRY(hg_links_create(&links, world, &part));
   for (size_t w = 0; w < sizeof widths / sizeof *widths; w++)
     HG_TRY(measure(world, &links, widths[w], options->seconds, report));

@@ -4,6 +4,7 @@
 #include "core/base/alloc.h"
 #include "core/base/threads.h"
 #include "core/tensor/gemm.h"
+#include "core/tensor/nonzero.h"
 #include "models/model.h"
 #include "models/recompute.h"
 #include "models/stale.h"
@@ -38,14 +39,19 @@ hg_pack_format hg_model_pack_format(hg_pack_format precision, bool last)
   return last && precision > HG_PACK_INT8 ? HG_PACK_INT8 : precision;
 }
 
-// whether rows that cross are what an activation and dropout made, and their zeros stay out
+// whether rows that cross are what an activation and dropout made
+static bool has_zeros(const hg_layer *layer, const hg_model_options *o)
+{
+  bool zeros = o->activation == HG_ACTIVATION_RELU || layer->dropout > 0;
+  return layer->index > 0 && layer->aggregate_first && zeros;
+}
+
 static bool skips_zeros(const hg_layer *layer, const hg_model_options *o)
 {
   const hg_world *world = layer->graph->world;
-  bool zeros = o->activation == HG_ACTIVATION_RELU || layer->dropout > 0;
-  if (layer->index == 0 || !layer->aggregate_first || !zeros) return false;
+  if (!has_zeros(layer, o)) return false;
   if (o->halo.skip_zeros != HG_SKIP_ZEROS_BETWEEN_HOSTS) return o->halo.skip_zeros == HG_SKIP_ZEROS_ALWAYS;
-  return world && hg_world_hosts(world) > 1;
+  return world && !hg_world_one_host(world);
 }
 
 // the widths and options of one layer, from which its type plans parameters
@@ -268,6 +274,16 @@ int hg_model_exchanged(const hg_model *model, int layer)
   const hg_layer *l = &model->layers[layer];
   if (layer == 0 || !l->graph->links || l->type->local) return 0;
   return l->aggregate_first ? l->f_in : l->f_out;
+}
+
+double hg_model_nonzero_bytes(const hg_model *model, int layer)
+{
+  const hg_layer *l = &model->layers[layer];
+  int columns = hg_model_exchanged(model, layer);
+  double bytes = columns * (double)sizeof(hg_real);
+  bool relu = model->options.activation == HG_ACTIVATION_RELU;
+  if (columns == 0 || !has_zeros(l, &model->options)) return bytes;
+  return bytes * (relu ? 0.5 : 1) * (1 - l->dropout) + (double)hg_nonzero_mask_bytes(columns);
 }
 
 bool hg_model_covers(const hg_model *model, int layer)

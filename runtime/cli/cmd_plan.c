@@ -8,11 +8,12 @@
 #include "partition/cache.h"
 #include "runtime/cli/command.h"
 #include "runtime/cli/plan_machine.h"
+#include "runtime/cli/plan_network.h"
 #include "runtime/cli/plan_report.h"
 #include "runtime/train/check_model.h"
 
 enum { COUNTS_MOST = 32, OVERRIDES_MAX = 64, MOST_RANKS = 1 << 16, MOST_THREADS = 4096 };
-enum { KEY_SET = 300, KEY_JSON, KEY_GBITS, KEY_LATENCY, KEY_HOST, KEY_SECONDS, KEY_MACHINE };
+enum { KEY_SET = 300, KEY_JSON, KEY_GBITS, KEY_LATENCY, KEY_HOST, KEY_SECONDS, KEY_MACHINE, KEY_NETWORK };
 
 static const double near_s = 1e-6; // of a message through shared memory: what it takes here, when both ends are ready
 
@@ -23,7 +24,7 @@ typedef struct {
   int counts[COUNTS_MOST], n_counts;
   double gbits, latency_us, seconds;
   int ranks_per_host, threads;
-  const char *machine;
+  const char *machine, *network;
   bool json;
 } arguments;
 
@@ -41,6 +42,8 @@ static const struct argp_option options[] = {
     {"set", KEY_SET, "KEY=VALUE", 0, "set a key of the config; may be repeated", 0},
     {"gbits", KEY_GBITS, "X", 0, "bandwidth of a host's network in Gbit/s (10)", 0},
     {"latency", KEY_LATENCY, "US", 0, "of a message between hosts in microseconds (20)", 0},
+    {"network", KEY_NETWORK, "FILE", 0,
+     "both of them as on the ranks of several hosts that wrote FILE with `halognn bench exchange --json`", 0},
     {"ranks-per-host", KEY_HOST, "R", 0, "ranks that share a host's processors, memory and network (1)", 0},
     {"threads", 't', "T", 0, "of a rank (default: the config's, or this machine's processors / R)", 0},
     {"seconds", KEY_SECONDS, "S", 0, "how long to time each number of ranks' work (0.5); 0: no times", 0},
@@ -83,6 +86,8 @@ static int read_seconds(const char *text, double *value)
 static int on_end(const arguments *a)
 {
   if (!a->path) return hg_command_error("expected CONFIG.yaml");
+  if (a->network && (a->gbits > 0 || a->latency_us > 0))
+    return hg_command_error("--network: found --gbits or --latency too, expected one or the other");
   if (!a->n_counts) return hg_command_error("expected -k LIST, the numbers of ranks");
   return 0;
 }
@@ -110,6 +115,9 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
   case KEY_MACHINE:
     a->machine = arg;
     return 0;
+  case KEY_NETWORK:
+    a->network = arg;
+    return 0;
   case KEY_JSON:
     a->json = true;
     return 0;
@@ -131,7 +139,8 @@ static const struct argp argp = {
     "Partitions an experiment's graph for each number of ranks and prints what a training epoch would send and take, "
     "each way of exchanging: bytes in all and of the rank that sends most, in how many of its messages, what of it the "
     "rank's work would not hide, and the whole epoch; and the memory of its arrays. What a rank computes is timed here "
-    "for a moment, on the parts with most work; the network is as the options say. Lines marked with * are what "
+    "for a moment, on the parts with most work; the network is as the options or a file say. Lines marked with * are "
+    "what "
     "`halognn train` can do. Bytes are those of all rows of the halo: active sets, halo.sample and halo.staleness send "
     "less; times "
     "know active sets.",
@@ -208,9 +217,15 @@ static void choose_threads(arguments *a, const hg_config *config)
   if (a->threads < 1) a->threads = 1;
 }
 
+static hg_network assumed_network(const arguments *a)
+{
+  double gbits = a->gbits > 0 ? a->gbits : 10, latency_us = a->latency_us > 0 ? a->latency_us : 20;
+  return (hg_network){gbits * 1e9 / 8, latency_us * 1e-6, near_s, a->ranks_per_host};
+}
+
 hg_status hg_cmd_plan(int argc, char **argv)
 {
-  arguments a = {.gbits = 10, .latency_us = 20, .ranks_per_host = 1, .seconds = 0.5};
+  arguments a = {.ranks_per_host = 1, .seconds = 0.5};
   hg_config config;
   hg_graph graph = {0};
   plan_task task = {.arguments = &a, .config = &config, .graph = &graph};
@@ -222,7 +237,8 @@ hg_status hg_cmd_plan(int argc, char **argv)
   HG_TRY(read_graph(&config, &graph));
   choose_threads(&a, &config);
   if (a.machine) HG_TRY(hg_plan_machine_compare(&task.machine, a.machine));
-  task.network = (hg_network){a.gbits * 1e9 / 8, a.latency_us * 1e-6, near_s, a.ranks_per_host};
+  task.network = assumed_network(&a);
+  if (a.network) HG_TRY(hg_plan_network_read(&task.network, a.network));
   task.all = json_array();
   HG_TRY(plan_all(&task));
   if (a.json) {

@@ -105,7 +105,7 @@ const hg_key hg_keys[] = {
     {"parallel", HG_KEY_SECTION, 0, NULL, NULL, NULL, "how ranks share the aggregation"},
     {"parallel.mode", HG_KEY_CHOICE, offsetof(hg_config, parallel.mode), "parts", NULL, parallel_modes,
      "a rank aggregates all columns of its part; some columns of the whole graph; some of a part that ranks share; or "
-     "what sends least"},
+     "what takes least, as measured at the start"},
     {"parallel.columns", HG_KEY_INTEGER, offsetof(hg_config, parallel.columns), "1", &counted, NULL,
      "grid: how many ranks share a part, by columns; ranks / columns is the number of parts"},
     {"model", HG_KEY_SECTION, 0, NULL, NULL, NULL, "the network"},

@@ -52,6 +52,14 @@ static void hide_labels(hg_trainer *t, hg_step_task *task, uint64_t seed, int ep
 }
 
 // known before a large graph is partitioned
+static hg_status choose_columns(const hg_trainer *t, hg_graph_feed *feed)
+{
+  hg_column_speeds speeds;
+  hg_status rc = hg_column_speeds_measure(&speeds, t->world, &feed->dataset.part);
+  if (rc != HG_OK) return rc;
+  return hg_columns_choose(t->world, t->config, feed->dataset.parts_path, &speeds, &feed->columns);
+}
+
 static hg_status load(hg_trainer *t, const hg_trained *trained)
 {
   hg_graph_feed *feed = NULL;
@@ -65,8 +73,7 @@ static hg_status load(hg_trainer *t, const hg_trained *trained)
   if (!trained)
     HG_TRY_ALL(t->world, "planning the model", hg_config_columns(t->config, hg_world_size(t->world), &feed->columns));
   HG_TRY(hg_dataset_load_slabs(&feed->dataset, t->world, t->config, trained, feed->columns));
-  if (!trained && t->config->parallel.mode == HG_PARALLEL_AUTO)
-    HG_TRY(hg_columns_choose(t->world, t->config, feed->dataset.parts_path, &feed->columns));
+  if (!trained && t->config->parallel.mode == HG_PARALLEL_AUTO) HG_TRY(choose_columns(t, feed));
   const hg_dataset *d = &feed->dataset;
   t->labelled = d->labelled;
   t->facts = (hg_data_facts){.fingerprint = d->header.fingerprint,

@@ -7,10 +7,9 @@
 #include "core/base/alloc.h"
 #include "core/base/threads.h"
 #include "core/base/timer.h"
+#include "runtime/train/edge_time.h"
 
-enum { FEWEST = 3, MOST = 400, WIDTHS = 2, COPIED = 1 << 24 };
-
-static const int widths[WIDTHS] = {16, 64};
+enum { FEWEST = 3, MOST = 400, COPIED = 1 << 24 };
 
 // One epoch that was timed.
 typedef struct {
@@ -26,9 +25,8 @@ typedef struct {
   hg_status status;
   sample samples[MOST];
   double *layer_s; // [MOST x 2 layers]
-  hg_matrix x, y;  // [n_local x widest], [n_owned x widest]
   char *copied[2]; // [COPIED]
-  double width_s[WIDTHS], copy_s;
+  double edge_s[2], copy_s;
 } actor;
 
 struct stage {
@@ -43,28 +41,18 @@ struct stage {
 
 static const hg_local_graph *graph_of(const actor *a) { return &hg_alone_feed_of(&a->trainer)->base.stage.graph; }
 
-static double once(const actor *a, int width)
+// the least of some copies, and edges, while the others do the same
+static void time_kernels(actor *a)
 {
   const hg_local_graph *g = graph_of(a);
-  hg_matrix x = hg_matrix_view(a->x.data, a->x.rows, width), y = hg_matrix_view(a->y.data, a->y.rows, width);
-  double started = hg_now_s();
-  hg_spmm(&g->forward, 0, g->n_owned, &x, &y);
-  return hg_now_s() - started;
-}
-
-// the least of some runs: what the widths have in common must not drown in what disturbs one of them
-static void time_widths(actor *a)
-{
   for (int run = 0; run < FEWEST; run++) {
-    for (int w = 0; w < WIDTHS; w++) {
-      double taken = once(a, widths[w]);
-      if (run == 0 || taken < a->width_s[w]) a->width_s[w] = taken;
-    }
     double started = hg_now_s();
     memcpy(a->copied[0], a->copied[1], COPIED);
     double taken = hg_now_s() - started;
     if (run == 0 || taken < a->copy_s) a->copy_s = taken;
   }
+  hg_status failed = hg_edge_time(&g->forward, g->n_owned, g->n_local, a->edge_s);
+  if (failed != HG_OK) a->status = failed;
 }
 
 static void take_sample(actor *a, const hg_phases *phases, double seconds, int run)
@@ -102,7 +90,7 @@ static void *play(void *context)
     }
     pthread_barrier_wait(&s->together);
   }
-  time_widths(a);
+  time_kernels(a);
   return NULL;
 }
 
@@ -118,12 +106,8 @@ static void *enter(void *context)
 static hg_status make_actor(actor *a, const hg_config *config, const hg_alone_source *source)
 {
   hg_status rc = HG_OK;
-  int widest = widths[WIDTHS - 1];
   HG_TRY(hg_alone_create(&a->trainer, config, source));
   HG_TRY(HG_ALLOC(a->layer_s, (hg_off)MOST * 2 * a->trainer.model.n_layers, "times of layers"));
-  const hg_part *part = &hg_alone_feed_of(&a->trainer)->base.dataset.part;
-  HG_TRY(hg_matrix_create(&a->x, (hg_off)part->n_owned + part->n_halo, widest, "rows to aggregate"));
-  HG_TRY(hg_matrix_create(&a->y, part->n_owned, widest, "aggregated rows"));
   for (int k = 0; k < 2; k++) HG_TRY(HG_ALLOC(a->copied[k], COPIED, "bytes to copy"));
 done:
   return rc;
@@ -133,8 +117,6 @@ static void free_actor(actor *a)
 {
   hg_trainer_free(&a->trainer);
   hg_free(&a->layer_s);
-  hg_matrix_free(&a->x);
-  hg_matrix_free(&a->y);
   for (int k = 0; k < 2; k++) hg_free(&a->copied[k]);
 }
 
@@ -202,7 +184,6 @@ static hg_status sum_up(hg_rehearsal *r, const actor *a, int run)
   const hg_model *m = &a->trainer.model;
   const hg_part *part = &hg_alone_feed_of(&a->trainer)->base.dataset.part;
   const double *layer_s = a->layer_s + (ptrdiff_t)run * 2 * m->n_layers;
-  double edges = (double)hg_csr_entries(&part->a) + graph_of(a)->forward.n_self;
   hg_status rc = HG_ALLOC(r->layers, m->n_layers, "times of layers");
   if (rc != HG_OK) return rc;
   r->n_layers = m->n_layers;
@@ -215,10 +196,7 @@ static hg_status sum_up(hg_rehearsal *r, const actor *a, int run)
   r->rows = part->n_owned;
   r->edges = hg_csr_entries(&part->a);
   r->copy_bytes_s = COPIED / a->copy_s;
-  double slope = (a->width_s[1] - a->width_s[0]) / (widths[1] - widths[0]);
-  r->edge_s[1] = edges > 0 && slope > 0 ? slope / edges : 0;
-  r->edge_s[0] = edges > 0 ? a->width_s[0] / edges - r->edge_s[1] * widths[0] : 0;
-  if (r->edge_s[0] < 0) r->edge_s[0] = 0;
+  memcpy(r->edge_s, a->edge_s, sizeof r->edge_s);
   return HG_OK;
 }
 

@@ -2,7 +2,6 @@
 
 #include <stdio.h>
 
-#include "core/tensor/nonzero.h"
 #include "models/model.h"
 #include "runtime/train/check_model.h"
 #include "runtime/train/grid_traffic.h"
@@ -13,18 +12,12 @@ enum { DIRECTIONS = 2, WIDTHS_MOST = 1000, WORD = 4 };
 typedef struct {
   int n;
   int widths[WIDTHS_MOST], inputs[WIDTHS_MOST]; // of the layers that exchange: what they aggregate, and their inputs
-  double nonzero[WIDTHS_MOST];                  // share of the numbers that cross, where zeros can be left out
+  double nonzero[WIDTHS_MOST];                  // bytes of a row without zeros
   bool last[WIDTHS_MOST];
   int first_input;     // columns of the features
   hg_grid_work turned; // products with the adjacency, where ranks aggregate by columns
   bool can_turn;       // `halognn train` does that
 } exchanged;
-
-static double nonzero_share(const hg_layer *layer, const hg_config *config)
-{
-  bool relu = config->model.activation == HG_ACTIVATION_RELU;
-  return layer->aggregate_first ? (relu ? 0.5 : 1) * (1 - layer->dropout) : 1;
-}
 
 static hg_status read_model(exchanged *x, const hg_config *config, const hg_graph *graph)
 {
@@ -46,7 +39,7 @@ static hg_status read_model(exchanged *x, const hg_config *config, const hg_grap
     if (columns == 0) continue;
     x->last[x->n] = l == model.n_layers - 1;
     x->inputs[x->n] = model.layers[l].f_in;
-    x->nonzero[x->n] = nonzero_share(&model.layers[l], config);
+    x->nonzero[x->n] = hg_model_nonzero_bytes(&model, l) * WORD / (double)sizeof(hg_real);
     x->widths[x->n++] = columns;
   }
   x->can_turn = model.layers[0].type->can_turn;
@@ -70,15 +63,10 @@ static double bytes_of_rows(const exchanged *x, hg_pack_format format)
   return bytes;
 }
 
-// the same where zeros stay out
 static double bytes_of_nonzero_rows(const exchanged *x)
 {
   double bytes = 0;
-  for (int k = 0; k < x->n; k++) {
-    double row = (double)x->widths[k] * WORD;
-    if (x->nonzero[k] < 1) row = row * x->nonzero[k] + (double)hg_nonzero_mask_bytes(x->widths[k]);
-    bytes += DIRECTIONS * row;
-  }
+  for (int k = 0; k < x->n; k++) bytes += DIRECTIONS * x->nonzero[k];
   return bytes;
 }
 

@@ -1,4 +1,5 @@
 #include <criterion/criterion.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -148,6 +149,22 @@ Test(cli_plan, takes_other_machines_and_does_without_times)
   json_decref(none);
 }
 
+// 8 bytes in 2 ms and 0.001 GB/s: what the same options say, to rounding
+Test(cli_plan, takes_the_network_of_a_file)
+{
+  write_text(path_in(folder, "net.json"),
+             "{\"benchmarks\": [{\"name\": \"8 bytes, between hosts\", \"median_s\": 0.002},"
+             "{\"name\": \"1 MiB, between hosts\", \"rate\": 0.001}]}");
+  json_t *file = plan("plan c.yaml -k 2 --json --seconds 0 --network net.json"),
+         *same = plan("plan c.yaml -k 2 --json --seconds 0 --gbits 0.008 --latency 2000");
+  double found = number_of(scheme(json_array_get(file, 0), "halo float32"), "seconds"),
+         expected = number_of(scheme(json_array_get(same, 0), "halo float32"), "seconds");
+  cr_expect_gt(found, 0.004);
+  cr_expect_lt(fabs(found - expected), 1e-9, "%g s, expected %g", found, expected);
+  json_decref(file);
+  json_decref(same);
+}
+
 Test(cli_plan, prints_a_table)
 {
   run_result r = expect_status(folder, 0, 0, "plan c.yaml -k 4 --gbits 1 --latency 50");
@@ -169,6 +186,9 @@ Test(cli_plan, refuses_what_it_cannot_plan)
       {"plan c.yaml -k 2 --threads no", "--threads: found 'no', expected"},
       {"plan c.yaml -k 2 --machine c.yaml", "--machine: c.yaml: "},
       {"plan c.yaml -k 2 --machine empty.json", "--machine: empty.json: found no lines triad and multiply-add"},
+      {"plan c.yaml -k 2 --network c.yaml", "--network: c.yaml: "},
+      {"plan c.yaml -k 2 --network empty.json", "--network: empty.json: found no lines '8 bytes, between hosts' and"},
+      {"plan c.yaml -k 2 --network empty.json --gbits 1", "--network: found --gbits or --latency too"},
       {"plan c.yaml -k 2 --gbits 0", "--gbits: found '0', expected a number above 0"},
       {"plan none.yaml -k 2", "none.yaml: cannot open the config"},
       {"plan c.yaml -k 2 --set dataset.path=none.hg", "dataset.path: found no file none.hg"},

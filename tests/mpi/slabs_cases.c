@@ -6,6 +6,7 @@
 #include "comm/reduce.h"
 #include "core/base/alloc.h"
 #include "core/base/threads.h"
+#include "runtime/train/choose_columns.h"
 #include "runtime/train/feed_graph.h"
 #include "runtime/train/grid_traffic.h"
 #include "tests/mpi/train_graph.h"
@@ -205,17 +206,36 @@ static void bytes_are_those_predicted(hg_world *world)
   }
 }
 
+// With bytes that cost all the choice is where least cross; where edges do, one column; and a run does as one of parts.
 static void auto_chooses(hg_world *world, train_graph g, const char *partition, int expected)
 {
+  static const hg_column_speeds slow_wire = {.messages = {.bytes_s = {1e3, 1e3}, .ranks_per_host = 9}, .edges = 1000},
+                                slow_edges = {.messages = {.bytes_s = {1e12, 1e12}, .ranks_per_host = 1},
+                                              .edge_s = {1},
+                                              .edges = 1000};
   char path[HG_PATH_MAX];
   double found[EPOCHS], same[EPOCHS];
-  hg_trainer t;
+  hg_dataset d = {0};
+  hg_column_speeds here;
+  int columns = 0;
   check_ok(train_graph_write(world, &g, path));
   hg_config config = train_config(path);
   train_configure(&config, OPTIONS("model.layers=3", "model.hidden=16", "parallel.mode=auto", partition));
-  if (check_ok(hg_trainer_create(&t, world, &config)))
-    check(t.facts.columns == expected, "%d columns are chosen, expected %d", t.facts.columns, expected);
-  hg_trainer_free(&t);
+  if (check_ok(hg_dataset_load(&d, world, &config, NULL))) {
+    check_ok(hg_columns_choose(world, &config, d.parts_path, &slow_wire, &columns));
+    check(columns == expected, "%d columns are chosen on a slow wire, expected %d", columns, expected);
+    check_ok(hg_columns_choose(world, &config, d.parts_path, &slow_edges, &columns));
+    check(columns == 1, "%d columns are chosen where edges take long, expected 1", columns);
+    check_ok(hg_column_speeds_measure(&here, world, &d.part));
+    check(here.edge_s[0] >= 0 && here.edge_s[1] >= 0 && here.edges > 0, "%g and %g s an edge, %g edges", here.edge_s[0],
+          here.edge_s[1], here.edges);
+    bool several = hg_world_size(world) > 1;
+    check((here.messages.latency_s[HG_INSIDE_HOST] > 0) == several &&
+              (here.messages.bytes_s[HG_INSIDE_HOST] > 0) == several && here.messages.bytes_s[HG_BETWEEN_HOSTS] == 0,
+          "a message takes %g s, and %g bytes cross in a second", here.messages.latency_s[HG_INSIDE_HOST],
+          here.messages.bytes_s[HG_INSIDE_HOST]);
+  }
+  hg_dataset_free(&d);
   train_curve(world, &config, EPOCHS, found);
   config.parallel.mode = HG_PARALLEL_PARTS;
   train_curve(world, &config, EPOCHS, same);

@@ -70,6 +70,12 @@ END
 }
 expect 0 'finished' "$on_hosts" --hosts 2 -n 2 "$halognn" train "$work/gcn.yaml" --quiet --output "$work/zeros" --set halo.skip_zeros=never
 expect 0 'the same losses for' fewer_bytes "$work/zeros" "$work/on_2"
+
+expect 0 '' sh -c "'$on_hosts' --hosts 2 --rate 1gbit -n 4 '$halognn' bench exchange --seconds 0.01 --threads 1 --graph '$work/graph.hg' --json >'$work/net.json'"
+expect 0 '1 MiB, between hosts' cat "$work/net.json"
+expect 0 'halo nonzero' "$halognn" plan "$work/gcn.yaml" -k 4 --ranks-per-host 2 --seconds 0 --network "$work/net.json"
+expect 0 'parallel.mode auto: 1 part x 2 columns' "$on_hosts" --hosts 2 --rate 1gbit -n 2 "$halognn" train "$work/gcn.yaml" \
+  --output "$work/auto" --set parallel.mode=auto --set train.epochs=3
 expect 2 'found ipc with ranks on several hosts' "$on_hosts" --hosts 2 -n 2 "$halognn" train "$work/gcn.yaml" --output "$work/ipc" \
   --set coordinator.transport=ipc
 
