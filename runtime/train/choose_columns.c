@@ -7,8 +7,8 @@
 #include "runtime/train/edge_time.h"
 #include "runtime/train/grid_traffic.h"
 
-// What an epoch's products are, and the share of the bytes that parts of the graph exchange without zeros. Of the part the
-// sizes do not matter.
+// What an epoch's products are, and the share of the bytes that parts of the graph exchange without zeros. Of the
+// part the sizes do not matter.
 static hg_status find_work(hg_grid_work *work, double *sent, const hg_config *config, const hg_store_header *header)
 {
   const hg_stage stage = {.graph = {.links = &(hg_links){0}, .n_global = header->n_nodes}};
