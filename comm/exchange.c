@@ -13,7 +13,7 @@
 
 void hg_exchange_pack(hg_exchange *exchange, bool packed, uint64_t seed, int epoch)
 {
-  exchange->packs = hg_exchange_always_packs(exchange) || (packed && hg_exchange_can_pack(exchange));
+  exchange->packs = hg_exchange_always_packs(&exchange->packing) || (packed && hg_exchange_can_pack(exchange));
   exchange->draw.seed = seed;
   exchange->draw.epoch = epoch;
 }
@@ -56,14 +56,13 @@ static size_t pack(const hg_exchange *e, const hg_message *m)
   hg_lid first = sums ? m->first : fill ? 0 : e->links->n_owned + (chosen ? 0 : m->first);
   const hg_matrix all = sums ? sent_rows(e) : e->x, x = hg_matrix_rows(&all, first, all.rows - first);
   uint8_t *to = (fill ? e->packed_lists : e->packed_halo) + (size_t)m->first * e->row_bytes;
-  if (hg_exchange_always_packs(e))
-    return hg_pack_nonzero(&x, chosen ? chosen + m->first : NULL, m->end - m->first, e->starts, to);
   const hg_packing packing = {.format = e->packing.format,
                               .draw = e->draw,
                               .x = &x,
                               .rows = chosen ? chosen + m->first : NULL,
                               .ids = (sums ? e->links->sums->ids : e->packing.ids) + first,
                               .error = e->error ? e->error + (hg_off)m->first * e->x.cols : NULL};
+  if (e->packing.skip_zeros) return hg_pack_nonzero(&packing, m->end - m->first, e->starts, to);
   const hg_adaptive adaptive = {.fraction = e->packing.fraction,
                                 .weights = e->weights ? e->weights + m->first : NULL,
                                 .scores = e->scores,
@@ -98,8 +97,8 @@ static void unpack(const hg_exchange *e, hg_lid first, hg_lid end)
   hg_matrix x = hg_matrix_rows(&all, start, all.rows - start);
   const uint8_t *from = (fill ? e->packed_halo : e->packed_lists) + (size_t)first * e->row_bytes;
   const hg_lid *rows = chosen ? chosen + first : NULL;
-  if (hg_exchange_always_packs(e))
-    hg_unpack_nonzero(from, end - first, rows, !fill && !sums, e->starts, &x);
+  if (e->packing.skip_zeros)
+    hg_unpack_nonzero(e->packing.format, from, end - first, rows, !fill && !sums, e->starts, &x);
   else if (hg_exchange_is_adaptive(e))
     hg_unpack_adaptive(from, end - first, rows, !fill && !sums, e->chosen, &x);
   else

@@ -73,6 +73,7 @@ hg_status hg_exchange_create(hg_exchange **exchange, hg_world *world, const hg_l
 typedef struct {
   hg_pack_format format;
   int layer;           ///< what roundings draw by, besides seed, epoch, direction, ids and columns
+  bool skip_zeros;     ///< numbers that are 0 stay out (core/tensor/nonzero.h): not ADAPTIVE, no error feedback
   bool error_feedback; ///< what a rounding took from a number is added to the next one that is sent in its place
   const hg_gid *ids;   ///< [n_owned + n_halo] original ids; borrowed: must outlive the exchange
   hg_matrix lent[3];   ///< no data; or buffers of exchanges that outlive this one and are never under way with it
@@ -84,7 +85,7 @@ typedef struct {
 
 /**
  * An exchange that can pack its rows (core/tensor/quantise.h): still one message a peer. hg_exchange_pack says when;
- * otherwise they cross as reals, as in any exchange. In HG_PACK_NONZERO they always cross packed: the same numbers.
+ * otherwise they cross as reals, as in any exchange. Reals without zeros always cross packed: the same numbers.
  * FILL: all peers get the same bits of a row. ADD: each rank's share is rounded by draws of its own. Rows of the
  * same rank never cross and are never rounded.
  * Memory: hg_exchange_bytes.
@@ -97,7 +98,7 @@ hg_status hg_exchange_create_packed(hg_exchange **exchange, hg_world *world, con
 hg_matrix hg_exchange_buffer(const hg_exchange *exchange);
 
 /**
- * Of HG_PACK_NONZERO: sets packing->lent to what a FILL exchange on these links and columns lends, its sizes and, with
+ * Of reals without zeros: sets packing->lent to what a FILL exchange on these links and columns lends, its sizes and, with
  * `lender`, its buffers.
  */
 void hg_exchange_lend(const hg_links *links, int cols, const hg_exchange *lender, hg_exchange_packing *packing);

@@ -5,6 +5,7 @@
 #include "comm/tags.h"
 #include "core/base/alloc.h"
 #include "core/base/threads.h"
+#include "core/tensor/nonzero.h"
 
 static int by_size_then_distance(const void *a, const void *b)
 {
@@ -96,15 +97,20 @@ typedef struct {
 
 static hg_off in_reals(hg_off bytes) { return (bytes + (hg_off)sizeof(hg_real) - 1) / (hg_off)sizeof(hg_real); }
 
+static size_t packed_row_bytes(const hg_exchange_packing *packing, int cols)
+{
+  return packing->skip_zeros ? hg_nonzero_row_bytes(packing->format, cols) : hg_pack_row_bytes(packing->format, cols);
+}
+
 static buffer_sizes sizes_of(const hg_links *links, hg_exchange_kind kind, int cols, const hg_exchange_packing *packing)
 {
   hg_off lists = links->send_offsets[links->n_peers_send], halo = hg_crossing(links);
-  hg_off row_bytes = (hg_off)hg_pack_row_bytes(packing->format, cols);
-  bool reals = packing->format != HG_PACK_NONZERO; // or no message is ever of these
+  hg_off row_bytes = (hg_off)packed_row_bytes(packing, cols);
+  bool reals = !hg_exchange_always_packs(packing); // or no message is ever of these
   buffer_sizes s = {.buffer = lists * cols, .halo = links->recv_rows && reals ? halo * cols : 0};
   if (links->sums && kind == HG_ADD_HALO) s.sums = (hg_off)hg_threads() * HG_ARRIVED_ROWS * cols;
-  if (!reals) s.starts = (lists > halo ? lists : halo) + 1;
-  if (packing->format == HG_PACK_REAL || cols == 0) return s;
+  if (packing->skip_zeros) s.starts = (lists > halo ? lists : halo) + 1;
+  if ((packing->format == HG_PACK_REAL && reals) || cols == 0) return s;
   hg_off packed = in_reals(lists * row_bytes); // one column's integer and range are more than a real
   if (links->sums)
     s.packed_lists = lists * row_bytes;
@@ -206,7 +212,7 @@ static hg_status prepare(hg_exchange **exchange, const hg_world *world, const hg
   e->kind = kind;
   e->x = *x;
   e->packing = *packing;
-  e->row_bytes = hg_pack_row_bytes(packing->format, x->cols);
+  e->row_bytes = packed_row_bytes(packing, x->cols);
   // Without columns there is nothing to send, and no message.
   int n_peers_send = x->cols > 0 ? links->n_peers_send : 0, n_peers_recv = x->cols > 0 ? links->n_peers_recv : 0;
   int n_sends = fill ? n_peers_send : n_peers_recv, n_receives = fill ? n_peers_recv : n_peers_send;
@@ -233,18 +239,18 @@ hg_status hg_exchange_create(hg_exchange **exchange, hg_world *world, const hg_l
 hg_status hg_exchange_create_packed(hg_exchange **exchange, hg_world *world, const hg_links *links,
                                     hg_exchange_kind kind, hg_matrix *x, int slot, const hg_exchange_packing *packing)
 {
-  int way = (int)kind + 2 * packing->error_feedback + 4 * (int)packing->format;
+  int way = (int)kind + 2 * packing->error_feedback + 4 * packing->skip_zeros + 8 * (int)packing->format;
   hg_status rc = HG_OK;
   *exchange = NULL;
   HG_TRY(hg_world_same(world, x->cols, "width of an exchange"));
-  HG_TRY(hg_world_same(world, slot * 4 * HG_PACK_COUNT + way, "slot, kind and packing of an exchange"));
+  HG_TRY(hg_world_same(world, slot * 8 * HG_PACK_COUNT + way, "slot, kind and packing of an exchange"));
   HG_TRY_ALL(world, "preparing an exchange", prepare(exchange, world, links, kind, x, slot, packing));
   hg_exchange *e = *exchange;
   e->comm = hg_world_comm(world);
   e->tag = HG_TAG_EXCHANGE + slot;
-  if (!hg_exchange_always_packs(e)) make_requests(e, e->tag, e->comm);
+  if (!hg_exchange_always_packs(packing)) make_requests(e, e->tag, e->comm);
   if (hg_exchange_can_pack(e)) make_packed_requests(e, e->tag, e->comm);
-  e->packs = hg_exchange_always_packs(e);
+  e->packs = hg_exchange_always_packs(packing);
   e->draw = (hg_pack_draw){.layer = packing->layer, .backward = kind == HG_ADD_HALO};
   if (kind == HG_ADD_HALO) e->draw.sender = hg_world_rank(world) & 0xffff;
   if (hg_exchange_is_adaptive(e) && kind == HG_FILL_HALO && x->cols > 0) {

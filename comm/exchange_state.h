@@ -41,11 +41,10 @@ struct hg_exchange {
   hg_real *error;               // [rows sent x cols] or NULL
   MPI_Request *packed_requests; // like `requests`
 
-  // of HG_PACK_ADAPTIVE and HG_PACK_NONZERO: sends are made anew each time, since their sizes vary; row_bytes is the
-  // most
+  // where sizes vary (hg_exchange_varies): sends are made anew each time; row_bytes is the most
   MPI_Comm comm;
   int tag;
-  hg_off *starts; // of HG_PACK_NONZERO: [rows of the send lists or n_halo, the larger, + 1] working space
+  hg_off *starts; // without zeros: [rows of the send lists or n_halo, the larger, + 1] working space
 
   // of HG_PACK_ADAPTIVE
   float *weights; // FILL: [rows of the send lists] what their receivers told
@@ -53,14 +52,22 @@ struct hg_exchange {
   hg_lid *chosen;
 };
 
-static inline bool hg_exchange_can_pack(const hg_exchange *e) { return e->packing.format != HG_PACK_REAL; }
+static inline bool hg_exchange_can_pack(const hg_exchange *e)
+{
+  return e->packing.format != HG_PACK_REAL || e->packing.skip_zeros;
+}
+
 static inline bool hg_exchange_is_adaptive(const hg_exchange *e) { return e->packing.format == HG_PACK_ADAPTIVE; }
 
-// all its messages are packed, evaluations' too: nothing is lost
-static inline bool hg_exchange_always_packs(const hg_exchange *e) { return e->packing.format == HG_PACK_NONZERO; }
+// reals without zeros: all its messages are packed, evaluations' too, since nothing is lost
+static inline bool hg_exchange_always_packs(const hg_exchange_packing *p)
+{
+  return p->format == HG_PACK_REAL && p->skip_zeros;
+}
+
 static inline bool hg_exchange_varies(const hg_exchange *e)
 {
-  return hg_exchange_is_adaptive(e) || hg_exchange_always_packs(e);
+  return hg_exchange_is_adaptive(e) || e->packing.skip_zeros;
 }
 
 static inline hg_off hg_numbers_in(const hg_exchange *e, const hg_message *m)

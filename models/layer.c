@@ -92,18 +92,25 @@ static hg_status weigh_halo(const hg_local_graph *g, float **weights)
   return HG_OK;
 }
 
-// What makes room for all exchanges of HG_PACK_NONZERO, of which one is under way at a time: the first layer's, or NULL
+// What makes room for all exchanges of reals without zeros, of which one is under way at a time: the first layer's, or
+// NULL
 static const hg_layer *lender(const hg_layer *layer)
 {
   const hg_layer *first = NULL;
   for (const hg_layer *l = layer; l->index > 0; l--)
-    if (l->packing.format == HG_PACK_NONZERO && l->whole.fill) first = l;
+    if (hg_layer_skips_zeros(l) && l->whole.fill) first = l;
   return first;
+}
+
+bool hg_layer_skips_zeros(const hg_layer *layer)
+{
+  return layer->packing.format == HG_PACK_REAL && layer->packing.skip_zeros;
 }
 
 static void borrow(const hg_layer *layer, hg_exchange_packing *packing)
 {
-  const hg_layer *l = packing->format == HG_PACK_NONZERO ? lender(layer) : NULL;
+  bool reals = packing->format == HG_PACK_REAL && packing->skip_zeros;
+  const hg_layer *l = reals ? lender(layer) : NULL;
   if (l) hg_exchange_lend(l->whole.graph->links, l->f_in, l->whole.fill, packing);
 }
 
@@ -160,14 +167,14 @@ hg_status hg_layer_activate(hg_layer *layer, const hg_local_graph *graph)
   const hg_exchange_packing reals = {.format = HG_PACK_REAL};
   hg_exchange_packing packing = layer->packing;
   hg_status rc = HG_OK;
-  bool loses = packing.format != HG_PACK_REAL && packing.format != HG_PACK_NONZERO;
-  if (loses) { // evaluations send reals
+  if (packing.format != HG_PACK_REAL) { // evaluations send reals
     hg_exchange_free(&layer->whole.fill);
     hg_exchange_free(&layer->whole.add);
     HG_TRY(create_reach(layer, &layer->whole, &reals));
   }
-  if (layer->whole.fill && packing.format != HG_PACK_NONZERO) packing.lent[0] = hg_exchange_buffer(layer->whole.fill);
-  if (layer->whole.add && packing.format != HG_PACK_NONZERO) packing.lent[1] = hg_exchange_buffer(layer->whole.add);
+  bool lends = !hg_layer_skips_zeros(layer);
+  if (layer->whole.fill && lends) packing.lent[0] = hg_exchange_buffer(layer->whole.fill);
+  if (layer->whole.add && lends) packing.lent[1] = hg_exchange_buffer(layer->whole.add);
   layer->active.graph = graph;
   packing.ids = graph->ids;
   HG_TRY(create_reach(layer, &layer->active, &packing));

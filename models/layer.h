@@ -183,6 +183,9 @@ hg_status hg_layer_cover(hg_layer *layer, const hg_local_graph *graph);
  */
 hg_status hg_layer_activate(hg_layer *layer, const hg_local_graph *graph);
 
+/** Whether its rows cross as reals without zeros. */
+bool hg_layer_skips_zeros(const hg_layer *layer);
+
 /** How training passes reach. */
 const hg_layer_reach *hg_layer_training_reach(const hg_layer *layer);
 

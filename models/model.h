@@ -69,10 +69,10 @@ hg_model_size hg_model_measure(const hg_model *model);
 int hg_model_exchanged(const hg_model *model, int layer);
 
 /**
- * Bytes of a row that crosses before a layer aggregates, were zeros to stay out, about: relu is taken to leave half of
- * the numbers and dropout its share. 0 where hg_model_exchanged is.
+ * Bytes of a row in `format` that crosses before a layer aggregates, were zeros to stay out, about: relu is taken to
+ * leave half of the numbers and dropout its share. 0 where hg_model_exchanged is.
  */
-double hg_model_nonzero_bytes(const hg_model *model, int layer);
+double hg_model_nonzero_bytes(const hg_model *model, int layer, hg_pack_format format);
 
 /** Whether a layer's rows cross by covers, as the options say: not where zeros stay out, since sums have fewer. */
 bool hg_model_covers(const hg_model *model, int layer);

@@ -49,7 +49,7 @@ static bool has_zeros(const hg_layer *layer, const hg_model_options *o)
 static bool skips_zeros(const hg_layer *layer, const hg_model_options *o)
 {
   const hg_world *world = layer->graph->world;
-  if (!has_zeros(layer, o)) return false;
+  if (!has_zeros(layer, o) || o->halo.precision == HG_PACK_ADAPTIVE || o->halo.error_feedback) return false;
   if (o->halo.skip_zeros != HG_SKIP_ZEROS_BETWEEN_HOSTS) return o->halo.skip_zeros == HG_SKIP_ZEROS_ALWAYS;
   return world && !hg_world_one_host(world);
 }
@@ -86,8 +86,8 @@ static void describe(hg_model *model, int index, int f_in, int n_outputs)
   layer->stale_format = layer->packing.format;
   if (layer->staleness.kind != HG_STALENESS_NONE)
     layer->packing.format = HG_PACK_REAL;
-  else if (layer->packing.format == HG_PACK_REAL && skips_zeros(layer, o))
-    layer->packing.format = HG_PACK_NONZERO;
+  else
+    layer->packing.skip_zeros = skips_zeros(layer, o);
 }
 
 // on which stage a layer stands, and what kind it is
@@ -276,20 +276,19 @@ int hg_model_exchanged(const hg_model *model, int layer)
   return l->aggregate_first ? l->f_in : l->f_out;
 }
 
-double hg_model_nonzero_bytes(const hg_model *model, int layer)
+double hg_model_nonzero_bytes(const hg_model *model, int layer, hg_pack_format format)
 {
   const hg_layer *l = &model->layers[layer];
   int columns = hg_model_exchanged(model, layer);
-  double bytes = columns * (double)sizeof(hg_real);
-  bool relu = model->options.activation == HG_ACTIVATION_RELU;
-  if (columns == 0 || !has_zeros(l, &model->options)) return bytes;
-  return bytes * (relu ? 0.5 : 1) * (1 - l->dropout) + (double)hg_nonzero_mask_bytes(columns);
+  double share = (model->options.activation == HG_ACTIVATION_RELU ? 0.5 : 1) * (1 - l->dropout);
+  if (columns == 0 || !has_zeros(l, &model->options)) return columns ? (double)hg_pack_row_bytes(format, columns) : 0;
+  return (double)hg_nonzero_mask_bytes(columns) + (double)hg_pack_row_bytes(format, (int)(share * columns + 0.5));
 }
 
 bool hg_model_covers(const hg_model *model, int layer)
 {
   bool wanted = model->options.halo.aggregation == HG_AGGREGATION_COVERS && hg_model_exchanged(model, layer) > 0;
-  return wanted && model->layers[layer].packing.format != HG_PACK_NONZERO;
+  return wanted && !model->layers[layer].packing.skip_zeros;
 }
 
 int hg_model_turned(const hg_model *model, int layer, bool backward)
@@ -310,7 +309,8 @@ static size_t exchange_bytes(const hg_layer *layer, const hg_links *links, const
 {
   int cols = layer->aggregate_first ? layer->f_in : layer->f_out;
   hg_exchange_packing back = *packing;
-  if (packing->format == HG_PACK_NONZERO && packing->lent[0].rows == 0) hg_exchange_lend(links, cols, NULL, &back);
+  bool reals = packing->format == HG_PACK_REAL && packing->skip_zeros;
+  if (reals && packing->lent[0].rows == 0) hg_exchange_lend(links, cols, NULL, &back);
   return hg_exchange_bytes(links, HG_FILL_HALO, cols, packing) + hg_exchange_bytes(links, HG_ADD_HALO, cols, &back);
 }
 
@@ -319,7 +319,7 @@ static size_t whole_exchange_bytes(const hg_layer *layer)
 {
   hg_exchange_packing packing = layer->packing;
   for (const hg_layer *l = layer - 1; l->index > 0; l--)
-    if (packing.format == HG_PACK_NONZERO && l->packing.format == HG_PACK_NONZERO)
+    if (hg_layer_skips_zeros(layer) && hg_layer_skips_zeros(l))
       hg_exchange_lend(l->graph->links, l->f_in, NULL, &packing);
   return exchange_bytes(layer, layer->graph->links, &packing);
 }
@@ -331,7 +331,7 @@ static size_t active_exchange_bytes(const hg_layer *layer, const hg_links *links
   const hg_exchange_packing reals = {.format = HG_PACK_REAL};
   int cols = layer->aggregate_first ? layer->f_in : layer->f_out;
   hg_exchange_packing packing = layer->packing;
-  if (packing.format == HG_PACK_NONZERO) {
+  if (hg_layer_skips_zeros(layer)) {
     hg_exchange_lend(all, cols, NULL, &packing);
     return exchange_bytes(layer, links, &packing);
   }

@@ -32,14 +32,14 @@ typedef enum {
   HG_AGGREGATION_COVERS   ///< or sums of them, where these are fewer (models/covered.h)
 } hg_aggregation;
 
-/** When float32 rows cross without their zeros: packing takes time, which a network gives back and memory does not. */
+/** When rows cross without their zeros: packing takes time, which a network gives back and memory does not. */
 typedef enum { HG_SKIP_ZEROS_BETWEEN_HOSTS, HG_SKIP_ZEROS_ALWAYS, HG_SKIP_ZEROS_NEVER } hg_skip_zeros;
 
 /** How halo rows cross between ranks in training; evaluations send reals. The config's `halo:` group. */
 typedef struct {
   hg_aggregation aggregation;
   hg_pack_format precision; ///< the last layer's rows keep 8 bits
-  hg_skip_zeros skip_zeros; ///< reals that are 0 stay out of messages, evaluations' too
+  hg_skip_zeros skip_zeros; ///< numbers that are 0 stay out of messages, of reals in evaluations too
   int warmup_epochs;        ///< the first epochs, which send reals
   bool error_feedback;
   double bytes_fraction;  ///< of ADAPTIVE

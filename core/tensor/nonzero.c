@@ -5,6 +5,7 @@
 #include "core/base/cpu.h"
 #include "core/base/threads.h"
 #include "core/tensor/nonzero_kernels.h"
+#include "core/tensor/quantise_kernels.h"
 #include "core/tensor/row_blocks.h"
 
 enum { PIECE_NUMBERS = 1 << 15 }; // that a thread reads twice: they stay in its cache
@@ -16,26 +17,38 @@ static int mask_words(int cols) { return (cols + MASK_COLUMNS - 1) / MASK_COLUMN
 
 size_t hg_nonzero_mask_bytes(int cols) { return (size_t)mask_words(cols) * sizeof(uint64_t); }
 
-size_t hg_nonzero_row_bytes(int cols) { return hg_nonzero_mask_bytes(cols) + (size_t)cols * sizeof(hg_real); }
+// of a row of so many values
+static hg_off value_bytes(hg_pack_format format, int count)
+{
+  return count > 0 ? (hg_off)hg_pack_row_bytes(format, count) : 0;
+}
+
+size_t hg_nonzero_row_bytes(hg_pack_format format, int cols)
+{
+  return hg_nonzero_mask_bytes(cols) + (size_t)value_bytes(format, cols);
+}
 
 // Where the values of the rows after each of [first, end) start.
-static void find_starts(const hg_nonzero_task *t, const uint8_t *masks, hg_off first, hg_off end, hg_off *starts)
+static void find_starts(const hg_nonzero_task *t, hg_pack_format format, const uint8_t *masks, hg_off first, hg_off end,
+                        hg_off *starts)
 {
   for (hg_off k = first; k < end; k++) {
-    hg_off count = starts[k];
+    int count = 0;
     for (int word = 0; word < t->words; word++) count += __builtin_popcountll(mask_word(t, masks, k, word));
-    starts[k + 1] = count;
+    starts[k + 1] = starts[k] + value_bytes(format, count);
   }
 }
 
-size_t hg_pack_nonzero(const hg_matrix *x, const hg_lid *rows, hg_off n, hg_off *starts, uint8_t *packed)
+size_t hg_pack_nonzero(const hg_packing *packing, hg_off n, hg_off *starts, uint8_t *packed)
 {
-  const hg_nonzero_task task = {.cols = x->cols, .words = mask_words(x->cols), .rows = rows, .starts = starts};
+  const hg_matrix *x = packing->x;
+  const hg_nonzero_task task = {.cols = x->cols, .words = mask_words(x->cols), .rows = packing->rows};
   const hg_nonzero_kernels *kernel = kernels[hg_simd_level()];
-  size_t masks = (size_t)n * hg_nonzero_mask_bytes(x->cols);
+  uint8_t *values = packed + (size_t)n * hg_nonzero_mask_bytes(x->cols);
+  const hg_pack_task rounding = hg_pack_task_of(packing, values);
   hg_off piece = PIECE_NUMBERS / (x->cols + 1) + 1;
   starts[0] = 0;
-#pragma omp parallel default(none) shared(task, kernel, x, n, starts, packed, masks, piece) \
+#pragma omp parallel default(none) shared(task, rounding, kernel, x, n, starts, packed, values, piece) \
     num_threads(hg_threads()) if (n * x->cols > HG_PARALLEL_FROM)
   for (hg_off from = 0, step = piece * omp_get_num_threads(); from < n; from += step) {
     hg_off rows_here = n - from < step ? n - from : step, first, end;
@@ -43,25 +56,33 @@ size_t hg_pack_nonzero(const hg_matrix *x, const hg_lid *rows, hg_off n, hg_off 
     kernel->mask(&task, x->data, from + first, from + end, packed);
 #pragma omp barrier
 #pragma omp single
-    find_starts(&task, packed, from, from + rows_here, starts);
-    kernel->pack(&task, x->data, from + first, from + end, packed, packed + masks);
+    find_starts(&task, rounding.format, packed, from, from + rows_here, starts);
+    if (rounding.format == HG_PACK_REAL)
+      kernel->pack(&task, x->data, from + first, from + end, packed, values + starts[from + first]);
+    else
+      hg_quantise_kernels_here()->pack_nonzero(&rounding, starts, from + first, from + end);
   }
-  return masks + (size_t)starts[n] * sizeof(hg_real);
+  return (size_t)(values - packed) + (size_t)starts[n];
 }
 
-void hg_unpack_nonzero(const uint8_t *packed, hg_off n, const hg_lid *rows, bool add, hg_off *starts, hg_matrix *y)
+void hg_unpack_nonzero(hg_pack_format format, const uint8_t *packed, hg_off n, const hg_lid *rows, bool add,
+                       hg_off *starts, hg_matrix *y)
 {
-  const hg_nonzero_task task = {
-      .cols = y->cols, .words = mask_words(y->cols), .add = add, .rows = rows, .starts = starts};
+  const hg_nonzero_task task = {.cols = y->cols, .words = mask_words(y->cols), .add = add, .rows = rows};
   const hg_nonzero_kernels *kernel = kernels[hg_simd_level()];
   const uint8_t *values = packed + (size_t)n * hg_nonzero_mask_bytes(y->cols);
+  const hg_unpack_task rounded = {
+      .format = format, .add = add, .cols = y->cols, .packed = values, .rows = rows, .y = y->data};
   starts[0] = 0;
-  find_starts(&task, packed, 0, n, starts);
-#pragma omp parallel default(none) shared(task, kernel, n, packed, values, y) \
+  find_starts(&task, format, packed, 0, n, starts);
+#pragma omp parallel default(none) shared(task, rounded, kernel, n, packed, values, starts, y) \
     num_threads(hg_threads()) if (n * y->cols > HG_PARALLEL_FROM)
   {
     hg_off first, end;
     hg_block(n, omp_get_num_threads(), omp_get_thread_num(), &first, &end);
-    kernel->unpack(&task, first, end, packed, values, y->data);
+    if (rounded.format == HG_PACK_REAL)
+      kernel->unpack(&task, first, end, packed, values + starts[first], y->data);
+    else
+      hg_quantise_kernels_here()->unpack_nonzero(&rounded, starts, packed, first, end);
   }
 }

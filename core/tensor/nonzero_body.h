@@ -103,7 +103,7 @@ static void mask(const hg_nonzero_task *t, const hg_real *x, hg_off first, hg_of
 static void pack(const hg_nonzero_task *t, const hg_real *x, hg_off first, hg_off end, const uint8_t *masks,
                  uint8_t *values)
 {
-  uint8_t *to = values + (size_t)t->starts[first] * sizeof *x;
+  uint8_t *to = values;
   for (hg_off k = first; k < end; k++)
     for (int word = 0; word < t->words; word++)
       to = close_up(x + row_of(t, k) + word * MASK_COLUMNS, word_columns(t, word), mask_word(t, masks, k, word), to);
@@ -112,7 +112,7 @@ static void pack(const hg_nonzero_task *t, const hg_real *x, hg_off first, hg_of
 static void unpack(const hg_nonzero_task *t, hg_off first, hg_off end, const uint8_t *masks, const uint8_t *values,
                    hg_real *y)
 {
-  const uint8_t *from = values + (size_t)t->starts[first] * sizeof *y;
+  const uint8_t *from = values;
   for (hg_off k = first; k < end; k++)
     for (int word = 0; word < t->words; word++)
       from = open_up(from, word_columns(t, word), mask_word(t, masks, k, word), t->add,

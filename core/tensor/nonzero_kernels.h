@@ -8,13 +8,12 @@ enum { MASK_COLUMNS = 64 }; // of a word of a mask
 
 /** Packed rows and those they come from or go to. */
 typedef struct {
-  int cols, words;      ///< columns, words of a mask
-  bool add;             ///< unpacking
-  const hg_lid *rows;   ///< of the matrix, or NULL: its first ones
-  const hg_off *starts; ///< first value of each row
+  int cols, words;    ///< columns, words of a mask
+  bool add;           ///< unpacking
+  const hg_lid *rows; ///< of the matrix, or NULL: its first ones
 } hg_nonzero_task;
 
-/** Rows [first, end) of the task. */
+/** Rows [first, end) of the task, whose reals begin at `values`. */
 typedef struct {
   void (*mask)(const hg_nonzero_task *t, const hg_real *x, hg_off first, hg_off end, uint8_t *masks);
   void (*pack)(const hg_nonzero_task *t, const hg_real *x, hg_off first, hg_off end, const uint8_t *masks,

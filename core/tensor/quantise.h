@@ -11,14 +11,13 @@ typedef enum {
   HG_PACK_INT4,
   HG_PACK_INT2,
   HG_PACK_ADAPTIVE, ///< 8, 4 or 2 bits for each row: hg_pack_adaptive
-  HG_PACK_NONZERO,  ///< reals without those that are 0: core/tensor/nonzero.h
   HG_PACK_COUNT
 } hg_pack_format;
 
 /** The word of the config: "float32", "bfloat16", "int8" ... */
 const char *hg_pack_format_name(hg_pack_format format);
 
-/** Bytes of a packed row: 2 cols in bfloat16; 4 + cols bits / 8, rounded up, in integers; else at most. */
+/** Bytes of a packed row: 2 cols in bfloat16; 4 + cols bits / 8, rounded up, in integers; in ADAPTIVE at most. */
 size_t hg_pack_row_bytes(hg_pack_format format, int cols);
 
 /**

@@ -1,3 +1,3 @@
-#include "core/tensor/quantise_body.h"
+#include "core/tensor/quantise_nonzero_body.h"
 
-const hg_quantise_kernels hg_quantise_kernels_avx512 = {pack, unpack};
+const hg_quantise_kernels hg_quantise_kernels_avx512 = {pack, unpack, pack_nonzero, unpack_nonzero};

@@ -49,15 +49,30 @@ static inline void write_header(uint8_t *row, uint32_t first, uint32_t second)
   memcpy(row, header, HEADER_BYTES);
 }
 
-static inline grid write_one_value(const hg_pack_task *t, uint8_t *row, uint32_t bits)
+static inline grid write_one_value(size_t row_bytes, uint8_t *row, uint32_t bits)
 {
   write_header(row, bits >> 16, ONE_VALUE | (bits & 0xffff) >> 1);
-  memset(row + HEADER_BYTES, 0, t->row_bytes - HEADER_BYTES);
+  memset(row + HEADER_BYTES, 0, row_bytes - HEADER_BYTES);
   row[HEADER_BYTES] = bits & 1;
   return (grid){.one_value = true};
 }
 
-/** The header of a row, and how its numbers become integers. */
+/** The header of a row whose numbers are between these, and how they become integers. */
+static inline grid write_range_of(hg_pack_format format, int32_t least, int32_t most, size_t row_bytes, uint8_t *row)
+{
+  const int32_t infinity = 0x7f800000;
+  if (most >= infinity || least <= ~infinity) return write_one_value(row_bytes, row, NAN_BITS);
+  float from = of_order(least), to = of_order(most);
+  if (!(from < to)) return write_one_value(row_bytes, row, bits_of(to));
+  uint32_t bits = bits_of(from);
+  from = float_of(bits >> 31 ? magnitude_up(bits) : bits & 0xffff0000); // down
+  float range = to - from;
+  range = float_of(magnitude_up(bits_of(range > least_range ? range : least_range)));
+  if (!(range <= FLT_MAX)) return write_one_value(row_bytes, row, NAN_BITS); // from may be infinite too
+  write_header(row, bits_of(from) >> 16, bits_of(range) >> 16);
+  return (grid){.least = from, .scale = levels_of(format) * 65536.0F / range};
+}
+
 static inline grid write_range(const hg_pack_task *t, const hg_real *x, uint8_t *row)
 {
   int32_t least = INT32_MAX, most = INT32_MIN;
@@ -67,17 +82,7 @@ static inline grid write_range(const hg_pack_task *t, const hg_real *x, uint8_t 
     least = order < least ? order : least;
     most = order > most ? order : most;
   }
-  const int32_t infinity = 0x7f800000;
-  if (most >= infinity || least <= ~infinity) return write_one_value(t, row, NAN_BITS);
-  float from = of_order(least), to = of_order(most);
-  if (!(from < to)) return write_one_value(t, row, bits_of(to));
-  uint32_t bits = bits_of(from);
-  from = float_of(bits >> 31 ? magnitude_up(bits) : bits & 0xffff0000); // down
-  float range = to - from;
-  range = float_of(magnitude_up(bits_of(range > least_range ? range : least_range)));
-  if (!(range <= FLT_MAX)) return write_one_value(t, row, NAN_BITS); // from may be infinite too
-  write_header(row, bits_of(from) >> 16, bits_of(range) >> 16);
-  return (grid){.least = from, .scale = levels_of(t->format) * 65536.0F / range};
+  return write_range_of(t->format, least, most, t->row_bytes, row);
 }
 
 /** Fills the last byte's other integers with 0 and closes up: a byte each -> their place in a row. */
@@ -119,15 +124,22 @@ static inline void open_up(hg_pack_format format, const uint8_t *restrict from, 
   }
 }
 
-static inline void quantise(const hg_pack_task *t, grid g, const hg_real *restrict x, int n,
-                            const uint16_t *restrict random, uint8_t *restrict to)
+/** A byte each. */
+static inline void make_integers(hg_pack_format format, grid g, const hg_real *restrict x, int n,
+                                 const uint16_t *restrict random, uint8_t *restrict q)
 {
-  uint8_t q[HG_PACK_PIECE + 4];
-  const int32_t levels = (int32_t)levels_of(t->format);
+  const int32_t levels = (int32_t)levels_of(format);
   for (int k = 0; k < n; k++) {
     int32_t level = ((int32_t)(((float)x[k] - g.least) * g.scale + 0.5F) + random[k]) >> 16;
     q[k] = (uint8_t)(level < levels ? level : levels);
   }
+}
+
+static inline void quantise(const hg_pack_task *t, grid g, const hg_real *restrict x, int n,
+                            const uint16_t *restrict random, uint8_t *restrict to)
+{
+  uint8_t q[HG_PACK_PIECE + 4];
+  make_integers(t->format, g, x, n, random, q);
   close_up(t->format, q, n, to);
 }
 
@@ -209,16 +221,30 @@ static inline void set_counters(const hg_pack_task *t, hg_off from, hg_off to, i
   }
 }
 
+/** What the columns [first, end) of the rows [from, to) draw; returns how many numbers apart the rows' are. */
+static inline int draw_piece(const hg_pack_task *t, hg_off from, hg_off to, int first, int end, draws *d,
+                             uint16_t random[HG_PACK_PIECE])
+{
+  if (t->draws) {
+    set_counters(t, from, to, first, end, d);
+    draw(t->seed, t->epoch_word, d);
+    memcpy(random, d->words, HG_PACK_PIECE * sizeof *random);
+  }
+  return (end - first + COLUMNS_PER_BLOCK - 1) / COLUMNS_PER_BLOCK * COLUMNS_PER_BLOCK;
+}
+
+/** Rows whose pieces one draw is enough for. */
+static inline int rows_together(const hg_pack_task *t)
+{
+  int blocks = (t->cols + COLUMNS_PER_BLOCK - 1) / COLUMNS_PER_BLOCK;
+  return blocks < BLOCKS ? BLOCKS / blocks : 1;
+}
+
 /** The columns [first, end) of the rows [from, to), which one draw is enough for. */
 static inline void pack_piece(const hg_pack_task *t, hg_off from, hg_off to, int first, int end, grid *grids, draws *d)
 {
   uint16_t random[HG_PACK_PIECE];
-  int padded = (end - first + COLUMNS_PER_BLOCK - 1) / COLUMNS_PER_BLOCK * COLUMNS_PER_BLOCK;
-  if (t->draws) {
-    set_counters(t, from, to, first, end, d);
-    draw(t->seed, t->epoch_word, d);
-    memcpy(random, d->words, sizeof random);
-  }
+  int padded = draw_piece(t, from, to, first, end, d, random);
   for (hg_off row = from; row < to; row++) {
     const hg_real *x = source(t, row);
     const uint16_t *mine = random + (row - from) * padded;
@@ -238,7 +264,7 @@ static void pack(const hg_pack_task *t, hg_off first_row, hg_off end_row)
 {
   draws d = {0};
   grid grids[BLOCKS];
-  int blocks = (t->cols + COLUMNS_PER_BLOCK - 1) / COLUMNS_PER_BLOCK, together = blocks < BLOCKS ? BLOCKS / blocks : 1;
+  int together = rows_together(t);
   for (hg_off from = first_row; from < end_row; from += together) {
     hg_off to = end_row - from < together ? end_row : from + together;
     for (hg_off row = from; t->error && row < to; row++) add_to_error(t, row);

@@ -43,7 +43,15 @@ typedef struct {
 typedef struct {
   void (*pack)(const hg_pack_task *task, hg_off first, hg_off end);
   void (*unpack)(const hg_unpack_task *task, hg_off first, hg_off end);
+  /** Of the numbers that are not 0: `packed` is where values stand, [starts[k], starts[k + 1]) of it row k's. */
+  void (*pack_nonzero)(const hg_pack_task *task, const hg_off *starts, hg_off first, hg_off end);
+  void (*unpack_nonzero)(const hg_unpack_task *task, const hg_off *starts, const uint8_t *masks, hg_off first,
+                         hg_off end);
 } hg_quantise_kernels;
+
+/** Those of this processor, and what they do for hg_pack_rows. */
+const hg_quantise_kernels *hg_quantise_kernels_here(void);
+hg_pack_task hg_pack_task_of(const hg_packing *packing, uint8_t *packed);
 
 extern const hg_quantise_kernels hg_quantise_kernels_base, hg_quantise_kernels_avx2, hg_quantise_kernels_avx512;
 

@@ -21,7 +21,7 @@ static hg_status find_work(hg_grid_work *work, double *sent, const hg_config *co
   HG_TRY(hg_grid_work_create(work, &model));
   for (int l = 0; l < model.n_layers; l++) {
     all += hg_model_exchanged(&model, l) * (double)sizeof(hg_real);
-    nonzero += hg_model_nonzero_bytes(&model, l);
+    nonzero += hg_model_nonzero_bytes(&model, l, HG_PACK_REAL);
   }
   *sent = all > 0 ? nonzero / all : 1;
 done:

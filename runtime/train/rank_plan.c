@@ -83,8 +83,8 @@ static hg_status try_parts(hg_rank_plan *plan, const hg_config *config, const or
   sort_parts(o, loads);
   for (int way = 0; way < HG_WAYS; way++) {
     ways[way] = config->model.halo;
-    ways[way].precision = way < HG_PACK_NONZERO ? (hg_pack_format)way : HG_PACK_REAL;
-    ways[way].skip_zeros = way == HG_PACK_NONZERO ? HG_SKIP_ZEROS_ALWAYS : HG_SKIP_ZEROS_NEVER;
+    ways[way].precision = way < HG_PACK_COUNT ? (hg_pack_format)way : HG_PACK_REAL;
+    ways[way].skip_zeros = way == HG_WAY_NONZERO ? HG_SKIP_ZEROS_ALWAYS : HG_SKIP_ZEROS_NEVER;
     if (way == HG_WAY_COVERS) ways[way].staleness = (hg_staleness){0};
     ways[way].aggregation = way == HG_WAY_COVERS ? HG_AGGREGATION_COVERS : HG_AGGREGATION_SOURCES;
   }
@@ -93,7 +93,7 @@ static hg_status try_parts(hg_rank_plan *plan, const hg_config *config, const or
                                    .index = &o->index,
                                    .part = loads[k].part,
                                    .sent = plan->rows.sent[HG_SEND_SOURCES][loads[k].part]};
-  HG_TRY(hg_alone_plan_memory(plan->memory, ways, hg_can_cover(config) ? HG_WAYS : HG_PACK_COUNT, config, &sources[0]));
+  HG_TRY(hg_alone_plan_memory(plan->memory, ways, hg_can_cover(config) ? HG_WAYS : HG_WAY_COVERS, config, &sources[0]));
   if (options->seconds > 0)
     HG_TRY(hg_rehearse(&plan->rehearsal, config, sources, n, options->threads, options->seconds));
 done:

@@ -12,12 +12,22 @@ enum { DIRECTIONS = 2, WIDTHS_MOST = 1000, WORD = 4 };
 typedef struct {
   int n;
   int widths[WIDTHS_MOST], inputs[WIDTHS_MOST]; // of the layers that exchange: what they aggregate, and their inputs
-  double nonzero[WIDTHS_MOST];                  // bytes of a row without zeros
+  double nonzero[HG_PACK_COUNT]; // bytes of one row in all exchanges of an epoch without zeros, by format
   bool last[WIDTHS_MOST];
   int first_input;     // columns of the features
   hg_grid_work turned; // products with the adjacency, where ranks aggregate by columns
   bool can_turn;       // `halognn train` does that
 } exchanged;
+
+static void add_nonzero(exchanged *x, const hg_model *model, int layer)
+{
+  bool last = layer == model->n_layers - 1;
+  for (int f = 0; f < HG_PACK_COUNT; f++) {
+    hg_pack_format format = hg_model_pack_format((hg_pack_format)f, last);
+    double row = hg_model_nonzero_bytes(model, layer, format);
+    x->nonzero[f] += DIRECTIONS * (format == HG_PACK_REAL ? row * WORD / (double)sizeof(hg_real) : row);
+  }
+}
 
 static hg_status read_model(exchanged *x, const hg_config *config, const hg_graph *graph)
 {
@@ -39,7 +49,7 @@ static hg_status read_model(exchanged *x, const hg_config *config, const hg_grap
     if (columns == 0) continue;
     x->last[x->n] = l == model.n_layers - 1;
     x->inputs[x->n] = model.layers[l].f_in;
-    x->nonzero[x->n] = hg_model_nonzero_bytes(&model, l) * WORD / (double)sizeof(hg_real);
+    add_nonzero(x, &model, l);
     x->widths[x->n++] = columns;
   }
   x->can_turn = model.layers[0].type->can_turn;
@@ -60,13 +70,6 @@ static double bytes_of_rows(const exchanged *x, hg_pack_format format)
 {
   double bytes = 0;
   for (int k = 0; k < x->n; k++) bytes += DIRECTIONS * row_bytes(format, x->last[k], x->widths[k]);
-  return bytes;
-}
-
-static double bytes_of_nonzero_rows(const exchanged *x)
-{
-  double bytes = 0;
-  for (int k = 0; k < x->n; k++) bytes += DIRECTIONS * x->nonzero[k];
   return bytes;
 }
 
@@ -173,9 +176,9 @@ hg_status hg_traffic_plan_make(hg_traffic_plan *plan, const hg_config *config, c
   s->way = HG_WAY_COVERS;
   double unpacked = plan->schemes[0].largest;
   s = add_halo(plan, "halo nonzero", "exact: without zeros (halo.skip_zeros), the default between hosts; estimated",
-               true, own, HG_SEND_SOURCES, bytes_of_nonzero_rows(&x), exchanges);
+               true, own, HG_SEND_SOURCES, x.nonzero[HG_PACK_REAL], exchanges);
   s->exact = true;
-  s->way = HG_PACK_NONZERO;
+  s->way = HG_WAY_NONZERO;
   s->packed = unpacked;
   for (int k = 0; k < 4; k++) {
     double row = bytes_of_rows(&x, packed[k].format);
@@ -183,6 +186,9 @@ hg_status hg_traffic_plan_make(hg_traffic_plan *plan, const hg_config *config, c
     s->way = (int)packed[k].format;
     s->packed = unpacked;
   }
+  s = add_halo(plan, "nonzero int4", "halo.precision without zeros; estimated", true, own, HG_SEND_SOURCES,
+               x.nonzero[HG_PACK_INT4], exchanges);
+  s->packed = unpacked;
   HG_TRY(add_features(plan, &x, graph->nodes.n));
   HG_TRY(add_grid(plan, &x, graph->nodes.n, rows, n_rows));
   add_super(plan, &x, own);

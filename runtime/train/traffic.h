@@ -10,8 +10,9 @@ typedef enum {
   HG_WORK_NOT_TOLD, ///< counted to compare bytes alone
 } hg_scheme_work;
 
-/** How runs can exchange halo rows: packed in each of the formats (NONZERO: halo.skip_zeros), or as least covers. */
-enum { HG_WAY_COVERS = HG_PACK_COUNT, HG_WAYS };
+/** How runs can exchange halo rows: packed in each of the formats, without zeros (halo.skip_zeros), or as
+ * least covers. */
+enum { HG_WAY_NONZERO = HG_PACK_COUNT, HG_WAY_COVERS, HG_WAYS };
 
 /** A way to exchange what the layers of an epoch need, and what that sends, needs and takes. */
 typedef struct {

@@ -77,7 +77,7 @@ static void compare(hg_world *world, const fixture *f, hg_exchange_kind kind, in
   int rank = kind == HG_ADD_HALO ? hg_world_rank(world) : 0;
   hg_matrix x[3] = {make(f->n_local, width), make(f->n_local, width), make(f->n_local, width)};
   hg_exchange *exchanges[3] = {0};
-  hg_exchange_packing packing = {.format = HG_PACK_NONZERO};
+  hg_exchange_packing packing = {.format = HG_PACK_REAL, .skip_zeros = true};
   int64_t bytes = 0;
   check_ok(hg_exchange_create(&exchanges[0], world, &f->links, kind, &x[0], 0));
   check_ok(hg_exchange_create_packed(&exchanges[1], world, &f->links, kind, &x[1], 1, &packing));
@@ -167,6 +167,34 @@ static void curves_have_the_same_bits(hg_world *world)
   train_graph_remove(world, path);
 }
 
+// Rounded numbers: near to reals, the same bits again with other threads, and for fewer bytes than with their zeros.
+static void rounding_repeats(hg_world *world)
+{
+  static const char *const precisions[] = {"halo.precision=bfloat16", "halo.precision=int8", "halo.precision=int4"};
+  train_graph g = train_graph_default();
+  char path[HG_PATH_MAX];
+  double exact[EPOCHS], first[EPOCHS], second[EPOCHS];
+  check_ok(train_graph_write(world, &g, path));
+  for (size_t p = 0; p < sizeof precisions / sizeof *precisions; p++) {
+    hg_config reals = config_for(path, "halo.skip_zeros=never"), config = config_for(path, "halo.skip_zeros=always");
+    train_configure(&config, OPTIONS(precisions[p], "halo.warmup_epochs=2"));
+    hg_config zeros = config;
+    zeros.model.halo.skip_zeros = HG_SKIP_ZEROS_NEVER;
+    train_curve(world, &reals, EPOCHS, exact);
+    train_curve(world, &config, EPOCHS, first);
+    hg_threads_set(3);
+    train_curve(world, &config, EPOCHS, second);
+    hg_threads_set(1);
+    check(memcmp(first, second, sizeof first) == 0, "%s: the second run has other losses", precisions[p]);
+    check_train_curves(first, exact, EPOCHS, p == 2 ? 0.2 : 0.02, precisions[p]);
+    zeros.model.halo.warmup_epochs = config.model.halo.warmup_epochs = 0;
+    int64_t all = epoch_bytes(world, &zeros), fewer = epoch_bytes(world, &config);
+    check(fewer < all || hg_world_size(world) == 1, "%s: %" PRId64 " bytes, %" PRId64 " with zeros", precisions[p],
+          fewer, all);
+  }
+  train_graph_remove(world, path);
+}
+
 // With covers sources cross where zeros stay out, and covers elsewhere: other sums, and fewer bytes than either alone.
 static void covers_serve_what_has_no_zeros(hg_world *world)
 {
@@ -218,6 +246,7 @@ static void fewer_bytes_in_the_planned_memory(hg_world *world)
 const mpi_case nonzero_cases[] = {
     {"nonzero/rows_arrive_as_those_of_reals", rows_arrive_as_those_of_reals, "1 2 3 4 7"},
     {"nonzero/curves_have_the_same_bits", curves_have_the_same_bits, "1 2 3 4 7"},
+    {"nonzero/rounding_repeats", rounding_repeats, "1 2 3 7"},
     {"nonzero/covers_serve_what_has_no_zeros", covers_serve_what_has_no_zeros, "1 2 4"},
     {"nonzero/fewer_bytes_in_the_planned_memory", fewer_bytes_in_the_planned_memory, "1 3"},
     {0},
