@@ -7,6 +7,9 @@
 /** The communicator of this run; owned by the world. */
 MPI_Comm hg_world_comm(const hg_world *world);
 
+/** That of the ranks of this rank's host, in the world's order; null in a world of some ranks. Owned by the world. */
+MPI_Comm hg_world_host_comm(const hg_world *world);
+
 #ifdef HALOGNN_FLOAT64
 #  define HG_MPI_REAL MPI_DOUBLE
 #else
