@@ -19,9 +19,11 @@ static void list_messages(hg_message *list, int n, const int *peers, const hg_li
 {
   int rank = hg_world_rank(world), size = hg_world_size(world);
   for (int k = 0; k < n; k++)
-    list[k] = (hg_message){
-        .peer = peers[k], .distance = (peers[k] - rank + size) % size, .first = offsets[k], .end = offsets[k + 1],
-        .far = hg_world_host_of(world, peers[k]) != hg_world_host_of(world, rank)};
+    list[k] = (hg_message){.peer = peers[k],
+                           .distance = (peers[k] - rank + size) % size,
+                           .first = offsets[k],
+                           .end = offsets[k + 1],
+                           .far = hg_world_host_of(world, peers[k]) != hg_world_host_of(world, rank)};
   if (n > 0) qsort(list, (size_t)n, sizeof *list, by_size_then_distance);
 }
 

@@ -23,10 +23,10 @@ typedef struct {
 typedef struct {
   const hg_host_route *route;
   bool sends, serves;
-  hg_real *rows;    // of the message, then extras
-  int first, n;     // requests
-  int awaited;      // of the server: members that have not told yet that they have written, or read
-  bool held;        // of the server: the next message is received when they have
+  hg_real *rows; // of the message, then extras
+  int first, n;  // requests
+  int awaited;   // of the server: members that have not told yet that they have written, or read
+  bool held;     // of the server: the next message is received when they have
 } flow;
 
 struct hg_host_exchange {
@@ -201,7 +201,10 @@ static void tell(hg_host_exchange *e, const flow *f)
 
 static void listen(hg_host_exchange *e, const flow *f) { MPI_Startall(f->n, &e->requests[f->first]); }
 
-static hg_real *row_at(const hg_host_exchange *e, const flow *f, hg_lid row) { return f->rows + (hg_off)row * e->x.cols; }
+static hg_real *row_at(const hg_host_exchange *e, const flow *f, hg_lid row)
+{
+  return f->rows + (hg_off)row * e->x.cols;
+}
 
 static void add_row(hg_real *restrict to, const hg_real *restrict from, hg_off cols)
 {
@@ -275,7 +278,8 @@ static void write_rows(hg_host_exchange *e, const flow *f)
   const hg_real *from = e->x.data + (fill ? 0 : (hg_off)e->links->n_owned * e->x.cols);
   hg_off cols = e->x.cols;
   size_t bytes = (size_t)cols * sizeof(hg_real);
-#pragma omp parallel for num_threads(hg_threads()) schedule(static) if ((r->end - r->begin) * cols >= HG_EXCHANGE_PARALLEL)
+#pragma omp parallel for num_threads(hg_threads()) \
+    schedule(static) if ((r->end - r->begin) * cols >= HG_EXCHANGE_PARALLEL)
   for (hg_lid k = r->begin; k < r->end; k++) {
     hg_lid place = fill ? r->place + k - r->begin : routes->in_extras[k];
     memcpy(row_at(e, f, place), from + rows[k] * cols, bytes);
@@ -291,7 +295,8 @@ static void read_rows(hg_host_exchange *e, const flow *f)
   hg_real *to = e->x.data + (fill ? (hg_off)e->links->n_owned * e->x.cols : 0);
   hg_off cols = e->x.cols;
   size_t bytes = (size_t)cols * sizeof(hg_real);
-#pragma omp parallel for num_threads(hg_threads()) schedule(static) if ((r->end - r->begin) * cols >= HG_EXCHANGE_PARALLEL)
+#pragma omp parallel for num_threads(hg_threads()) \
+    schedule(static) if ((r->end - r->begin) * cols >= HG_EXCHANGE_PARALLEL)
   for (hg_lid k = r->begin; k < r->end; k++) {
     if (fill)
       memcpy(to + routes->in_rows[k] * cols, row_at(e, f, routes->in_places[k]), bytes);

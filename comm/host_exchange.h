@@ -2,12 +2,11 @@
 #include "comm/exchange.h"
 
 /*
- * What an exchange on merged links (comm/host_routes.h) does between hosts. In memory that the ranks of a host share
- * (an MPI-3 window) each pair of hosts has room for one message, in the part of its server. An exchange goes so, between
- * host A that sends and host B that receives:
+ * What an exchange on merged links (comm/host_routes.h) does between hosts. In memory that the ranks of a host share (an
+ * MPI-3 window) each pair of hosts has room for one message, in the part of its server. From host A to host B:
  *
  *   ranks of A    write their rows in place and tell the server ("ready")
- *   A's server    adds what is to be added, sends the message, and tells them that it has left: then rows may be written
+ *   A's server    adds what is to be added, sends the message, and tells them when it has left: rows may be written then
  *   B's server    receives it, and tells the ranks of B ("arrived")
  *   ranks of B    read their rows, each when its exchange ends, and tell the server, which then receives the next one
  *

@@ -23,19 +23,19 @@ typedef struct {
   int *first, *members;                // members [size]: the ranks, host by host; host h from first[h] on
   told *told;                          // [size x n_hosts]
   // of the rows that this rank owns and hosts need
-  hg_lid *places, *extras;             // [rows of the send lists] in this rank's rows of the message; extra or -1
-  hg_lid *unique_at, *extras_at;       // [n_hosts + 1] into out_rows and targets
-  hg_lid *targets;                     // of each extra the place of the row that it is added to
+  hg_lid *places, *extras;       // [rows of the send lists] in this rank's rows of the message; extra or -1
+  hg_lid *unique_at, *extras_at; // [n_hosts + 1] into out_rows and targets
+  hg_lid *targets;               // of each extra the place of the row that it is added to
   // the servers of a host's pairs, by their numbers in it: as the first host, as the second one
-  int *out_server, *in_server;         // [n_hosts]
-  hg_off *loads;                       // [size] rows that a rank serves
-  int *order;                          // [2 x n_hosts] pairs, the largest first
+  int *out_server, *in_server; // [n_hosts]
+  hg_off *loads;               // [size] rows that a rank serves
+  int *order;                  // [2 x n_hosts] pairs, the largest first
 } merging;
 
 static void merging_free(merging *m)
 {
-  void *arrays[] = {&m->first,   &m->members,    &m->told,      &m->places, &m->extras, &m->unique_at, &m->extras_at,
-                    &m->targets, &m->out_server, &m->in_server, &m->loads,  &m->order};
+  void *arrays[] = {&m->first,     &m->members, &m->told,       &m->places,    &m->extras, &m->unique_at,
+                    &m->extras_at, &m->targets, &m->out_server, &m->in_server, &m->loads,  &m->order};
   for (size_t k = 0; k < sizeof arrays / sizeof *arrays; k++) hg_free(arrays[k]);
 }
 

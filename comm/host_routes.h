@@ -19,31 +19,31 @@ const char *hg_between_hosts_name(hg_between_hosts hosts);
 
 /** An ordered pair of hosts of which one is this rank's, as HG_FILL_HALO goes; HG_ADD_HALO goes the other way. */
 typedef struct {
-  int host;       ///< the other one
-  int server;     ///< of this host, by its number among the host's ranks: it has the rows in its memory
-  int peer;       ///< the other host's server, by its number in the world
-  hg_lid rows;    ///< of the message
-  hg_lid extras;  ///< gradients that are added to another rank's of the same node before they cross
-  hg_off at[2];   ///< row of the server's memory where they begin; by hg_exchange_kind
+  int host;          ///< the other one
+  int server;        ///< of this host, by its number among the host's ranks: it has the rows in its memory
+  int peer;          ///< the other host's server, by its number in the world
+  hg_lid rows;       ///< of the message
+  hg_lid extras;     ///< gradients that are added to another rank's of the same node before they cross
+  hg_off at[2];      ///< row of the server's memory where they begin; by hg_exchange_kind
   hg_lid begin, end; ///< this rank's rows: entries of out_rows or in_rows; none: it only serves
-  hg_lid place;   ///< out: of the first of them in the message; the others follow
-  int n_members;  ///< of the server: ranks of the host with rows of it, but itself; else 0
-  int *members;   ///< [n_members] their numbers in the host, ascending
-  hg_lid n_sums;  ///< in, of the server: rows of the message with extras
-  hg_lid *sums;   ///< [n_sums] which they are
-  hg_lid *addends; ///< [n_sums + 1] their extras, the first one is `rows`
+  hg_lid place;      ///< out: of the first of them in the message; the others follow
+  int n_members;     ///< of the server: ranks of the host with rows of it, but itself; else 0
+  int *members;      ///< [n_members] their numbers in the host, ascending
+  hg_lid n_sums;     ///< in, of the server: rows of the message with extras
+  hg_lid *sums;      ///< [n_sums] which they are
+  hg_lid *addends;   ///< [n_sums + 1] their extras, the first one is `rows`
 } hg_host_route;
 
 /** Of links; owned by them. */
 typedef struct hg_host_routes {
-  hg_links near;           ///< the same links between ranks of this host
+  hg_links near;                  ///< the same links between ranks of this host
   int n_hosts, n_out, n_in, here; ///< here: this rank's number in its host
-  hg_host_route *out, *in; ///< [n_out], [n_in] of which this rank has rows or is the server; by host
-  hg_lid *out_rows;        ///< owned local ids
-  hg_lid *in_rows;         ///< halo rows, 0 = local id n_owned
-  hg_lid *in_places;       ///< like in_rows: where in the message they are
-  hg_lid *in_extras;       ///< like in_rows: where the gradient goes: in_places, or `rows` + an extra
-  hg_off served[2];        ///< rows of this rank's memory, by hg_exchange_kind
+  hg_host_route *out, *in;        ///< [n_out], [n_in] of which this rank has rows or is the server; by host
+  hg_lid *out_rows;               ///< owned local ids
+  hg_lid *in_rows;                ///< halo rows, 0 = local id n_owned
+  hg_lid *in_places;              ///< like in_rows: where in the message they are
+  hg_lid *in_extras;              ///< like in_rows: where the gradient goes: in_places, or `rows` + an extra
+  hg_off served[2];               ///< rows of this rank's memory, by hg_exchange_kind
 } hg_host_routes;
 
 /**
