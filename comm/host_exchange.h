@@ -2,11 +2,11 @@
 #include "comm/exchange.h"
 
 /*
- * What an exchange on merged links (comm/host_routes.h) does between hosts. In memory that the ranks of a host share (an
- * MPI-3 window) each pair of hosts has room for one message, in the part of its server. From host A to host B:
+ * What an exchange on merged links (comm/host_routes.h) does between hosts. In memory that the ranks of a host share
+ * (an MPI-3 window) each pair of hosts has room for one message, in the part of its server. From host A to host B:
  *
  *   ranks of A    write their rows in place and tell the server ("ready")
- *   A's server    adds what is to be added, sends the message, and tells them when it has left: rows may be written then
+ *   A's server    adds what is to be added, sends the message, and tells them when it has left
  *   B's server    receives it, and tells the ranks of B ("arrived")
  *   ranks of B    read their rows, each when its exchange ends, and tell the server, which then receives the next one
  *

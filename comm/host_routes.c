@@ -1,11 +1,11 @@
 #include "comm/host_routes.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "comm/tags.h"
 #include "comm/world_mpi.h"
 #include "core/base/alloc.h"
+#include "partition/host_rows.h"
 
 const char *hg_between_hosts_name(hg_between_hosts hosts) { return hosts == HG_HOSTS_MERGED ? "merged" : "ranks"; }
 
@@ -26,16 +26,17 @@ typedef struct {
   hg_lid *places, *extras;       // [rows of the send lists] in this rank's rows of the message; extra or -1
   hg_lid *unique_at, *extras_at; // [n_hosts + 1] into out_rows and targets
   hg_lid *targets;               // of each extra the place of the row that it is added to
-  // the servers of a host's pairs, by their numbers in it: as the first host, as the second one
-  int *out_server, *in_server; // [n_hosts]
-  hg_off *loads;               // [size] rows that a rank serves
-  int *order;                  // [2 x n_hosts] pairs, the largest first
+  // the servers of a host's pairs, by their numbers in it: as the first host, then as the second one
+  int *out_server; // [2 x n_hosts]
+  int *in_server;  // the second half
+  hg_off *loads;   // [size] rows that a rank serves
+  int *order;      // [2 x n_hosts] pairs, the largest first
 } merging;
 
 static void merging_free(merging *m)
 {
-  void *arrays[] = {&m->first,     &m->members, &m->told,       &m->places,    &m->extras, &m->unique_at,
-                    &m->extras_at, &m->targets, &m->out_server, &m->in_server, &m->loads,  &m->order};
+  void *arrays[] = {&m->first,     &m->members, &m->told,       &m->places, &m->extras, &m->unique_at,
+                    &m->extras_at, &m->targets, &m->out_server, &m->loads,  &m->order};
   for (size_t k = 0; k < sizeof arrays / sizeof *arrays; k++) hg_free(arrays[k]);
 }
 
@@ -70,8 +71,8 @@ static hg_status begin(merging *m)
   HG_TRY(HG_ALLOC(m->unique_at, m->n_hosts + 1, "rows of hosts"));
   HG_TRY(HG_ALLOC(m->extras_at, m->n_hosts + 1, "rows of hosts"));
   HG_TRY(HG_ALLOC(m->targets, rows, "places of rows"));
-  HG_TRY(HG_ALLOC(m->out_server, m->n_hosts, "servers"));
-  HG_TRY(HG_ALLOC(m->in_server, m->n_hosts, "servers"));
+  HG_TRY(HG_ALLOC(m->out_server, 2 * m->n_hosts, "servers"));
+  m->in_server = m->out_server + m->n_hosts;
   HG_TRY(HG_ALLOC(m->loads, m->size, "servers"));
   HG_TRY(HG_ALLOC(m->order, 2 * m->n_hosts, "servers"));
   HG_TRY(HG_ALLOC(m->routes->out_rows, rows, "merged rows"));
@@ -177,41 +178,16 @@ static hg_off rows_between(const merging *m, int a, int b, hg_off *extras)
   return rows;
 }
 
-static int by_size(const void *a, const void *b, void *sizes)
-{
-  const int *x = a, *y = b;
-  const hg_off *s = sizes;
-  if (s[*x] != s[*y]) return s[*x] < s[*y] ? 1 : -1;
-  return *x - *y;
-}
-
-static int least_loaded(const hg_off *loads, int n)
-{
-  int least = 0;
-  for (int k = 1; k < n; k++)
-    if (loads[k] < loads[least]) least = k;
-  return least;
-}
-
-// Shares the pairs of a host among its ranks, the largest first, each to the one that serves fewest rows. All ranks
-// find the same.
+// The servers of a host's pairs. All ranks find the same.
 static hg_status share_pairs(merging *m, int host)
 {
-  int n = m->n_hosts, ranks = m->first[host + 1] - m->first[host];
+  int n = m->n_hosts;
   hg_off *sizes = NULL, extras;
   hg_status rc = HG_ALLOC(sizes, 2 * n, "rows of pairs of hosts");
   if (rc != HG_OK) return rc;
-  for (int k = 0; k < 2 * n; k++) {
-    m->order[k] = k;
+  for (int k = 0; k < 2 * n; k++)
     sizes[k] = k < n ? rows_between(m, host, k, &extras) : rows_between(m, k - n, host, &extras);
-  }
-  qsort_r(m->order, (size_t)(2 * n), sizeof *m->order, by_size, sizes);
-  memset(m->loads, 0, (size_t)ranks * sizeof *m->loads);
-  for (int k = 0; k < 2 * n; k++) {
-    int pair = m->order[k], server = least_loaded(m->loads, ranks);
-    m->loads[server] += sizes[pair];
-    *(pair < n ? &m->out_server[pair] : &m->in_server[pair - n]) = server;
-  }
+  hg_host_pairs_share(sizes, 2 * n, m->first[host + 1] - m->first[host], m->order, m->out_server, m->loads);
   hg_free(&sizes);
   return HG_OK;
 }
