@@ -153,6 +153,7 @@ static void add_merged(const hg_rank_plan *plan, hg_traffic_plan *traffic)
   s->messages = exchanges * (double)b->part_messages;
   s->far = (double)b->unique / crossing;
   s->way = -1;
+  s->memory = 0; // of what is shared no rank's part is known here
 }
 
 void hg_rank_plan_tell(const hg_rank_plan *plan, hg_traffic_plan *traffic)
