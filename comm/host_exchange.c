@@ -2,7 +2,9 @@
 
 #include <limits.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 #include "comm/host_routes.h"
 #include "comm/tags.h"
@@ -102,6 +104,23 @@ static hg_status prepare(hg_host_exchange **exchange, const hg_links *links, hg_
   return list_flows(e);
 }
 
+// Open MPI keeps such memory in files there; where there is no room for one, some ranks wait for ever for the others.
+static hg_status check_room(const hg_host_exchange *e, MPI_Comm machine)
+{
+  enum { MORE = 1 << 20 }; // ends of pages, and what MPI itself keeps
+  const char *chosen = getenv("OMPI_MCA_osc_sm_backing_directory"), *folder = chosen ? chosen : "/dev/shm";
+  int64_t bytes = (int64_t)e->bytes;
+  struct statvfs room;
+  MPI_Allreduce(MPI_IN_PLACE, &bytes, 1, MPI_INT64_T, MPI_SUM, machine);
+  if (statvfs(folder, &room) != 0) return HG_OK; // it will be elsewhere
+  double free_bytes = (double)room.f_bavail * (double)room.f_frsize;
+  if (free_bytes >= (double)bytes + MORE) return HG_OK;
+  return hg_fail(HG_ERR_MEMORY,
+                 "%s has room for %.0f bytes, but an exchange needs %lld there: make it larger, name another folder by "
+                 "OMPI_MCA_osc_sm_backing_directory, or use halo.hosts ranks",
+                 folder, free_bytes, (long long)bytes);
+}
+
 // Shared memory of this host, each rank's part in pages of its own, which it touches first.
 static hg_status open_window(hg_host_exchange *e, hg_world *world)
 {
@@ -166,6 +185,7 @@ hg_status hg_host_exchange_create(hg_host_exchange **exchange, hg_world *world, 
   hg_status rc = HG_OK;
   *exchange = NULL;
   HG_TRY_ALL(world, "preparing an exchange", prepare(exchange, links, kind, x));
+  HG_TRY_ALL(world, "preparing an exchange", check_room(*exchange, hg_world_machine_comm(world)));
   HG_TRY_ALL(world, "preparing an exchange", open_window(*exchange, world));
   make_requests(*exchange, world, slot);
 done:

@@ -16,8 +16,9 @@ struct hg_world {
   MPI_Comm comm;
   int rank, size;
   bool one_host;
-  MPI_Comm host; // the ranks of this one's host; null in a world of some ranks
-  int *host_of;  // [size] or NULL: all on host 0
+  MPI_Comm host;    // the ranks of this one's host; null in a world of some ranks
+  MPI_Comm machine; // and of those hosts that are pretended to be others
+  int *host_of;     // [size] or NULL: all on host 0
   int n_hosts;
   int hosts;   // hg_world_hosts
   int sharing; // ranks of this host with the same processors
@@ -28,7 +29,8 @@ struct hg_world {
 };
 
 // One a process, because MPI starts once a process, and because MPI hands its error handler no context.
-static hg_world the_world = {.comm = MPI_COMM_NULL, .host = MPI_COMM_NULL, .rank = -1, .phase = "starting MPI"};
+static hg_world the_world = {
+    .comm = MPI_COMM_NULL, .host = MPI_COMM_NULL, .machine = MPI_COMM_NULL, .rank = -1, .phase = "starting MPI"};
 
 static void end_job(int status)
 {
@@ -90,16 +92,13 @@ static void number_hosts(hg_world *world)
 
 hg_status hg_world_group_hosts(hg_world *world, int group)
 {
-  MPI_Comm machine;
   hg_status rc = HG_OK;
   int *host_of = NULL;
   HG_TRY_ALL(world, "finding hosts", HG_ALLOC(host_of, world->size, "hosts of ranks"));
   hg_free(&world->host_of);
   world->host_of = host_of;
   if (world->host != MPI_COMM_NULL) MPI_Comm_free(&world->host);
-  MPI_Comm_split_type(world->comm, MPI_COMM_TYPE_SHARED, world->rank, MPI_INFO_NULL, &machine);
-  MPI_Comm_split(machine, group, world->rank, &world->host);
-  MPI_Comm_free(&machine);
+  MPI_Comm_split(world->machine, group, world->rank, &world->host);
   share_error_handler(world, world->host);
   number_hosts(world);
   world->hosts = count_hosts(world);
@@ -126,17 +125,16 @@ static hg_status read_group(const hg_world *world, int *group)
 // what this rank shares with the others of its host
 static void look_around(hg_world *world)
 {
-  MPI_Comm host;
   int here, sharing = 0;
   uint64_t mine = hg_processors_key();
-  MPI_Comm_split_type(world->comm, MPI_COMM_TYPE_SHARED, world->rank, MPI_INFO_NULL, &host);
-  MPI_Comm_size(host, &here);
+  MPI_Comm_split_type(world->comm, MPI_COMM_TYPE_SHARED, world->rank, MPI_INFO_NULL, &world->machine);
+  share_error_handler(world, world->machine);
+  MPI_Comm_size(world->machine, &here);
   for (int r = 0; r < here; r++) { // one by one: no memory is needed
     uint64_t key = mine;
-    MPI_Bcast(&key, 1, MPI_UINT64_T, r, host);
+    MPI_Bcast(&key, 1, MPI_UINT64_T, r, world->machine);
     sharing += key == mine;
   }
-  MPI_Comm_free(&host);
   world->one_host = here == world->size;
   world->sharing = sharing;
   int fair = sharing > 0 ? hg_processors() / sharing : 1;
@@ -178,6 +176,7 @@ int hg_world_hosts(const hg_world *world) { return world->hosts; }
 int hg_world_n_hosts(const hg_world *world) { return world && world->host_of ? world->n_hosts : 1; }
 int hg_world_host_of(const hg_world *world, int rank) { return world && world->host_of ? world->host_of[rank] : 0; }
 MPI_Comm hg_world_host_comm(const hg_world *world) { return world ? world->host : MPI_COMM_NULL; }
+MPI_Comm hg_world_machine_comm(const hg_world *world) { return world ? world->machine : MPI_COMM_NULL; }
 MPI_Comm hg_world_comm(const hg_world *world) { return world ? world->comm : MPI_COMM_NULL; }
 
 void hg_world_phase(hg_world *world, const char *phase)
@@ -283,6 +282,7 @@ hg_status hg_world_close(hg_world **world, hg_status rc)
     hg_fail(rc, "%s", "");
   }
   if (w->host != MPI_COMM_NULL) MPI_Comm_free(&w->host);
+  MPI_Comm_free(&w->machine);
   hg_free(&w->host_of);
   MPI_Comm_free(&w->comm);
   MPI_Finalize();
@@ -304,7 +304,7 @@ hg_status hg_world_self_create(hg_world **self, const hg_world *world)
   if (rc != HG_OK) return rc;
   MPI_Comm_dup(MPI_COMM_SELF, &(*self)->comm);
   share_error_handler(world, (*self)->comm);
-  (*self)->host = MPI_COMM_NULL;
+  (*self)->host = (*self)->machine = MPI_COMM_NULL;
   (*self)->size = 1;
   (*self)->one_host = true;
   (*self)->hosts = 1;
@@ -331,7 +331,7 @@ hg_status hg_world_split(hg_world **some, hg_world *world, int group, int place)
   share_error_handler(world, w->comm);
   MPI_Comm_rank(w->comm, &w->rank);
   MPI_Comm_size(w->comm, &w->size);
-  w->host = MPI_COMM_NULL;
+  w->host = w->machine = MPI_COMM_NULL;
   w->n_hosts = world->n_hosts;
   w->one_host = world->one_host;
   w->sharing = world->sharing;
