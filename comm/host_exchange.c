@@ -12,6 +12,7 @@
 #include "core/base/alloc.h"
 #include "core/base/threads.h"
 #include "core/base/timer.h"
+#include "core/tensor/nonzero.h"
 
 // What a request is about: its flow, and of its flow.
 typedef enum { HEARD, TOLD, MESSAGE } event_kind;
@@ -25,10 +26,11 @@ typedef struct {
 typedef struct {
   const hg_host_route *route;
   bool sends, serves;
-  hg_real *rows; // of the message, then extras
-  int first, n;  // requests
-  int awaited;   // of the server: members that have not told yet that they have written, or read
-  bool held;     // of the server: the next message is received when they have
+  hg_real *rows;   // of the message, then extras
+  uint8_t *packed; // of the server: the message without zeros
+  int first, n;    // requests
+  int awaited;     // of the server: members that have not told yet that they have written, or read
+  bool held;       // of the server: the next message is received when they have
 } flow;
 
 struct hg_host_exchange {
@@ -38,7 +40,12 @@ struct hg_host_exchange {
   hg_matrix x; // a view
   MPI_Win window;
   bool has_window;
-  size_t bytes; // of this rank's memory
+  size_t bytes; // of this rank's part of it
+  bool skips_zeros;
+  uint8_t *packed; // messages without zeros, of this rank's flows one after the other
+  hg_off *starts;  // [largest message's rows + 1] working space of packing
+  MPI_Comm comm;
+  int tag;
   int n_flows, n_requests;
   flow *flows; // [n_flows] those that send, then those that receive
   MPI_Request *requests;
@@ -50,18 +57,43 @@ struct hg_host_exchange {
 
 static hg_off message_numbers(const hg_host_exchange *e, const hg_host_route *r) { return (hg_off)r->rows * e->x.cols; }
 
-size_t hg_host_exchange_bytes(const hg_links *links, hg_exchange_kind kind, int cols)
+static size_t shared_bytes(const hg_host_routes *routes, hg_exchange_kind kind, int cols)
 {
-  return (size_t)links->hosts->served[kind] * (size_t)cols * sizeof(hg_real);
+  return (size_t)routes->served[kind] * (size_t)cols * sizeof(hg_real);
+}
+
+static size_t packed_bytes(const hg_host_routes *routes, int cols)
+{
+  return cols > 0 ? (size_t)routes->served[HG_FILL_HALO] * hg_nonzero_row_bytes(cols) : 0; // without extras
+}
+
+// rows of the largest message that this rank sends or receives for its host
+static hg_lid largest_message(const hg_host_routes *routes)
+{
+  hg_lid most = 0;
+  for (int k = 0; k < routes->n_out + routes->n_in; k++) {
+    const hg_host_route *r = k < routes->n_out ? &routes->out[k] : &routes->in[k - routes->n_out];
+    if (r->server == routes->here && r->rows > most) most = r->rows;
+  }
+  return most;
+}
+
+size_t hg_host_exchange_bytes(const hg_links *links, hg_exchange_kind kind, int cols, bool skips_zeros)
+{
+  const hg_host_routes *routes = links->hosts;
+  size_t bytes = shared_bytes(routes, kind, cols);
+  if (!skips_zeros) return bytes;
+  return bytes + packed_bytes(routes, cols) + ((size_t)largest_message(routes) + 1) * sizeof(hg_off);
 }
 
 static hg_status check_size(const hg_host_exchange *e, const hg_host_route *r)
 {
-  if (message_numbers(e, r) <= INT_MAX) return HG_OK;
+  hg_off most = e->skips_zeros ? r->rows * (hg_off)hg_nonzero_row_bytes(e->x.cols) : message_numbers(e, r);
+  if (most <= INT_MAX) return HG_OK;
   return hg_fail(HG_ERR_INPUT,
-                 "a message between two hosts would have %d rows of %d columns, which is %lld numbers; at most %d are "
+                 "a message between two hosts would have %d rows of %d columns, which is %lld %s; at most %d are "
                  "possible: use halo.hosts ranks, more hosts or narrower layers",
-                 r->rows, e->x.cols, (long long)message_numbers(e, r), INT_MAX);
+                 r->rows, e->x.cols, (long long)most, e->skips_zeros ? "bytes" : "numbers", INT_MAX);
 }
 
 // Without columns there is nothing to send, and no flow.
@@ -91,17 +123,38 @@ done:
   return rc;
 }
 
-static hg_status prepare(hg_host_exchange **exchange, const hg_links *links, hg_exchange_kind kind, const hg_matrix *x)
+// Room for what this rank packs.
+static hg_status allocate_packed(hg_host_exchange *e)
+{
+  size_t row_bytes = e->x.cols > 0 ? hg_nonzero_row_bytes(e->x.cols) : 0;
+  hg_off at = 0;
+  hg_status rc = HG_OK;
+  if (!e->skips_zeros) return HG_OK;
+  HG_TRY(HG_ALLOC(e->packed, packed_bytes(e->routes, e->x.cols), "messages between hosts"));
+  HG_TRY(HG_ALLOC(e->starts, largest_message(e->routes) + 1, "starts of packed rows"));
+  for (flow *f = e->flows; f < e->flows + e->n_flows; f++) {
+    if (!f->serves) continue;
+    f->packed = e->packed + at;
+    at += f->route->rows * (hg_off)row_bytes;
+  }
+done:
+  return rc;
+}
+
+static hg_status prepare(hg_host_exchange **exchange, const hg_links *links, hg_exchange_kind kind, const hg_matrix *x,
+                         bool skips_zeros)
 {
   hg_status rc = HG_ALLOC(*exchange, 1, "exchange between hosts");
   if (rc != HG_OK) return rc;
   hg_host_exchange *e = *exchange;
+  e->skips_zeros = skips_zeros;
   e->links = links;
   e->routes = links->hosts;
   e->kind = kind;
   e->x = *x;
-  e->bytes = hg_host_exchange_bytes(links, kind, x->cols);
-  return list_flows(e);
+  e->bytes = shared_bytes(e->routes, kind, x->cols);
+  rc = list_flows(e);
+  return rc == HG_OK ? allocate_packed(e) : rc;
 }
 
 // Open MPI keeps such memory in files there; where there is no room for one, some ranks wait for ever for the others.
@@ -152,9 +205,24 @@ static int told_tag(const hg_host_exchange *e, const flow *f, int slot, bool to_
   return (slot * 2 + to_server) * 2 * e->routes->n_hosts + (out ? 0 : e->routes->n_hosts) + f->route->host;
 }
 
-static void make_requests(hg_host_exchange *e, hg_world *world, int slot)
+// The message itself: one without zeros is sent as long as it is.
+static void make_message(hg_host_exchange *e, const flow *f)
 {
-  MPI_Comm comm = hg_world_comm(world), host = hg_world_host_comm(world);
+  MPI_Request *request = &e->requests[f->first + 2 * f->n];
+  const hg_host_route *r = f->route;
+  int numbers = (int)message_numbers(e, r);
+  if (f->sends && !e->skips_zeros)
+    MPI_Send_init(f->rows, numbers, HG_MPI_REAL, r->peer, e->tag, e->comm, request);
+  else if (!f->sends && !e->skips_zeros)
+    MPI_Recv_init(f->rows, numbers, HG_MPI_REAL, r->peer, e->tag, e->comm, request);
+  else if (!f->sends)
+    MPI_Recv_init(f->packed, (int)(r->rows * (hg_off)hg_nonzero_row_bytes(e->x.cols)), MPI_BYTE, r->peer, e->tag,
+                  e->comm, request);
+}
+
+static void make_requests(hg_host_exchange *e, const hg_world *world, int slot)
+{
+  MPI_Comm host = hg_world_host_comm(world);
   for (int k = 0; k < e->n_flows; k++) {
     flow *f = &e->flows[k];
     const hg_host_route *r = f->route;
@@ -170,23 +238,21 @@ static void make_requests(hg_host_exchange *e, hg_world *world, int slot)
       e->events[to] = (event){k, TOLD};
     }
     if (!f->serves) continue;
-    int message = f->first + 2 * f->n, numbers = (int)message_numbers(e, r), tag = HG_TAG_EXCHANGE + slot;
-    e->events[message] = (event){k, MESSAGE};
-    if (f->sends)
-      MPI_Send_init(f->rows, numbers, HG_MPI_REAL, r->peer, tag, comm, &e->requests[message]);
-    else
-      MPI_Recv_init(f->rows, numbers, HG_MPI_REAL, r->peer, tag, comm, &e->requests[message]);
+    e->events[f->first + 2 * f->n] = (event){k, MESSAGE};
+    make_message(e, f);
   }
 }
 
 hg_status hg_host_exchange_create(hg_host_exchange **exchange, hg_world *world, const hg_links *links,
-                                  hg_exchange_kind kind, const hg_matrix *x, int slot)
+                                  hg_exchange_kind kind, const hg_matrix *x, int slot, bool skips_zeros)
 {
   hg_status rc = HG_OK;
   *exchange = NULL;
-  HG_TRY_ALL(world, "preparing an exchange", prepare(exchange, links, kind, x));
+  HG_TRY_ALL(world, "preparing an exchange", prepare(exchange, links, kind, x, skips_zeros));
   HG_TRY_ALL(world, "preparing an exchange", check_room(*exchange, hg_world_machine_comm(world)));
   HG_TRY_ALL(world, "preparing an exchange", open_window(*exchange, world));
+  (*exchange)->comm = hg_world_comm(world);
+  (*exchange)->tag = HG_TAG_EXCHANGE + slot;
   make_requests(*exchange, world, slot);
 done:
   if (rc != HG_OK) hg_host_exchange_free(exchange);
@@ -209,6 +275,8 @@ void hg_host_exchange_free(hg_host_exchange **exchange)
   hg_free(&e->requests);
   hg_free(&e->events);
   hg_free(&e->completed);
+  hg_free(&e->packed);
+  hg_free(&e->starts);
   hg_free(exchange);
 }
 
@@ -236,19 +304,31 @@ static void add_extras(hg_host_exchange *e, const flow *f)
 {
   const hg_host_route *r = f->route;
   hg_off cols = e->x.cols;
-  double start = hg_now_s();
 #pragma omp parallel for num_threads(hg_threads()) schedule(static) if (r->extras * cols >= HG_EXCHANGE_PARALLEL)
   for (hg_lid s = 0; s < r->n_sums; s++)
     for (hg_lid k = r->addends[s]; k < r->addends[s + 1]; k++) add_row(row_at(e, f, r->sums[s]), row_at(e, f, k), cols);
-  e->total.packed_s += hg_now_s() - start;
+}
+
+static hg_matrix rows_of(const hg_host_exchange *e, const flow *f)
+{
+  return hg_matrix_view(f->rows, f->route->rows, e->x.cols);
 }
 
 static void send_message(hg_host_exchange *e, const flow *f)
 {
+  MPI_Request *request = &e->requests[f->first + 2 * f->n];
   int64_t bytes = message_numbers(e, f->route) * (int64_t)sizeof(hg_real);
+  double start = hg_now_s();
   MPI_Win_sync(e->window);
   if (e->kind == HG_ADD_HALO) add_extras(e, f);
-  MPI_Start(&e->requests[f->first + 2 * f->n]);
+  if (e->skips_zeros) {
+    const hg_matrix rows = rows_of(e, f);
+    bytes = (int64_t)hg_pack_nonzero(&rows, NULL, rows.rows, e->starts, f->packed);
+    MPI_Isend(f->packed, (int)bytes, MPI_BYTE, f->route->peer, e->tag, e->comm, request);
+  } else {
+    MPI_Start(request);
+  }
+  e->total.packed_s += hg_now_s() - start;
   e->total.bytes_sent += bytes;
   e->total.far_bytes += bytes;
   e->total.messages_sent++;
@@ -275,6 +355,14 @@ static void hear(hg_host_exchange *e, flow *f)
   if (f->held) receive_message(e, f);
 }
 
+static void unpack_message(hg_host_exchange *e, const flow *f)
+{
+  hg_matrix rows = rows_of(e, f);
+  double start = hg_now_s();
+  hg_unpack_nonzero(f->packed, rows.rows, NULL, false, e->starts, &rows);
+  e->total.packed_s += hg_now_s() - start;
+}
+
 static void handle(hg_host_exchange *e, int n)
 {
   for (int k = 0; k < n; k++) {
@@ -282,6 +370,7 @@ static void handle(hg_host_exchange *e, int n)
     flow *f = &e->flows[v->flow];
     if (v->kind == HEARD) hear(e, f);
     if (v->kind != MESSAGE) continue;
+    if (e->skips_zeros && !f->sends) unpack_message(e, f);
     MPI_Win_sync(e->window);
     tell(e, f);
     e->open--;

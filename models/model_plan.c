@@ -51,7 +51,7 @@ static bool skips_zeros(const hg_layer *layer, const hg_model_options *o)
   const hg_world *world = layer->graph->world;
   if (!has_zeros(layer, o)) return false;
   if (o->halo.skip_zeros != HG_SKIP_ZEROS_BETWEEN_HOSTS) return o->halo.skip_zeros == HG_SKIP_ZEROS_ALWAYS;
-  return world && !hg_world_one_host(world);
+  return hg_world_n_hosts(world) > 1;
 }
 
 // the widths and options of one layer, from which its type plans parameters

@@ -128,7 +128,7 @@ static hg_status check_staleness(const hg_config *c)
   return HG_OK;
 }
 
-// What crosses between hosts as one message is rows of sources, as they are.
+// What crosses between hosts as one message is rows of sources, in float32.
 static hg_status check_hosts(const hg_config *c)
 {
   static const char *const key = "halo.hosts: found merged with";

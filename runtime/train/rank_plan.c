@@ -134,26 +134,34 @@ void hg_rank_plan_free(hg_rank_plan *plan)
   hg_rehearsal_free(&plan->rehearsal);
 }
 
-// Rows between hosts that cross once, after what sends them as they are.
-static void add_merged(const hg_rank_plan *plan, hg_traffic_plan *traffic)
+// Rows of a scheme, of which those between hosts cross once: after it.
+static void add_merged(const hg_rank_plan *plan, hg_traffic_plan *traffic, int k, const char *name, const char *how)
 {
   const hg_host_rows *b = &plan->between;
   const hg_halo_rows *rows = &plan->rows;
-  const hg_scheme plain = traffic->schemes[0];
+  const hg_scheme plain = traffic->schemes[k];
   double all = (double)rows->total[HG_SEND_SOURCES], crossing = all - (double)(b->rows - b->unique);
   if (all == 0 || plain.total == 0) return; // nothing to merge
   double row = plain.total / all, exchanges = plain.messages / (double)rows->messages_both_ways;
-  memmove(&traffic->schemes[2], &traffic->schemes[1], (size_t)(traffic->n_schemes++ - 1) * sizeof plain);
-  hg_scheme *s = &traffic->schemes[1];
+  hg_scheme *s = &traffic->schemes[k + 1];
+  memmove(s + 1, s, (size_t)(traffic->n_schemes++ - k - 1) * sizeof plain);
   *s = plain;
-  s->name = "merged hosts";
-  s->how = "exact: what several ranks of a host need crosses once (halo.hosts: merged)";
+  s->name = name;
+  s->how = how;
   s->total = row * crossing;
   s->largest = row / 2 * (double)b->part_rows;
+  s->packed = plain.largest > 0 ? plain.packed * s->largest / plain.largest : 0;
   s->messages = exchanges * (double)b->part_messages;
   s->far = (double)b->unique / crossing;
   s->way = -1;
   s->memory = 0; // of what is shared no rank's part is known here
+}
+
+static int scheme_of(const hg_traffic_plan *traffic, int way)
+{
+  int k = 0;
+  while (traffic->schemes[k].way != way) k++;
+  return k;
 }
 
 void hg_rank_plan_tell(const hg_rank_plan *plan, hg_traffic_plan *traffic)
@@ -164,5 +172,9 @@ void hg_rank_plan_tell(const hg_rank_plan *plan, hg_traffic_plan *traffic)
     s->far_known = s->way >= 0 && s->way != HG_WAY_COVERS && plan->between.hosts > 0;
     s->far = s->far_known && all > 0 ? (double)plan->between.rows / all : 0;
   }
-  if (plan->between.hosts > 0) add_merged(plan, traffic);
+  if (plan->between.hosts == 0) return;
+  add_merged(plan, traffic, scheme_of(traffic, HG_PACK_REAL), "merged hosts",
+             "exact: what several ranks of a host need crosses once (halo.hosts: merged)");
+  add_merged(plan, traffic, scheme_of(traffic, HG_PACK_NONZERO), "merged nonzero",
+             "exact: the same without zeros, the default where halo.hosts is merged; estimated");
 }

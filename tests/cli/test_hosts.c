@@ -17,6 +17,7 @@ static void set_up(void)
   write_text(path_in(folder, "c.yaml"), "dataset: {path: g.hg}\n"
                                         "partition: {hosts: auto}\n"
                                         "model: {layers: 3, hidden: 16, dropout: 0.3}\n"
+                                        "halo: {skip_zeros: never}\n"
                                         "train: {epochs: 20, active_sets: false}\n");
   run_result r = expect_status(folder, 0, 0, "generate csbm --nodes 300 --classes 4 --features 9 -o g.hg");
   run_free(&r);
@@ -107,6 +108,23 @@ Test(cli_hosts, nothing_to_merge_changes_nothing)
     json_decref(ranks);
     json_decref(merged);
   }
+}
+
+// Messages between hosts without zeros: the same bits for fewer bytes, which the default does where there are hosts.
+Test(cli_hosts, zeros_are_left_out_of_merged_messages)
+{
+  json_t *all = train(4, "2", "merged");
+  setenv("HALOGNN_HOSTS", "2", 1);
+  run_result r = expect_status(folder, 4, 0,
+                               "train c.yaml --quiet --output packed --set halo.hosts=merged "
+                               "--set halo.skip_zeros=between_hosts");
+  json_t *packed = load_json(folder, "packed/summary.json");
+  cr_expect_eq(number_of(all, "train_loss"), number_of(packed, "train_loss"));
+  cr_expect_lt(number_of(packed, "halo_bytes_between_hosts_per_epoch"),
+               0.9 * number_of(all, "halo_bytes_between_hosts_per_epoch"));
+  json_decref(all);
+  json_decref(packed);
+  run_free(&r);
 }
 
 Test(cli_hosts, predicts_and_resumes_with_any_hosts)

@@ -77,8 +77,10 @@ static hg_matrix numbers(const fixture *f, int width, int salt)
   hg_rng rng = {7, HG_STREAM_TEST};
   hg_matrix x = {0};
   check_ok(hg_matrix_create(&x, (hg_off)f->part.n_owned + f->part.n_halo, width, "x"));
-  for (hg_off e = 0; e < x.rows * x.cols; e++)
-    x.data[e] = (hg_real)hg_rng_uniform(rng, (uint64_t)e, (uint32_t)(f->part.part * 100 + salt)) - (hg_real)0.5;
+  for (hg_off e = 0; e < x.rows * x.cols; e++) {
+    double number = hg_rng_uniform(rng, (uint64_t)e, (uint32_t)(f->part.part * 100 + salt)) - 0.5;
+    x.data[e] = number < -0.1 ? 0 : (hg_real)number;
+  }
   return x;
 }
 
@@ -96,12 +98,13 @@ static void check_same(const fixture *f, const hg_matrix *found, const hg_matrix
 }
 
 // one exchange on plain links and on merged ones, of the same numbers
-static void both_ways(fixture *f, hg_exchange_kind kind, int width, double tolerance)
+static void both_ways(fixture *f, hg_exchange_kind kind, hg_pack_format format, int width, double tolerance)
 {
+  const hg_exchange_packing packing = {.format = format};
   hg_exchange *plain = NULL, *merged = NULL;
   hg_matrix x = numbers(f, width, 0), y = numbers(f, width, 0), again = numbers(f, width, 0);
   check_ok(hg_exchange_create(&plain, f->world, &f->plain, kind, &x, 2));
-  check_ok(hg_exchange_create(&merged, f->world, &f->merged, kind, &y, 3));
+  check_ok(hg_exchange_create_packed(&merged, f->world, &f->merged, kind, &y, 3, &packing));
   for (int round = 0; round < 4; round++) {
     hg_matrix fresh = numbers(f, width, round);
     size_t bytes = (size_t)(fresh.rows * fresh.cols) * sizeof *fresh.data;
@@ -129,13 +132,17 @@ static void both_ways(fixture *f, hg_exchange_kind kind, int width, double toler
 
 static void fill_of(fixture *f)
 {
-  for (int w = 0; w < N_WIDTHS; w++) both_ways(f, HG_FILL_HALO, widths[w], 0);
+  for (int w = 0; w < N_WIDTHS; w++) both_ways(f, HG_FILL_HALO, HG_PACK_REAL, widths[w], 0);
+  both_ways(f, HG_FILL_HALO, HG_PACK_NONZERO, 37, 0);
+  both_ways(f, HG_FILL_HALO, HG_PACK_NONZERO, 0, 0);
 }
 static void fills_as_without(hg_world *world) { on_all(world, fill_of); }
 
 static void add_of(fixture *f)
 {
-  for (int w = 0; w < N_WIDTHS; w++) both_ways(f, HG_ADD_HALO, widths[w], sizeof(hg_real) == 4 ? 1e-6 : 1e-14);
+  double tolerance = sizeof(hg_real) == 4 ? 1e-6 : 1e-14;
+  for (int w = 0; w < N_WIDTHS; w++) both_ways(f, HG_ADD_HALO, HG_PACK_REAL, widths[w], tolerance);
+  both_ways(f, HG_ADD_HALO, HG_PACK_NONZERO, 37, tolerance);
 }
 static void adds_as_without(hg_world *world) { on_all(world, add_of); }
 
@@ -277,13 +284,14 @@ static void nobody_waits_for_ever(hg_world *world)
 static void memory_is_as_told(hg_world *world)
 {
   fixture f;
-  for (int kind = 0; kind < 2; kind++) {
+  for (int k = 0; k < 4; k++) {
     begin(&f, world, HALVES, PARTS_RANDOM, true);
-    const hg_exchange_packing reals = {.format = HG_PACK_REAL};
+    const hg_exchange_packing packing = {.format = k < 2 ? HG_PACK_REAL : HG_PACK_NONZERO};
+    hg_exchange_kind kind = k % 2 ? HG_ADD_HALO : HG_FILL_HALO;
     hg_matrix x = numbers(&f, 500, 0);
     hg_exchange *exchange = NULL;
-    size_t before = hg_alloc_bytes(), planned = hg_exchange_bytes(&f.merged, (hg_exchange_kind)kind, 500, &reals);
-    check_ok(hg_exchange_create(&exchange, world, &f.merged, (hg_exchange_kind)kind, &x, 0));
+    size_t before = hg_alloc_bytes(), planned = hg_exchange_bytes(&f.merged, kind, 500, &packing);
+    check_ok(hg_exchange_create_packed(&exchange, world, &f.merged, kind, &x, 0, &packing));
     size_t used = hg_alloc_bytes() - before;
     check(used >= planned && used <= planned + 4096, "%zu bytes, planned %zu", used, planned);
     hg_exchange_free(&exchange);
@@ -325,7 +333,8 @@ static void trains_as_one_rank(hg_world *world)
   train_graph g = train_graph_default();
   g.n = 300;
   g.train_of = 4; // few, so that rows are left out
-  train_as_one(world, &g, OPTIONS("model.layers=4", "model.hidden=6", "model.dropout=0.4"));
+  train_as_one(world, &g, OPTIONS("model.layers=4", "model.hidden=6", "model.dropout=0.4", "halo.skip_zeros=never"));
+  train_as_one(world, &g, OPTIONS("model.layers=3", "model.hidden=6", "model.dropout=0.4", "halo.skip_zeros=always"));
   g.directed = true;
   train_as_one(world, &g, OPTIONS("model.layers=3", "model.norm=layer", "partition.method=random"));
 }
@@ -339,11 +348,11 @@ static void trains_geogcn_as_one_rank(hg_world *world)
 }
 
 // bytes planned and used for a training whose rows cross that way
-static void measure(hg_world *world, const char *path, const char *way, double bytes[2])
+static void measure(hg_world *world, const char *path, const char *const *changes, double bytes[2])
 {
   hg_trainer trainer;
   hg_config config = train_config(path);
-  train_configure(&config, OPTIONS("model.layers=3", "model.hidden=256", way));
+  train_configure(&config, changes);
   size_t before = hg_alloc_bytes();
   check_ok(hg_trainer_create(&trainer, world, &config));
   bytes[0] = (double)trainer.planned.total;
@@ -360,10 +369,14 @@ static void plans_its_memory(hg_world *world)
   g.train_of = 20;
   check_ok(train_graph_write(world, &g, path));
   check_ok(hg_world_group_hosts(world, group_of(HALVES, hg_world_rank(world), hg_world_size(world))));
-  measure(world, path, "halo.hosts=ranks", ranks);
-  measure(world, path, "halo.hosts=merged", merged);
-  double planned = merged[0] - ranks[0], used = merged[1] - ranks[1];
-  check(planned != 0 && fabs(used - planned) < 0.02 * merged[0], "%g bytes more planned, %g used", planned, used);
+  for (int zeros = 0; zeros < 2; zeros++) {
+    const char *skip = zeros ? "halo.skip_zeros=never" : "halo.skip_zeros=always";
+    measure(world, path, OPTIONS("model.layers=3", "model.hidden=256", skip), ranks);
+    measure(world, path, OPTIONS("model.layers=3", "model.hidden=256", skip, "halo.hosts=merged"), merged);
+    double planned = merged[0] - ranks[0], used = merged[1] - ranks[1];
+    check(planned != 0 && fabs(used - planned) < 0.02 * merged[0], "%s: %g bytes more planned, %g used", skip, planned,
+          used);
+  }
   check_ok(hg_world_group_hosts(world, 0));
   train_graph_remove(world, path);
 }
