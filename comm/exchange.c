@@ -79,6 +79,7 @@ static void send_packed(hg_exchange *e, int k)
   if (e->kind == HG_FILL_HALO && e->links->sums) sum_rows(e, m);
   size_t bytes = pack(e, m);
   e->total.bytes_sent += (int64_t)bytes;
+  if (m->far) e->total.far_bytes += (int64_t)bytes;
   if (!hg_exchange_varies(e)) {
     MPI_Start(request);
     return;
@@ -147,8 +148,9 @@ void hg_exchange_begin(hg_exchange *exchange)
   if (e->kind == HG_FILL_HALO) poison_halo(e);
 #endif
   e->under_way = true;
-  e->arrived = e->n_receives + e->n_sends == 0;
+  e->arrived = e->n_receives + e->n_sends == 0 && !e->hosts;
   double start = hg_now_s();
+  if (e->hosts) hg_host_exchange_begin(e->hosts);
   if (e->n_receives > 0) MPI_Startall(e->n_receives, receives);
   for (int k = 0; k < e->n_sends; k++) {
     if (e->packs) {
@@ -159,7 +161,9 @@ void hg_exchange_begin(hg_exchange *exchange)
     MPI_Start(&sends[k]); // each as soon as it is packed
   }
   if (!e->packs) e->total.bytes_sent += e->bytes;
+  if (!e->packs) e->total.far_bytes += e->far_bytes;
   e->total.messages_sent += e->n_sends;
+  e->total.far_messages += e->n_far;
   e->began_at = hg_now_s();
   e->total.packed_s += e->began_at - start;
 }
@@ -176,6 +180,7 @@ void hg_exchange_progress(hg_exchange *exchange)
   if (exchange->stale) hg_stale_exchange_progress(exchange->stale);
   if (!exchange->under_way || exchange->arrived) return;
   MPI_Testall(exchange->n_receives + exchange->n_sends, requests_of(exchange), &done, MPI_STATUSES_IGNORE);
+  if (exchange->hosts) done = hg_host_exchange_progress(exchange->hosts) && done;
   if (done) note_arrival(exchange, hg_now_s());
 }
 
@@ -248,6 +253,7 @@ void hg_exchange_end(hg_exchange *exchange)
   if (!e->under_way) return;
   double start = hg_now_s(), end = start;
   if (!e->arrived) {
+    if (e->hosts) hg_host_exchange_wait(e->hosts);
     MPI_Waitall(e->n_receives + e->n_sends, requests_of(e), MPI_STATUSES_IGNORE);
     end = hg_now_s();
     e->total.waited_s += end - start;
@@ -257,6 +263,7 @@ void hg_exchange_end(hg_exchange *exchange)
     add_arrivals(e);
   else
     fill_halo(e);
+  if (e->hosts) hg_host_exchange_take(e->hosts);
   e->total.packed_s += hg_now_s() - end;
   e->under_way = false;
 }
@@ -265,9 +272,17 @@ void hg_traffic_add(hg_traffic *sum, const hg_traffic *more)
 {
   sum->bytes_sent += more->bytes_sent;
   sum->messages_sent += more->messages_sent;
+  sum->far_bytes += more->far_bytes;
+  sum->far_messages += more->far_messages;
   sum->under_way_s += more->under_way_s;
   sum->waited_s += more->waited_s;
   sum->packed_s += more->packed_s;
 }
 
-hg_traffic hg_exchange_traffic(const hg_exchange *exchange) { return exchange->total; }
+hg_traffic hg_exchange_traffic(const hg_exchange *exchange)
+{
+  hg_traffic total = exchange->total;
+  const hg_traffic between = exchange->hosts ? hg_host_exchange_traffic(exchange->hosts) : (hg_traffic){0};
+  hg_traffic_add(&total, &between);
+  return total;
+}

@@ -3,6 +3,8 @@
 #include "core/tensor/quantise.h"
 #include "partition/parts.h"
 
+struct hg_host_routes;
+
 /** Who needs which of my owned nodes, and whose I need: made once from a part, used by all its exchanges. */
 typedef struct hg_links {
   int n_peers_send, n_peers_recv;
@@ -14,6 +16,7 @@ typedef struct hg_links {
   hg_lid *recv_rows;    ///< NULL: all halo rows; or those that cross, 0 = local id n_owned
   hg_lid n_owned, n_halo;
   hg_link_sums *sums; ///< NULL: a sent row is that of one node; or what it is the sum of (then send_rows has the first)
+  struct hg_host_routes *hosts; ///< NULL; or how rows cross between hosts: merged (comm/host_routes.h)
 } hg_links;
 
 /**
@@ -34,9 +37,10 @@ void hg_links_free(hg_links *links);
 /** What exchanges of this rank have sent since they were created. */
 typedef struct {
   int64_t bytes_sent, messages_sent;
-  double under_way_s; ///< from the end of a begin until its last message was seen to have arrived and left
-  double waited_s;    ///< the part of it inside hg_exchange_end: nothing was computed meanwhile
-  double packed_s;    ///< packing rows and unpacking or adding those that arrived
+  int64_t far_bytes, far_messages; ///< of these, to ranks of other hosts
+  double under_way_s;              ///< from the end of a begin until its last message was seen to have arrived and left
+  double waited_s;                 ///< the part of it inside hg_exchange_end: nothing was computed meanwhile
+  double packed_s;                 ///< packing rows and unpacking or adding those that arrived
 } hg_traffic;
 
 /** sum += more */

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "comm/exchange_state.h"
+#include "comm/host_routes.h"
 #include "comm/tags.h"
 #include "core/base/alloc.h"
 #include "core/base/threads.h"
@@ -19,8 +20,11 @@ static void list_messages(hg_message *list, int n, const int *peers, const hg_li
 {
   int rank = hg_world_rank(world), size = hg_world_size(world);
   for (int k = 0; k < n; k++)
-    list[k] = (hg_message){
-        .peer = peers[k], .distance = (peers[k] - rank + size) % size, .first = offsets[k], .end = offsets[k + 1]};
+    list[k] = (hg_message){.peer = peers[k],
+                           .distance = (peers[k] - rank + size) % size,
+                           .first = offsets[k],
+                           .end = offsets[k + 1],
+                           .far = hg_world_host_of(world, peers[k]) != hg_world_host_of(world, rank)};
   if (n > 0) qsort(list, (size_t)n, sizeof *list, by_size_then_distance);
 }
 
@@ -39,10 +43,13 @@ static hg_status check_sizes(const hg_exchange *e, const hg_message *list, int n
   return HG_OK;
 }
 
-static hg_status check_arguments(const hg_links *links, const hg_matrix *x, int slot)
+static hg_status check_arguments(const hg_links *links, const hg_matrix *x, int slot,
+                                 const hg_exchange_packing *packing)
 {
   if (slot < 0 || slot >= HG_EXCHANGE_SLOTS)
     return hg_fail(HG_ERR_INTERNAL, "exchange slot %d, but they are 0 to %d", slot, HG_EXCHANGE_SLOTS - 1);
+  if (links->hosts && packing->format != HG_PACK_REAL && packing->format != HG_PACK_NONZERO)
+    return hg_fail(HG_ERR_INTERNAL, "an exchange that packs rows on links that merge them between hosts");
   hg_off rows = (hg_off)links->n_owned + links->n_halo;
   if (x->rows != rows)
     return hg_fail(HG_ERR_INTERNAL, "exchange of a matrix with %lld rows, but the part has %lld nodes",
@@ -71,6 +78,9 @@ static void make_requests(hg_exchange *e, int tag, MPI_Comm comm)
     const hg_real *from = fill ? buffer_row(e, m->first) : crossing_row(e, m->first);
     MPI_Send_init(from, (int)hg_numbers_in(e, m), HG_MPI_REAL, m->peer, tag, comm, &e->requests[e->n_receives + k]);
     e->bytes += hg_numbers_in(e, m) * (hg_off)sizeof(hg_real);
+    if (!m->far) continue;
+    e->far_bytes += hg_numbers_in(e, m) * (hg_off)sizeof(hg_real);
+    e->n_far++;
   }
 }
 
@@ -132,10 +142,11 @@ static bool is_lent(const hg_exchange_packing *packing, int which, hg_off number
 
 size_t hg_exchange_bytes(const hg_links *links, hg_exchange_kind kind, int cols, const hg_exchange_packing *packing)
 {
-  const buffer_sizes s = sizes_of(links, kind, cols, packing);
+  const buffer_sizes s = sizes_of(hg_links_near(links), kind, cols, packing);
+  size_t between = links->hosts ? hg_host_exchange_bytes(links, kind, cols, packing->format == HG_PACK_NONZERO) : 0;
   hg_off own = (is_lent(packing, 0, s.buffer) ? 0 : s.buffer) + (is_lent(packing, 1, s.halo) ? 0 : s.halo);
   hg_off packed = s.packed_lists + (is_lent(packing, 2, in_reals(s.packed_halo)) ? 0 : s.packed_halo);
-  return (size_t)(own + s.sums + s.error) * sizeof(hg_real) + (size_t)packed +
+  return between + (size_t)(own + s.sums + s.error) * sizeof(hg_real) + (size_t)packed +
          (size_t)(s.weights + s.chosen) * sizeof(float) + (size_t)s.chosen * sizeof(hg_lid) +
          (size_t)s.starts * sizeof(hg_off);
 }
@@ -148,7 +159,7 @@ hg_matrix hg_exchange_buffer(const hg_exchange *exchange)
 
 void hg_exchange_lend(const hg_links *links, int cols, const hg_exchange *lender, hg_exchange_packing *packing)
 {
-  const buffer_sizes s = sizes_of(links, HG_FILL_HALO, cols, packing);
+  const buffer_sizes s = sizes_of(hg_links_near(links), HG_FILL_HALO, cols, packing);
   packing->lent[0] = hg_matrix_view(lender ? lender->buffer : NULL, s.buffer, 1);
   packing->lent[2] = hg_matrix_view(lender ? (hg_real *)lender->packed_halo : NULL, in_reals(s.packed_halo), 1);
 }
@@ -205,7 +216,8 @@ static hg_status prepare(hg_exchange **exchange, const hg_world *world, const hg
 {
   hg_status rc = HG_OK;
   bool fill = kind == HG_FILL_HALO;
-  HG_TRY(check_arguments(links, x, slot));
+  HG_TRY(check_arguments(links, x, slot, packing));
+  links = hg_links_near(links);
   HG_TRY(HG_ALLOC(*exchange, 1, "exchange"));
   hg_exchange *e = *exchange;
   e->links = links;
@@ -246,6 +258,8 @@ hg_status hg_exchange_create_packed(hg_exchange **exchange, hg_world *world, con
   HG_TRY(hg_world_same(world, slot * 8 * HG_PACK_COUNT + way, "slot, kind and packing of an exchange"));
   HG_TRY_ALL(world, "preparing an exchange", prepare(exchange, world, links, kind, x, slot, packing));
   hg_exchange *e = *exchange;
+  if (links->hosts)
+    HG_TRY(hg_host_exchange_create(&e->hosts, world, links, kind, x, slot, packing->format == HG_PACK_NONZERO));
   e->comm = hg_world_comm(world);
   e->tag = HG_TAG_EXCHANGE + slot;
   if (!hg_exchange_always_packs(packing)) make_requests(e, e->tag, e->comm);
@@ -276,6 +290,7 @@ void hg_exchange_free(hg_exchange **exchange)
   hg_exchange *e = *exchange;
   if (!e) return;
   if (e->under_way) hg_exchange_end(e);
+  hg_host_exchange_free(&e->hosts);
   free_requests(&e->requests, e->n_receives + e->n_sends);
   free_requests(&e->packed_requests, e->n_receives + e->n_sends);
   if (e->links->sums) hg_free(&e->packed_lists);

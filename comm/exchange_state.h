@@ -1,5 +1,6 @@
 #pragma once
 #include "comm/exchange.h"
+#include "comm/host_exchange.h"
 #include "comm/world_mpi.h"
 
 // What an exchange consists of: comm/exchange_create.c makes it, comm/exchange.c runs it.
@@ -10,10 +11,12 @@ enum { HG_ARRIVED_ROWS = 96 }; // of sums that are refined at a time
 typedef struct {
   int peer, distance; // distance: (peer - rank) mod P, so that not all ranks begin with rank 0
   hg_lid first, end;
+  bool far; // to another host
 } hg_message;
 
 struct hg_exchange {
-  const hg_links *links;
+  const hg_links *links;   // of its own messages: where others are merged, those of this host
+  hg_host_exchange *hosts; // what crosses between hosts then, or NULL
   hg_exchange_kind kind;
   hg_matrix x;     // a view
   hg_real *buffer; // [rows of the send lists x cols] FILL: gathered rows; ADD: what arrives
@@ -28,6 +31,7 @@ struct hg_exchange {
   bool under_way, arrived;      // arrived: its last message was seen to be through
   double began_at;              // when hg_exchange_begin ended
   int64_t bytes;                // of the messages of one exchange
+  int64_t far_bytes, n_far;     // of these, to other hosts
   hg_traffic total;
   hg_stale_exchange *stale; // borrowed, or NULL: what takes its messages' place
 

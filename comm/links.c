@@ -1,6 +1,7 @@
 #include <inttypes.h>
 
 #include "comm/exchange.h"
+#include "comm/host_routes.h"
 #include "comm/world_mpi.h"
 #include "core/base/alloc.h"
 
@@ -238,5 +239,6 @@ void hg_links_free(hg_links *links)
   hg_free(&links->recv_offsets);
   hg_free(&links->recv_rows);
   hg_link_sums_free(&links->sums);
+  hg_host_routes_free(&links->hosts);
   *links = (hg_links){0};
 }

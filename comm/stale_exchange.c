@@ -42,6 +42,7 @@ struct hg_stale_exchange {
   bool known;              // `kept` holds rows of an earlier epoch
   bool under_way, arrived; // arrived: seen to be through
   double began_at;
+  const hg_world *world;
   MPI_Comm comm;
   int tag;
   MPI_Request *requests; // [in.n_peers + out.n_peers] receives first
@@ -195,6 +196,7 @@ hg_status hg_stale_exchange_create(hg_stale_exchange **stale, hg_world *world, c
   HG_TRY(hg_world_same(world, (slot * 2 + (int)kind) * 4 + (int)how->kind, "slot and kind of a stale exchange"));
   HG_TRY_ALL(world, "preparing an exchange", prepare(stale, how, links, kind, x, slot, packing));
   hg_stale_exchange *e = *stale;
+  e->world = world;
   e->comm = hg_world_comm(world);
   e->tag = HG_TAG_STALE + slot;
   e->next.draw = (hg_pack_draw){.layer = packing->layer, .backward = kind == HG_ADD_HALO};
@@ -425,7 +427,10 @@ static void post(hg_stale_exchange *e)
     size_t bytes = write_message(e, p);
     MPI_Isend(e->outgoing + e->out.at[p], (int)bytes, MPI_BYTE, e->out.peers[p], e->tag, e->comm,
               &e->requests[n_in + p]);
+    bool far = hg_world_host_of(e->world, e->out.peers[p]) != hg_world_host_of(e->world, rank);
     e->total.bytes_sent += (int64_t)bytes;
+    e->total.far_bytes += far ? (int64_t)bytes : 0;
+    e->total.far_messages += far;
   }
   e->total.messages_sent += n_out;
   e->under_way = true;

@@ -18,6 +18,8 @@ struct hg_turn {
   MPI_Request *to_rows;    // the same
   int64_t bytes[2];        // that a turn to columns and one to rows send
   int messages[2];
+  int64_t far_bytes[2]; // of these, to other hosts
+  int far_messages[2];
   double began_at;
   hg_traffic total;
 };
@@ -84,7 +86,8 @@ done:
 
 static void make_requests(hg_turn *t)
 {
-  MPI_Comm comm = hg_world_comm(t->buffers.grid->group);
+  const hg_world *group = t->buffers.grid->group;
+  MPI_Comm comm = hg_world_comm(group);
   for (int p = 0; p < t->columns; p++) {
     int packed = p == t->place ? 0 : (int)packed_numbers(t, p), rows = p == t->place ? 0 : (int)rows_numbers(t, p);
     MPI_Request *columns = &t->to_columns[p], *back = &t->to_rows[p];
@@ -97,6 +100,11 @@ static void make_requests(hg_turn *t)
     t->bytes[1] += rows * (int64_t)sizeof(hg_real);
     t->messages[0] += packed > 0;
     t->messages[1] += rows > 0;
+    if (hg_world_host_of(group, p) == hg_world_host_of(group, hg_world_rank(group))) continue;
+    t->far_bytes[0] += packed * (int64_t)sizeof(hg_real);
+    t->far_bytes[1] += rows * (int64_t)sizeof(hg_real);
+    t->far_messages[0] += packed > 0;
+    t->far_messages[1] += rows > 0;
   }
 }
 
@@ -151,6 +159,14 @@ static void wait_all(hg_turn *t, MPI_Request *requests)
   t->total.under_way_s += now - t->began_at;
 }
 
+static void count(hg_turn *t, int way)
+{
+  t->total.bytes_sent += t->bytes[way];
+  t->total.messages_sent += t->messages[way];
+  t->total.far_bytes += t->far_bytes[way];
+  t->total.far_messages += t->far_messages[way];
+}
+
 void hg_turn_to_columns(hg_turn *turn, const hg_matrix *x)
 {
   hg_turn *t = turn;
@@ -165,8 +181,7 @@ void hg_turn_to_columns(hg_turn *turn, const hg_matrix *x)
   copy_block(rows_block(t, t->buffers.in, t->place), t->cols, x->data + t->first, width, t->rows, t->cols);
   t->began_at = hg_now_s();
   t->total.packed_s += t->began_at - from;
-  t->total.bytes_sent += t->bytes[0];
-  t->total.messages_sent += t->messages[0];
+  count(t, 0);
   if (b > 1) wait_all(t, t->to_columns);
 }
 
@@ -200,8 +215,7 @@ void hg_turn_to_rows_end(hg_turn *turn, hg_matrix *y)
     copy_block(y->data + first_column(t, p), width, block, cols, t->rows, cols);
   }
   t->total.packed_s += hg_now_s() - from;
-  t->total.bytes_sent += t->bytes[1];
-  t->total.messages_sent += t->messages[1];
+  count(t, 1);
 }
 
 hg_traffic hg_turn_traffic(const hg_turn *turn) { return turn->total; }

@@ -16,6 +16,10 @@ struct hg_world {
   MPI_Comm comm;
   int rank, size;
   bool one_host;
+  MPI_Comm host;    // the ranks of this one's host; null in a world of some ranks
+  MPI_Comm machine; // and of those hosts that are pretended to be others
+  int *host_of;     // [size] or NULL: all on host 0
+  int n_hosts;
   int hosts;   // hg_world_hosts
   int sharing; // ranks of this host with the same processors
   int fair_threads;
@@ -25,7 +29,8 @@ struct hg_world {
 };
 
 // One a process, because MPI starts once a process, and because MPI hands its error handler no context.
-static hg_world the_world = {.comm = MPI_COMM_NULL, .rank = -1, .phase = "starting MPI"};
+static hg_world the_world = {
+    .comm = MPI_COMM_NULL, .host = MPI_COMM_NULL, .machine = MPI_COMM_NULL, .rank = -1, .phase = "starting MPI"};
 
 static void end_job(int status)
 {
@@ -52,32 +57,84 @@ static void install_error_handler(hg_world *world)
   MPI_Errhandler_free(&handler);
 }
 
-// the ranks of `host` are consecutive in the world and every host has as many
-static int count_hosts(const hg_world *world, MPI_Comm host, int here)
+static void share_error_handler(const hg_world *of, MPI_Comm with)
 {
-  int ends[4] = {world->rank, -world->rank, here, -here}; // largest, least
-  MPI_Allreduce(MPI_IN_PLACE, ends, 2, MPI_INT, MPI_MAX, host);
+  MPI_Errhandler handler;
+  MPI_Comm_get_errhandler(of->comm, &handler);
+  MPI_Comm_set_errhandler(with, handler);
+  MPI_Errhandler_free(&handler);
+}
+
+// the ranks of a host are consecutive in the world and every host has as many
+static int count_hosts(const hg_world *world)
+{
+  int ends[4] = {world->rank, -world->rank}; // largest, least
+  MPI_Comm_size(world->host, &ends[2]);
+  int here = ends[2];
+  ends[3] = -here;
+  MPI_Allreduce(MPI_IN_PLACE, ends, 2, MPI_INT, MPI_MAX, world->host);
   int apart = ends[0] + ends[1] + 1 != here;
   MPI_Allreduce(MPI_IN_PLACE, ends + 2, 2, MPI_INT, MPI_MAX, world->comm);
   MPI_Allreduce(MPI_IN_PLACE, &apart, 1, MPI_INT, MPI_MAX, world->comm);
   return apart || ends[2] != -ends[3] ? 0 : world->size / here;
 }
 
+// numbers the hosts by their first ranks
+static void number_hosts(hg_world *world)
+{
+  int first = world->rank;
+  MPI_Allreduce(MPI_IN_PLACE, &first, 1, MPI_INT, MPI_MIN, world->host);
+  MPI_Allgather(&first, 1, MPI_INT, world->host_of, 1, MPI_INT, world->comm);
+  world->n_hosts = 0;
+  for (int r = 0; r < world->size; r++)
+    world->host_of[r] = world->host_of[r] == r ? world->n_hosts++ : world->host_of[world->host_of[r]];
+}
+
+hg_status hg_world_group_hosts(hg_world *world, int group)
+{
+  hg_status rc = HG_OK;
+  int *host_of = NULL;
+  HG_TRY_ALL(world, "finding hosts", HG_ALLOC(host_of, world->size, "hosts of ranks"));
+  hg_free(&world->host_of);
+  world->host_of = host_of;
+  if (world->host != MPI_COMM_NULL) MPI_Comm_free(&world->host);
+  MPI_Comm_split(world->machine, group, world->rank, &world->host);
+  share_error_handler(world, world->host);
+  number_hosts(world);
+  world->hosts = count_hosts(world);
+done:
+  if (rc != HG_OK) hg_free(&host_of);
+  return rc;
+}
+
+// the group of this rank that HALOGNN_HOSTS asks for
+static hg_status read_group(const hg_world *world, int *group)
+{
+  enum { MOST = 1 << 20 };
+  const char *text = getenv("HALOGNN_HOSTS");
+  char *end;
+  *group = 0;
+  if (!text || !*text) return HG_OK;
+  long hosts = strtol(text, &end, 10);
+  if (*end || hosts < 1 || hosts > MOST)
+    return hg_fail(HG_ERR_INPUT, "HALOGNN_HOSTS: found '%s', expected a whole number from 1 to %d", text, MOST);
+  *group = (int)(world->rank * hosts / world->size);
+  return HG_OK;
+}
+
 // what this rank shares with the others of its host
 static void look_around(hg_world *world)
 {
-  MPI_Comm host;
   int here, sharing = 0;
   uint64_t mine = hg_processors_key();
-  MPI_Comm_split_type(world->comm, MPI_COMM_TYPE_SHARED, world->rank, MPI_INFO_NULL, &host);
-  MPI_Comm_size(host, &here);
+  MPI_Comm_split_type(world->comm, MPI_COMM_TYPE_SHARED, world->rank, MPI_INFO_NULL, &world->machine);
+  share_error_handler(world, world->machine);
+  MPI_Comm_size(world->machine, &here);
   for (int r = 0; r < here; r++) { // one by one: no memory is needed
     uint64_t key = mine;
-    MPI_Bcast(&key, 1, MPI_UINT64_T, r, host);
+    MPI_Bcast(&key, 1, MPI_UINT64_T, r, world->machine);
     sharing += key == mine;
   }
-  world->hosts = count_hosts(world, host, here);
-  MPI_Comm_free(&host);
   world->one_host = here == world->size;
   world->sharing = sharing;
   int fair = sharing > 0 ? hg_processors() / sharing : 1;
@@ -103,16 +160,23 @@ hg_status hg_world_open(hg_world **world, int *argc, char ***argv)
   look_around(w);
   *world = w;
   hg_status rc = HG_OK;
+  int group = 0;
   if (provided < MPI_THREAD_FUNNELED)
     rc = hg_fail(HG_ERR_INPUT, "this MPI library does not allow threads (level %d, needed %d)", provided,
                  MPI_THREAD_FUNNELED);
-  return hg_agree(w, rc, "starting MPI");
+  if (rc == HG_OK) rc = read_group(w, &group);
+  rc = hg_agree(w, rc, "starting MPI");
+  return rc == HG_OK ? hg_world_group_hosts(w, group) : rc;
 }
 
 int hg_world_rank(const hg_world *world) { return world ? world->rank : 0; }
 int hg_world_size(const hg_world *world) { return world ? world->size : 1; }
 bool hg_world_one_host(const hg_world *world) { return world->one_host; }
 int hg_world_hosts(const hg_world *world) { return world->hosts; }
+int hg_world_n_hosts(const hg_world *world) { return world && world->host_of ? world->n_hosts : 1; }
+int hg_world_host_of(const hg_world *world, int rank) { return world && world->host_of ? world->host_of[rank] : 0; }
+MPI_Comm hg_world_host_comm(const hg_world *world) { return world ? world->host : MPI_COMM_NULL; }
+MPI_Comm hg_world_machine_comm(const hg_world *world) { return world ? world->machine : MPI_COMM_NULL; }
 MPI_Comm hg_world_comm(const hg_world *world) { return world ? world->comm : MPI_COMM_NULL; }
 
 void hg_world_phase(hg_world *world, const char *phase)
@@ -217,6 +281,9 @@ hg_status hg_world_close(hg_world **world, hg_status rc)
     if (w->rank == 0) hg_log(HG_LOG_ERROR, "%s", hg_error_text());
     hg_fail(rc, "%s", "");
   }
+  if (w->host != MPI_COMM_NULL) MPI_Comm_free(&w->host);
+  MPI_Comm_free(&w->machine);
+  hg_free(&w->host_of);
   MPI_Comm_free(&w->comm);
   MPI_Finalize();
   return rc;
@@ -231,20 +298,13 @@ const char *hg_world_mpi_version(void)
   return text;
 }
 
-static void share_error_handler(const hg_world *of, MPI_Comm with)
-{
-  MPI_Errhandler handler;
-  MPI_Comm_get_errhandler(of->comm, &handler);
-  MPI_Comm_set_errhandler(with, handler);
-  MPI_Errhandler_free(&handler);
-}
-
 hg_status hg_world_self_create(hg_world **self, const hg_world *world)
 {
   hg_status rc = HG_ALLOC(*self, 1, "a world of one rank");
   if (rc != HG_OK) return rc;
   MPI_Comm_dup(MPI_COMM_SELF, &(*self)->comm);
   share_error_handler(world, (*self)->comm);
+  (*self)->host = (*self)->machine = MPI_COMM_NULL;
   (*self)->size = 1;
   (*self)->one_host = true;
   (*self)->hosts = 1;
@@ -257,24 +317,30 @@ hg_status hg_world_self_create(hg_world **self, const hg_world *world)
 void hg_world_self_free(hg_world **self)
 {
   if (*self) MPI_Comm_free(&(*self)->comm);
+  if (*self) hg_free(&(*self)->host_of);
   hg_free(self);
 }
 
 hg_status hg_world_split(hg_world **some, hg_world *world, int group, int place)
 {
   hg_status rc = HG_OK;
+  int here = hg_world_host_of(world, world->rank);
   HG_TRY_ALL(world, "splitting the ranks", HG_ALLOC(*some, 1, "a world of some ranks"));
   hg_world *w = *some;
   MPI_Comm_split(world->comm, group, place, &w->comm);
   share_error_handler(world, w->comm);
   MPI_Comm_rank(w->comm, &w->rank);
   MPI_Comm_size(w->comm, &w->size);
+  w->host = w->machine = MPI_COMM_NULL;
+  w->n_hosts = world->n_hosts;
   w->one_host = world->one_host;
   w->sharing = world->sharing;
   w->fair_threads = world->fair_threads;
   w->whole = world;
+  HG_TRY_ALL(world, "splitting the ranks", HG_ALLOC(w->host_of, w->size, "hosts of ranks"));
+  MPI_Allgather(&here, 1, MPI_INT, w->host_of, 1, MPI_INT, w->comm);
 done:
-  if (rc != HG_OK) hg_free(some);
+  if (rc != HG_OK) hg_world_split_free(some);
   return rc;
 }
 

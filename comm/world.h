@@ -30,8 +30,22 @@ void hg_world_set_threads(const hg_world *world, int asked);
 /** Whether all ranks run on one host. Found once, at open. */
 bool hg_world_one_host(const hg_world *world);
 
-/** Hosts, when each has as many ranks and they are numbered host by host; else 0. Found once, at open. */
+/** Hosts, when each has as many ranks and they are numbered host by host; else 0. */
 int hg_world_hosts(const hg_world *world);
+
+/**
+ * How many hosts there are, and which of them a rank is on, 0 and up by their first ranks. Where the environment
+ * variable HALOGNN_HOSTS is h, rank r of P counts as on host r h / P of its machine, for trying on one machine what is
+ * made for several; hg_world_one_host still tells of machines. Of a world of some ranks the hosts of the whole one.
+ */
+int hg_world_n_hosts(const hg_world *world);
+int hg_world_host_of(const hg_world *world, int rank);
+
+/**
+ * From now on ranks of one machine count as on different hosts where they give different groups, from 0; what
+ * HALOGNN_HOSTS does at open. Before anything asks for hosts. Collective. HG_ERR_MEMORY.
+ */
+hg_status hg_world_group_hosts(hg_world *world, int group);
 
 /**
  * Names what this rank does from now on, for the messages of hg_world_abort and of MPI errors. Copied. Not

@@ -70,7 +70,8 @@ static hg_status link_level(const search *s, int k, hg_active_level *level)
   for (hg_lid i = 0; i < part->n_owned; i++)
     for (hg_off e = a->indptr[i]; s->steps[i] <= k && e < a->indptr[i + 1]; e++)
       if (a->indices[e] >= part->n_owned) s->needed[a->indices[e] - part->n_owned] = true;
-  return hg_links_create_some(&level->links, s->world, part, s->needed);
+  hg_status rc = hg_links_create_some(&level->links, s->world, part, s->needed);
+  return rc == HG_OK && s->links->hosts ? hg_links_merge(&level->links, s->world) : rc;
 }
 
 hg_status hg_active_create(hg_active *active, hg_world *world, const hg_part *part, const hg_links *links,

@@ -51,7 +51,7 @@ static bool skips_zeros(const hg_layer *layer, const hg_model_options *o)
   const hg_world *world = layer->graph->world;
   if (!has_zeros(layer, o) || o->halo.precision == HG_PACK_ADAPTIVE || o->halo.error_feedback) return false;
   if (o->halo.skip_zeros != HG_SKIP_ZEROS_BETWEEN_HOSTS) return o->halo.skip_zeros == HG_SKIP_ZEROS_ALWAYS;
-  return world && !hg_world_one_host(world);
+  return hg_world_n_hosts(world) > 1;
 }
 
 // the widths and options of one layer, from which its type plans parameters
@@ -327,7 +327,7 @@ static size_t whole_exchange_bytes(const hg_layer *layer)
 // of the exchanges of active rows, which borrow buffers of those of all rows; these then send all reals
 static size_t active_exchange_bytes(const hg_layer *layer, const hg_links *links)
 {
-  const hg_links *all = layer->graph->links;
+  const hg_links *all = layer->graph->links, *near = hg_links_near(all);
   const hg_exchange_packing reals = {.format = HG_PACK_REAL};
   int cols = layer->aggregate_first ? layer->f_in : layer->f_out;
   hg_exchange_packing packing = layer->packing;
@@ -335,7 +335,7 @@ static size_t active_exchange_bytes(const hg_layer *layer, const hg_links *links
     hg_exchange_lend(all, cols, NULL, &packing);
     return exchange_bytes(layer, links, &packing);
   }
-  for (int k = 0; k < 2; k++) packing.lent[k] = hg_matrix_view(NULL, all->send_offsets[all->n_peers_send], cols);
+  for (int k = 0; k < 2; k++) packing.lent[k] = hg_matrix_view(NULL, near->send_offsets[near->n_peers_send], cols);
   return exchange_bytes(layer, links, &packing) + exchange_bytes(layer, all, &reals) -
          exchange_bytes(layer, all, &layer->packing);
 }

@@ -1,4 +1,5 @@
 #pragma once
+#include "comm/host_routes.h"
 #include "comm/stale_exchange.h"
 #include "core/graph/hierarchy.h"
 #include "core/tensor/epilogue.h"
@@ -45,6 +46,7 @@ typedef struct {
   double bytes_fraction;  ///< of ADAPTIVE
   double sample;          ///< share of each peer's rows that cross, drawn anew each epoch (models/sampled.h); 1: all
   hg_staleness staleness; ///< how old they may be
+  hg_between_hosts hosts; ///< MERGED: of evaluations as well, and exact; goes with none of the above
 } hg_halo_options;
 
 /** What a model is made of; the config's `model:` group. */

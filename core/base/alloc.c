@@ -126,6 +126,14 @@ hg_status hg_grow(void *ptr, hg_off *capacity, hg_off needed, size_t size, const
   return HG_OK;
 }
 
+void hg_alloc_count(hg_off bytes)
+{
+  if (bytes >= 0)
+    count_bytes((size_t)bytes);
+  else
+    atomic_fetch_sub(&bytes_in_use, (size_t)-bytes);
+}
+
 void hg_alloc_trim(void) { (void)malloc_trim(0); }
 
 size_t hg_alloc_bytes(void) { return atomic_load(&bytes_in_use); }

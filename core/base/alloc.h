@@ -22,6 +22,9 @@ void hg_free(void *ptr);
 size_t hg_alloc_bytes(void);
 size_t hg_alloc_peak_bytes(void);
 
+/** Counts bytes in hg_alloc_bytes that another library gave; negative: took back. */
+void hg_alloc_count(hg_off bytes);
+
 /** Gives what was freed back to the system, which malloc would keep: after a step that needed much for a while. */
 void hg_alloc_trim(void);
 

@@ -38,6 +38,11 @@ void hg_plan_print(const hg_plan_report *r)
   printf("%d rank%s: %" PRId64 " rows an exchange, of covers %" PRId64 " (partitioned in %.2f s, covers in %.2f s)\n",
          r->traffic->ranks, r->traffic->ranks > 1 ? "s" : "", rows->total[HG_SEND_SOURCES], rows->total[HG_SEND_HYBRID],
          r->ranks->partition_seconds, rows->seconds);
+  const hg_host_rows *b = &r->ranks->between;
+  if (b->hosts > 0)
+    printf("    between %d hosts: %" PRId64 " rows in %" PRId64 " messages; %" PRId64 " in %" PRId64
+           " where each crosses once\n",
+           b->hosts, b->rows, b->pairs, b->unique, b->host_pairs);
   printf("    %-18s %11s %11s %9s %11s %11s %11s %11s\n", "an epoch", "MiB in all", "MiB a rank", "messages",
          "network ms", "exposed ms", "epoch ms", "memory MiB");
   for (const hg_scheme *s = r->traffic->schemes; s < r->traffic->schemes + r->traffic->n_schemes; s++)
@@ -46,10 +51,11 @@ void hg_plan_print(const hg_plan_report *r)
 
 static json_t *scheme_json(const hg_plan_report *r, const hg_scheme *s)
 {
-  return json_pack("{ss ss sb sb si sf sf sf sf sf sf sf}", "name", s->name, "how", s->how, "runs", (int)s->runs,
+  json_t *far = s->far_known ? json_real(s->far * s->total) : json_null();
+  return json_pack("{ss ss sb sb si sf sf sf sf sf sf sf so}", "name", s->name, "how", s->how, "runs", (int)s->runs,
                    "exact", (int)s->exact, "part_groups", s->part_groups, "bytes", s->total, "largest_rank_bytes",
                    s->largest, "messages", s->messages, "seconds", network_seconds(r->network, s), "exposed_seconds",
-                   s->exposed_s, "epoch_seconds", s->epoch_s, "memory_bytes", s->memory);
+                   s->exposed_s, "epoch_seconds", s->epoch_s, "memory_bytes", s->memory, "bytes_between_hosts", far);
 }
 
 // what a rank computes in an epoch, by phase
@@ -73,6 +79,10 @@ json_t *hg_plan_json(const hg_plan_report *r)
                 (json_int_t)rows->total[HG_SEND_SOURCES], "partial_rows", (json_int_t)rows->total[HG_SEND_PARTIALS],
                 "cover_rows", (json_int_t)rows->total[HG_SEND_HYBRID], "partition_seconds", r->ranks->partition_seconds,
                 "cover_seconds", rows->seconds, "computed", computed_json(&r->ranks->rehearsal), "schemes", schemes);
+  const hg_host_rows *b = &r->ranks->between;
+  if (b->hosts > 0)
+    json_object_update(all, json_pack("{si sI sI}", "hosts", b->hosts, "host_rows", (json_int_t)b->rows,
+                                      "host_rows_unique", (json_int_t)b->unique));
   if (r->traffic->chosen >= 0)
     json_object_set_new(all, "chosen", json_string(r->traffic->schemes[r->traffic->chosen].name));
   return all;

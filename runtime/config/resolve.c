@@ -128,6 +128,27 @@ static hg_status check_staleness(const hg_config *c)
   return HG_OK;
 }
 
+// What crosses between hosts as one message is rows of sources, in float32.
+static hg_status check_hosts(const hg_config *c)
+{
+  static const char *const key = "halo.hosts: found merged with";
+  const hg_halo_options *halo = &c->model.halo;
+  if (halo->hosts != HG_HOSTS_MERGED) return HG_OK;
+  if (halo->precision != HG_PACK_REAL)
+    return hg_fail(HG_ERR_INPUT, "%s halo.precision %s, expected ranks, or float32", key, choice(c, "halo.precision"));
+  if (halo->aggregation != HG_AGGREGATION_SOURCES)
+    return hg_fail(HG_ERR_INPUT, "%s halo.aggregation %s, expected ranks, or sources", key,
+                   choice(c, "halo.aggregation"));
+  if (halo->sample < 1)
+    return hg_fail(HG_ERR_INPUT, "%s halo.sample %g, expected ranks, or a sample of 1", key, halo->sample);
+  if (halo->staleness.kind != HG_STALENESS_NONE)
+    return hg_fail(HG_ERR_INPUT, "%s halo.staleness %s, expected ranks, or none", key,
+                   hg_staleness_name(halo->staleness.kind));
+  if (c->parallel.mode != HG_PARALLEL_PARTS)
+    return hg_fail(HG_ERR_INPUT, "%s parallel.mode %s, expected ranks, or parts", key, choice(c, "parallel.mode"));
+  return HG_OK;
+}
+
 static hg_status check_halo(const hg_config *c)
 {
   const hg_halo_options *halo = &c->model.halo;
@@ -218,6 +239,7 @@ hg_status hg_config_resolve(hg_config *config)
   HG_TRY(check_halo(&c));
   HG_TRY(check_parallel(&c, type));
   HG_TRY(check_staleness(&c));
+  HG_TRY(check_hosts(&c));
   if (c.model.input_dropout < 0) c.model.input_dropout = c.model.dropout;
   if (c.output[0] == '\0') snprintf(c.output, sizeof c.output, "runs/%s", c.name);
   *config = c;

@@ -22,6 +22,7 @@ static const char *const aggregations[] = {"sources", "covers", NULL};
 static const char *const halo_precisions[] = {"float32", "bfloat16", "int8", "int4", "int2", "adaptive", NULL};
 static const char *const zero_skips[] = {"between_hosts", "always", "never", NULL};
 static const char *const stalenesses[] = {"none", "pipeline", "delayed", "skip", NULL};
+static const char *const between_hosts[] = {"ranks", "merged", NULL};
 static const char *const skip_units[] = {"row", "peer", NULL};
 static const char *const filter_owners[] = {"channel", "shared", NULL};
 static const char *const poolings[] = {"none", "cluster", NULL};
@@ -185,6 +186,9 @@ const hg_key hg_keys[] = {
      "staleness: skip uses nothing that is more epochs old"},
     {"halo.skip_per", HG_KEY_CHOICE, offsetof(hg_config, model.halo.staleness.skip_per), "row", NULL, skip_units,
      "staleness: skip compares and sends single rows, or all rows for a peer or none"},
+    {"halo.hosts", HG_KEY_CHOICE, offsetof(hg_config, model.halo.hosts), "ranks", NULL, between_hosts,
+     "between hosts each rank sends to each rank; or merged: one message, each row once, shared in the other host's "
+     "memory"},
     {"augment", HG_KEY_SECTION, 0, NULL, NULL, NULL,
      "how the nodes' positions vary while it learns, for model types that use positions"},
     {"augment.rotate", HG_KEY_REAL, offsetof(hg_config, augment.rotate), "0", &angles, NULL,

@@ -110,6 +110,10 @@ void hg_summary_print(const hg_run_summary *s, const char *folder, FILE *to)
   fprintf(to, "%-21s %.4g MiB an epoch in %lld messages%s%s (edge cut %lld, halo nodes %lld)\n", "halo exchange",
           (double)s->halo_bytes_per_epoch / mib, (long long)s->halo_messages_per_epoch, packed ? " of " : "",
           packed ? hg_pack_format_name(s->halo_precision) : "", (long long)s->edge_cut, (long long)s->halo_nodes);
+  if (s->hosts > 1)
+    fprintf(to, "%-21s %.4g MiB of these in %lld messages, %s\n", "between hosts",
+            (double)s->halo_far_bytes_per_epoch / mib, (long long)s->halo_far_messages_per_epoch,
+            strcmp(s->halo_hosts, "merged") == 0 ? "each row once" : "a row for each rank that needs it");
   if (s->columns > 1)
     fprintf(to, "%-21s by columns: %d part%s of the graph, each on %d ranks\n", "aggregation", s->ranks / s->columns,
             s->ranks == s->columns ? "" : "s", s->columns);

@@ -23,6 +23,7 @@ typedef struct {
   hg_scores scores[HG_SPLIT_COUNT];  ///< when evaluated: of the splits train (not of graphs), val and test
   double seconds;                    ///< training, without evaluation and checkpoints; max over ranks
   int64_t halo_bytes, halo_messages; ///< sent, all ranks
+  int64_t halo_far_bytes;            ///< of these, between hosts
   hg_exchange_seconds exchange;
   double phases[HG_PHASE_COUNT]; ///< seconds, max over ranks
 } hg_epoch_record;
@@ -52,7 +53,10 @@ typedef struct {
   int n_layers;
   const double *active_rows; ///< [n_layers] share of rows that a layer aggregates for in training; borrowed
   int64_t halo_bytes_per_epoch, halo_messages_per_epoch;
-  hg_exchange_seconds exchange; ///< mean of an epoch of this process
+  int hosts;
+  const char *halo_hosts;                                        ///< how rows crossed between them: "ranks", "merged"
+  int64_t halo_far_bytes_per_epoch, halo_far_messages_per_epoch; ///< of the above, between hosts
+  hg_exchange_seconds exchange;                                  ///< mean of an epoch of this process
   int64_t edge_cut, halo_nodes;
   double partition_seconds, reorder_seconds, load_seconds, total_seconds, coordinator_seconds_per_epoch;
   int64_t peak_rss_bytes, planned_bytes, used_bytes; ///< max over ranks

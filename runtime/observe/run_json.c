@@ -73,6 +73,7 @@ static json_t *epoch_json(const hg_epoch_record *r)
   json_object_set_new(line, "seconds", real(r->seconds));
   json_object_set_new(line, "halo_bytes", json_integer(r->halo_bytes));
   json_object_set_new(line, "halo_messages", json_integer(r->halo_messages));
+  json_object_set_new(line, "halo_bytes_between_hosts", json_integer(r->halo_far_bytes));
   set_exchange(line, &r->exchange);
   json_object_set_new(line, "phases", phases_json(r->phases));
   return line;
@@ -143,6 +144,24 @@ static json_t *reals_json(const double *numbers, int n)
   return list;
 }
 
+// what crossed, of that between hosts, and how
+static void set_halo(json_t *object, const hg_run_summary *s)
+{
+  json_object_set_new(object, "halo_bytes_per_epoch", json_integer(s->halo_bytes_per_epoch));
+  json_object_set_new(object, "halo_messages_per_epoch", json_integer(s->halo_messages_per_epoch));
+  json_object_set_new(object, "hosts", json_integer(s->hosts));
+  json_object_set_new(object, "halo_hosts", json_string(s->halo_hosts));
+  json_object_set_new(object, "halo_bytes_between_hosts_per_epoch", json_integer(s->halo_far_bytes_per_epoch));
+  json_object_set_new(object, "halo_messages_between_hosts_per_epoch", json_integer(s->halo_far_messages_per_epoch));
+  json_object_set_new(object, "halo_bytes_within_hosts_per_epoch",
+                      json_integer(s->halo_bytes_per_epoch - s->halo_far_bytes_per_epoch));
+  json_object_set_new(object, "halo_aggregation", json_string(s->halo_aggregation));
+  json_object_set_new(object, "halo_sample", real(s->halo_sample));
+  json_object_set_new(object, "parallel_columns", json_integer(s->columns));
+  json_object_set_new(object, "halo_staleness", json_string(hg_staleness_name(s->halo_staleness)));
+  json_object_set_new(object, "halo_precision", json_string(hg_pack_format_name(s->halo_precision)));
+}
+
 static json_t *summary_json(const hg_run_summary *s)
 {
   json_t *object = json_object();
@@ -155,14 +174,8 @@ static json_t *summary_json(const hg_run_summary *s)
   set_results(object, s);
   json_object_set_new(object, "repeats", json_integer(s->n_repeats));
   json_object_set_new(object, "epoch_seconds_median", real(s->epoch_seconds_median));
-  json_object_set_new(object, "halo_bytes_per_epoch", json_integer(s->halo_bytes_per_epoch));
-  json_object_set_new(object, "halo_aggregation", json_string(s->halo_aggregation));
-  json_object_set_new(object, "halo_sample", real(s->halo_sample));
-  json_object_set_new(object, "parallel_columns", json_integer(s->columns));
-  json_object_set_new(object, "halo_staleness", json_string(hg_staleness_name(s->halo_staleness)));
-  json_object_set_new(object, "halo_precision", json_string(hg_pack_format_name(s->halo_precision)));
+  set_halo(object, s);
   json_object_set_new(object, "active_rows", reals_json(s->active_rows, s->n_layers));
-  json_object_set_new(object, "halo_messages_per_epoch", json_integer(s->halo_messages_per_epoch));
   set_exchange(object, &s->exchange);
   json_object_set_new(object, "edge_cut", json_integer(s->edge_cut));
   json_object_set_new(object, "halo_nodes", json_integer(s->halo_nodes));

@@ -122,7 +122,7 @@ hg_status hg_columns_choose(hg_world *world, const hg_config *config, const char
                             const hg_column_speeds *speeds, int *columns)
 {
   double size = hg_world_size(world), here = speeds->messages.ranks_per_host;
-  bool chooses = hg_world_rank(world) == 0 && size > 1, one_host = hg_world_one_host(world);
+  bool chooses = hg_world_rank(world) == 0 && size > 1, one_host = hg_world_n_hosts(world) == 1;
   hg_skip_zeros skip = config->model.halo.skip_zeros;
   bool skips_zeros = skip == HG_SKIP_ZEROS_ALWAYS || (skip == HG_SKIP_ZEROS_BETWEEN_HOSTS && !one_host);
   comparison c = {.speeds = speeds, .far = size > here ? 1 - (here - 1) / (size - 1) : 0};

@@ -212,6 +212,7 @@ hg_status hg_dataset_load_slabs(hg_dataset *dataset, hg_world *world, const hg_c
   HG_TRY_ALL(world, "loading parts", hg_labelled_create(&dataset->labelled, &dataset->part.nodes));
   if (!trained) HG_TRY_ALL(world, "loading parts", check_splits(dataset, world));
   HG_TRY(hg_links_create(&dataset->links, world, &dataset->part));
+  if (config->model.halo.hosts == HG_HOSTS_MERGED) HG_TRY(hg_links_merge(&dataset->links, world));
   HG_TRY(scale(dataset, world, config, trained));
   HG_TRY(make_dense(dataset, world, config));
 done:

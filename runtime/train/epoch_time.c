@@ -90,7 +90,9 @@ static double exposed_sums(const hg_rehearsal *r, const view *v, int ranks)
 
 static void time_parts(hg_scheme *s, const hg_rehearsal *r, const view *v, int ranks)
 {
-  s->exposed_s = exposed_rows(s, r, v) + exposed_sums(r, v, ranks);
+  view counted = *v;
+  if (s->far_known) counted.far = s->far;
+  s->exposed_s = exposed_rows(s, r, &counted) + exposed_sums(r, v, ranks);
   s->epoch_s = r->epoch_s + s->exposed_s;
 }
 

@@ -1,6 +1,7 @@
 #include "runtime/train/rank_plan.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/base/alloc.h"
 #include "core/base/threads.h"
@@ -117,6 +118,8 @@ hg_status hg_rank_plan_make(hg_rank_plan *plan, const hg_config *config, const h
   HG_TRY(put_in_order(&parts, graph, ranks, part_of, how.order));
   plan->partition_seconds = hg_now_s() - started;
   HG_TRY(hg_halo_rows_count(&plan->rows, graph, ranks, part_of));
+  if (options->ranks_per_host > 1 && options->ranks_per_host < ranks && ranks % options->ranks_per_host == 0)
+    HG_TRY(hg_host_rows_count(&plan->between, &parts.index, ranks / options->ranks_per_host));
   HG_TRY(try_parts(plan, config, &parts, options));
 done:
   hg_free(&part_of);
@@ -131,8 +134,47 @@ void hg_rank_plan_free(hg_rank_plan *plan)
   hg_rehearsal_free(&plan->rehearsal);
 }
 
+// Rows of a scheme, of which those between hosts cross once: after it.
+static void add_merged(const hg_rank_plan *plan, hg_traffic_plan *traffic, int k, const char *name, const char *how)
+{
+  const hg_host_rows *b = &plan->between;
+  const hg_halo_rows *rows = &plan->rows;
+  const hg_scheme plain = traffic->schemes[k];
+  double all = (double)rows->total[HG_SEND_SOURCES], crossing = all - (double)(b->rows - b->unique);
+  if (all == 0 || plain.total == 0) return; // nothing to merge
+  double row = plain.total / all, exchanges = plain.messages / (double)rows->messages_both_ways;
+  hg_scheme *s = &traffic->schemes[k + 1];
+  memmove(s + 1, s, (size_t)(traffic->n_schemes++ - k - 1) * sizeof plain);
+  *s = plain;
+  s->name = name;
+  s->how = how;
+  s->total = row * crossing;
+  s->largest = row / 2 * (double)b->part_rows;
+  s->packed = plain.largest > 0 ? plain.packed * s->largest / plain.largest : 0;
+  s->messages = exchanges * (double)b->part_messages;
+  s->far = (double)b->unique / crossing;
+  s->way = -1;
+  s->memory = 0; // of what is shared no rank's part is known here
+}
+
+static int scheme_of(const hg_traffic_plan *traffic, int way)
+{
+  int k = 0;
+  while (traffic->schemes[k].way != way) k++;
+  return k;
+}
+
 void hg_rank_plan_tell(const hg_rank_plan *plan, hg_traffic_plan *traffic)
 {
-  for (hg_scheme *s = traffic->schemes; s < traffic->schemes + traffic->n_schemes; s++)
+  const double all = (double)plan->rows.total[HG_SEND_SOURCES];
+  for (hg_scheme *s = traffic->schemes; s < traffic->schemes + traffic->n_schemes; s++) {
     if (s->way >= 0) s->memory = (double)plan->memory[s->way].total;
+    s->far_known = s->way >= 0 && s->way != HG_WAY_COVERS && plan->between.hosts > 0;
+    s->far = s->far_known && all > 0 ? (double)plan->between.rows / all : 0;
+  }
+  if (plan->between.hosts == 0) return;
+  add_merged(plan, traffic, scheme_of(traffic, HG_PACK_REAL), "merged hosts",
+             "exact: what several ranks of a host need crosses once (halo.hosts: merged)");
+  add_merged(plan, traffic, scheme_of(traffic, HG_PACK_NONZERO), "merged nonzero",
+             "exact: the same without zeros, the default where halo.hosts is merged; estimated");
 }

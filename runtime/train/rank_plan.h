@@ -1,5 +1,6 @@
 #pragma once
 #include "partition/halo_rows.h"
+#include "partition/host_rows.h"
 #include "runtime/train/rehearsal.h"
 #include "runtime/train/traffic.h"
 
@@ -12,6 +13,7 @@ typedef struct {
 /** What is known of a graph in as many parts as there will be ranks, without running them. */
 typedef struct {
   hg_halo_rows rows;
+  hg_host_rows between;      ///< of the hosts' parts; hosts 0: one rank on each, or not as many on each, or one host
   double partition_seconds;  ///< parts, and the order of nodes in them
   hg_memory memory[HG_WAYS]; ///< of the part with most work, by the way rows cross
   hg_rehearsal rehearsal;    ///< of the parts with most work; nothing where nothing was timed
@@ -27,5 +29,8 @@ hg_status hg_rank_plan_make(hg_rank_plan *plan, const hg_config *config, const h
                             const hg_rank_plan_options *options);
 void hg_rank_plan_free(hg_rank_plan *plan);
 
-/** Writes memory of the halo's exchanges and seconds of all schemes into the plan of their bytes. */
+/**
+ * Writes memory of the halo's exchanges into the plan of their bytes, and what of them crosses between hosts; and adds
+ * what merges that (halo.hosts).
+ */
 void hg_rank_plan_tell(const hg_rank_plan *plan, hg_traffic_plan *traffic);

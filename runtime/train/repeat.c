@@ -133,8 +133,9 @@ static hg_status write_best(const hg_run *run)
 static void measure_epoch(hg_run *run, const hg_phases *phases, hg_traffic before, hg_epoch_record *record)
 {
   hg_traffic now = hg_model_traffic(&run->trainer.model);
-  int64_t traffic[] = {now.bytes_sent - before.bytes_sent, now.messages_sent - before.messages_sent};
-  hg_sum_int64(run->world, traffic, 2);
+  int64_t traffic[] = {now.bytes_sent - before.bytes_sent, now.messages_sent - before.messages_sent,
+                       now.far_bytes - before.far_bytes, now.far_messages - before.far_messages};
+  hg_sum_int64(run->world, traffic, 4);
   enum { OTHERS = 4 };
   double maxima[OTHERS + HG_PHASE_COUNT] = {record->seconds, now.under_way_s - before.under_way_s,
                                             now.waited_s - before.waited_s, now.packed_s - before.packed_s};
@@ -150,6 +151,9 @@ static void measure_epoch(hg_run *run, const hg_phases *phases, hg_traffic befor
   run->halo_bytes = record->halo_bytes = traffic[0];
   run->all_halo_bytes += traffic[0];
   run->halo_messages = record->halo_messages = traffic[1];
+  run->far_bytes = record->halo_far_bytes = traffic[2];
+  run->all_far_bytes += traffic[2];
+  run->far_messages = traffic[3];
   if (run->n_epochs < run->n_times) run->epoch_seconds[run->n_epochs] = record->seconds;
   run->n_epochs++;
 }

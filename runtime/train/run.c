@@ -155,10 +155,10 @@ static hg_exchange_seconds mean_exchange(const hg_run *run)
 }
 
 // of the last epoch, or the mean where they differ by design
-static int64_t halo_bytes_of_epoch(const hg_run *run)
+static int64_t bytes_of_epoch(const hg_run *run, int64_t last, int64_t all)
 {
   bool vary = run->config->model.halo.staleness.kind > HG_STALENESS_PIPELINE;
-  return vary && run->n_epochs > 0 ? run->all_halo_bytes / run->n_epochs : run->halo_bytes;
+  return vary && run->n_epochs > 0 ? all / run->n_epochs : last;
 }
 
 // collective: memory, the coordinator's cost and the late phases are maxima over ranks
@@ -182,8 +182,12 @@ static hg_run_summary summarize(hg_run *run, hg_status outcome, double load_seco
                       .n_repeats = run->checkpoint.n_results,
                       .repeats = run->checkpoint.results,
                       .epoch_seconds_median = median_epoch(run),
-                      .halo_bytes_per_epoch = halo_bytes_of_epoch(run),
+                      .halo_bytes_per_epoch = bytes_of_epoch(run, run->halo_bytes, run->all_halo_bytes),
                       .halo_messages_per_epoch = run->halo_messages,
+                      .hosts = hg_world_n_hosts(run->world),
+                      .halo_hosts = hg_between_hosts_name(run->config->model.halo.hosts),
+                      .halo_far_bytes_per_epoch = bytes_of_epoch(run, run->far_bytes, run->all_far_bytes),
+                      .halo_far_messages_per_epoch = run->far_messages,
                       .halo_precision = run->config->model.halo.precision,
                       .halo_aggregation = hg_aggregation_name(run->config->model.halo.aggregation),
                       .halo_sample = run->config->model.halo.sample,
@@ -280,6 +284,8 @@ static void record_failure(hg_run *run)
                             .halo_aggregation = hg_aggregation_name(run->config->model.halo.aggregation),
                             .halo_sample = run->config->model.halo.sample,
                             .columns = run->trainer.facts.columns,
+                            .hosts = hg_world_n_hosts(run->world),
+                            .halo_hosts = hg_between_hosts_name(run->config->model.halo.hosts),
                             .halo_staleness = run->config->model.halo.staleness.kind,
                             .n_repeats = run->checkpoint.n_results,
                             .repeats = run->checkpoint.results,

@@ -23,6 +23,8 @@ typedef struct {
   double late_phases[HG_PHASE_COUNT]; ///< of this rank: what an epoch spends after its numbers are agreed on
   int64_t halo_bytes, halo_messages;  ///< of the last epoch, all ranks
   int64_t all_halo_bytes;             ///< of n_epochs
+  int64_t far_bytes, far_messages;    ///< of halo_bytes and halo_messages, between hosts
+  int64_t all_far_bytes;              ///< of n_epochs
   hg_exchange_seconds exchange;       ///< sums of n_epochs
   bool saved;                         ///< the last epoch has its checkpoint
   double start_rss;                   ///< bytes resident before anything was loaded

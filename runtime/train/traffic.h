@@ -24,6 +24,8 @@ typedef struct {
   double largest;   ///< of the rank that sends most
   double messages;  ///< of that rank, an epoch
   double packed;    ///< bytes of that rank's rows before they are packed; 0: they are not
+  bool far_known;   ///< counted:
+  double far;       ///< share of the bytes that leave a host
   bool exact;       ///< the same results as one rank, to rounding
   hg_scheme_work work;
   int way;          ///< of HG_WAYS that rows cross by, -1: none of them

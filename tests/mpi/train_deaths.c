@@ -152,6 +152,22 @@ done:
   return rc;
 }
 
+// the same between hosts: nobody waits for ever for what a rank of its host, or of another, does not tell any more
+static hg_status rank_is_killed_with_merged_hosts(hg_world *world)
+{
+  train_graph g = train_graph_default();
+  char path[HG_PATH_MAX];
+  hg_config config;
+  hg_status rc = HG_OK;
+  HG_TRY(hg_world_group_hosts(world, hg_world_rank(world) / 2));
+  HG_TRY(prepare(world, &g, endless, path, &config));
+  config.model.halo.hosts = HG_HOSTS_MERGED;
+  if (hg_world_rank(world) == 2) send_later(SIGKILL);
+  rc = hg_run_train(world, &config, quietly);
+done:
+  return rc;
+}
+
 // the epochs of metrics.jsonl are 1, 2, ... `last`
 static hg_status check_lines(const char *output, int last)
 {
@@ -216,6 +232,7 @@ const mpi_death train_deaths[] = {
     {"death/scores_become_nan", scores_become_nan, "1 3", 1, 30, ": the training loss is not a number any more"},
     {"death/disk_is_full", disk_is_full, "2 3", 1, 30, "metrics.jsonl: cannot write: No space left on device"},
     {"death/rank_is_killed_while_training", rank_is_killed_while_training, "2 3", 137, 20, ""},
+    {"death/rank_is_killed_with_merged_hosts", rank_is_killed_with_merged_hosts, "4", 137, 20, ""},
     {"death/signal_stops_after_a_checkpoint", signal_stops_after_a_checkpoint, "1 2 3", 75, 40, ""},
     {0},
 };

@@ -76,6 +76,32 @@ expect 0 '1 MiB, between hosts' cat "$work/net.json"
 expect 0 'halo nonzero' "$halognn" plan "$work/gcn.yaml" -k 4 --ranks-per-host 2 --seconds 0 --network "$work/net.json"
 expect 0 'parallel.mode auto: 1 part x 2 columns' "$on_hosts" --hosts 2 --rate 1gbit -n 2 "$halognn" train "$work/gcn.yaml" \
   --output "$work/auto" --set parallel.mode=auto --set train.epochs=3
+
+# Four ranks on two hosts: what two ranks of a host need crosses once, as plan has counted, and the losses are the same.
+between() { # between RANKS MERGED PLAN: bytes are those of the plan, and fewer where they are merged
+  "$PYTHON" - "$@" <<'END'
+import json, sys
+ranks, merged = (json.load(open(run + "/summary.json")) for run in sys.argv[1:3])
+schemes = {s["name"]: s for s in json.load(open(sys.argv[3]))[0]["schemes"]}
+key = "halo_bytes_between_hosts_per_epoch"
+for run, name in ((ranks, "halo float32"), (merged, "merged hosts")):
+    assert run["hosts"] == 2 and abs(run[key] - schemes[name]["bytes_between_hosts"]) < 1, (name, run[key], schemes[name])
+assert merged[key] < ranks[key]
+assert merged["halo_bytes_within_hosts_per_epoch"] == ranks["halo_bytes_within_hosts_per_epoch"]
+print(f"{merged[key]} of {ranks[key]} bytes between hosts")
+END
+}
+"$halognn" plan "$work/gcn.yaml" -k 4 --ranks-per-host 2 --seconds 0 --json --set partition.hosts=auto >"$work/plan.json"
+for way in ranks merged; do
+  expect 0 'finished' "$on_hosts" --hosts 2 --rate 1gbit -n 4 "$halognn" train "$work/gcn.yaml" --quiet --output "$work/$way" \
+    --set halo.hosts=$way --set partition.hosts=auto --set train.active_sets=false --set halo.skip_zeros=never
+done
+expect 0 'finished' "$on_hosts" --hosts 2 --rate 1gbit -n 4 "$halognn" train "$work/gcn.yaml" --quiet --output "$work/packed" \
+  --set halo.hosts=merged --set partition.hosts=auto --set train.active_sets=false
+expect 0 'losses differ by at most' same_losses "$work/one" "$work/ranks" "$work/merged"
+expect 0 'the same losses for' fewer_bytes "$work/merged" "$work/packed"
+expect 0 'bytes between hosts' between "$work/ranks" "$work/merged" "$work/plan.json"
+
 expect 2 'found ipc with ranks on several hosts' "$on_hosts" --hosts 2 -n 2 "$halognn" train "$work/gcn.yaml" --output "$work/ipc" \
   --set coordinator.transport=ipc
 

@@ -78,6 +78,31 @@ Test(hosts, rows_equal_counting_over_all_pairs_of_nodes)
     }
 }
 
+// Two hosts of two parts that need each other's nodes: what each part sends and receives then.
+Test(hosts, messages_are_shared_by_a_hosts_parts)
+{
+  hg_off sizes[] = {5, 0, 9, 4, 9};
+  int order[5], server[5];
+  hg_off loads[2];
+  hg_host_pairs_share(sizes, 5, 2, order, server, loads);
+  const int expected[] = {0, 1, 0, 1, 1};
+  for (int k = 0; k < 5; k++) cr_expect_eq(server[k], expected[k], "message %d: part %d", k, server[k]);
+  cr_expect(loads[0] == 14 && loads[1] == 13);
+  hg_host_pairs_share(sizes, 5, 1, order, server, loads);
+  cr_expect(loads[0] == 27 && server[4] == 0);
+
+  // all pairs of eight nodes, two in a part: each part needs two nodes of its host, and each host four of the other
+  int32_t part_of[MAX_NODES];
+  hg_graph graph;
+  make_graph(&graph, GRAPH_COMPLETE, 8, 1);
+  for (int i = 0; i < 8; i++) part_of[i] = i / 2;
+  const hg_host_rows rows = measure(&graph, 4, 2, part_of);
+  cr_expect(rows.rows == 16 && rows.unique == 8 && rows.host_pairs == 2);
+  cr_expect_eq(rows.part_rows, 8); // two each way in the host, and one of two messages of four
+  cr_expect_eq(rows.part_messages, 3);
+  hg_graph_free(&graph);
+}
+
 Test(hosts, must_divide_the_parts)
 {
   int32_t part_of[MAX_NODES];

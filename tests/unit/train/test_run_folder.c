@@ -215,6 +215,9 @@ static json_t *write_summary(hg_metric metric, hg_scores val, hg_scores test)
                                   .repeats = results,
                                   .epoch_seconds_median = 0.125,
                                   .halo_bytes_per_epoch = 4096,
+                                  .halo_far_bytes_per_epoch = 1024,
+                                  .hosts = 3,
+                                  .halo_hosts = "merged",
                                   .halo_precision = HG_PACK_INT4,
                                   .halo_aggregation = "covers",
                                   .halo_sample = 0.25,
@@ -231,6 +234,10 @@ static json_t *write_summary(hg_metric metric, hg_scores val, hg_scores test)
   json_t *found = load("summary.json");
   cr_expect_str_eq(json_string_value(json_object_get(found, "status")), "finished");
   cr_expect_str_eq(json_string_value(json_object_get(found, "halo_precision")), "int4");
+  cr_expect_str_eq(json_string_value(json_object_get(found, "halo_hosts")), "merged");
+  cr_expect_eq(json_integer_value(json_object_get(found, "hosts")), 3);
+  cr_expect_eq(json_integer_value(json_object_get(found, "halo_bytes_between_hosts_per_epoch")), 1024);
+  cr_expect_eq(json_integer_value(json_object_get(found, "halo_bytes_within_hosts_per_epoch")), 3072);
   cr_expect_str_eq(json_string_value(json_object_get(found, "halo_aggregation")), "covers");
   cr_expect_eq(json_real_value(json_object_get(found, "halo_sample")), 0.25);
   cr_expect_eq(json_integer_value(json_object_get(found, "parallel_columns")), 2);
