@@ -102,8 +102,8 @@ hg_status hg_exchange_create_packed(hg_exchange **exchange, hg_world *world, con
 hg_matrix hg_exchange_buffer(const hg_exchange *exchange);
 
 /**
- * Of reals without zeros: sets packing->lent to what a FILL exchange on these links and columns lends, its sizes and, with
- * `lender`, its buffers.
+ * Of reals without zeros: sets packing->lent to what a FILL exchange on these links and columns lends, its sizes and,
+ * with `lender`, its buffers.
  */
 void hg_exchange_lend(const hg_links *links, int cols, const hg_exchange *lender, hg_exchange_packing *packing);
 

@@ -48,7 +48,7 @@ static hg_status check_arguments(const hg_links *links, const hg_matrix *x, int 
 {
   if (slot < 0 || slot >= HG_EXCHANGE_SLOTS)
     return hg_fail(HG_ERR_INTERNAL, "exchange slot %d, but they are 0 to %d", slot, HG_EXCHANGE_SLOTS - 1);
-  if (links->hosts && packing->format != HG_PACK_REAL && packing->format != HG_PACK_NONZERO)
+  if (links->hosts && packing->format != HG_PACK_REAL)
     return hg_fail(HG_ERR_INTERNAL, "an exchange that packs rows on links that merge them between hosts");
   hg_off rows = (hg_off)links->n_owned + links->n_halo;
   if (x->rows != rows)
@@ -143,7 +143,7 @@ static bool is_lent(const hg_exchange_packing *packing, int which, hg_off number
 size_t hg_exchange_bytes(const hg_links *links, hg_exchange_kind kind, int cols, const hg_exchange_packing *packing)
 {
   const buffer_sizes s = sizes_of(hg_links_near(links), kind, cols, packing);
-  size_t between = links->hosts ? hg_host_exchange_bytes(links, kind, cols, packing->format == HG_PACK_NONZERO) : 0;
+  size_t between = links->hosts ? hg_host_exchange_bytes(links, kind, cols, packing->skip_zeros) : 0;
   hg_off own = (is_lent(packing, 0, s.buffer) ? 0 : s.buffer) + (is_lent(packing, 1, s.halo) ? 0 : s.halo);
   hg_off packed = s.packed_lists + (is_lent(packing, 2, in_reals(s.packed_halo)) ? 0 : s.packed_halo);
   return between + (size_t)(own + s.sums + s.error) * sizeof(hg_real) + (size_t)packed +
@@ -258,8 +258,7 @@ hg_status hg_exchange_create_packed(hg_exchange **exchange, hg_world *world, con
   HG_TRY(hg_world_same(world, slot * 8 * HG_PACK_COUNT + way, "slot, kind and packing of an exchange"));
   HG_TRY_ALL(world, "preparing an exchange", prepare(exchange, world, links, kind, x, slot, packing));
   hg_exchange *e = *exchange;
-  if (links->hosts)
-    HG_TRY(hg_host_exchange_create(&e->hosts, world, links, kind, x, slot, packing->format == HG_PACK_NONZERO));
+  if (links->hosts) HG_TRY(hg_host_exchange_create(&e->hosts, world, links, kind, x, slot, packing->skip_zeros));
   e->comm = hg_world_comm(world);
   e->tag = HG_TAG_EXCHANGE + slot;
   if (!hg_exchange_always_packs(packing)) make_requests(e, e->tag, e->comm);

@@ -64,7 +64,8 @@ static size_t shared_bytes(const hg_host_routes *routes, hg_exchange_kind kind, 
 
 static size_t packed_bytes(const hg_host_routes *routes, int cols)
 {
-  return cols > 0 ? (size_t)routes->served[HG_FILL_HALO] * hg_nonzero_row_bytes(cols) : 0; // without extras
+  return cols > 0 ? (size_t)routes->served[HG_FILL_HALO] * hg_nonzero_row_bytes(HG_PACK_REAL, cols)
+                  : 0; // without extras
 }
 
 // rows of the largest message that this rank sends or receives for its host
@@ -88,7 +89,8 @@ size_t hg_host_exchange_bytes(const hg_links *links, hg_exchange_kind kind, int 
 
 static hg_status check_size(const hg_host_exchange *e, const hg_host_route *r)
 {
-  hg_off most = e->skips_zeros ? r->rows * (hg_off)hg_nonzero_row_bytes(e->x.cols) : message_numbers(e, r);
+  hg_off most =
+      e->skips_zeros ? r->rows * (hg_off)hg_nonzero_row_bytes(HG_PACK_REAL, e->x.cols) : message_numbers(e, r);
   if (most <= INT_MAX) return HG_OK;
   return hg_fail(HG_ERR_INPUT,
                  "a message between two hosts would have %d rows of %d columns, which is %lld %s; at most %d are "
@@ -126,7 +128,7 @@ done:
 // Room for what this rank packs.
 static hg_status allocate_packed(hg_host_exchange *e)
 {
-  size_t row_bytes = e->x.cols > 0 ? hg_nonzero_row_bytes(e->x.cols) : 0;
+  size_t row_bytes = e->x.cols > 0 ? hg_nonzero_row_bytes(HG_PACK_REAL, e->x.cols) : 0;
   hg_off at = 0;
   hg_status rc = HG_OK;
   if (!e->skips_zeros) return HG_OK;
@@ -216,8 +218,8 @@ static void make_message(hg_host_exchange *e, const flow *f)
   else if (!f->sends && !e->skips_zeros)
     MPI_Recv_init(f->rows, numbers, HG_MPI_REAL, r->peer, e->tag, e->comm, request);
   else if (!f->sends)
-    MPI_Recv_init(f->packed, (int)(r->rows * (hg_off)hg_nonzero_row_bytes(e->x.cols)), MPI_BYTE, r->peer, e->tag,
-                  e->comm, request);
+    MPI_Recv_init(f->packed, (int)(r->rows * (hg_off)hg_nonzero_row_bytes(HG_PACK_REAL, e->x.cols)), MPI_BYTE, r->peer,
+                  e->tag, e->comm, request);
 }
 
 static void make_requests(hg_host_exchange *e, const hg_world *world, int slot)
@@ -323,7 +325,7 @@ static void send_message(hg_host_exchange *e, const flow *f)
   if (e->kind == HG_ADD_HALO) add_extras(e, f);
   if (e->skips_zeros) {
     const hg_matrix rows = rows_of(e, f);
-    bytes = (int64_t)hg_pack_nonzero(&rows, NULL, rows.rows, e->starts, f->packed);
+    bytes = (int64_t)hg_pack_nonzero(&(hg_packing){.x = &rows}, rows.rows, e->starts, f->packed);
     MPI_Isend(f->packed, (int)bytes, MPI_BYTE, f->route->peer, e->tag, e->comm, request);
   } else {
     MPI_Start(request);
@@ -359,7 +361,7 @@ static void unpack_message(hg_host_exchange *e, const flow *f)
 {
   hg_matrix rows = rows_of(e, f);
   double start = hg_now_s();
-  hg_unpack_nonzero(f->packed, rows.rows, NULL, false, e->starts, &rows);
+  hg_unpack_nonzero(HG_PACK_REAL, f->packed, rows.rows, NULL, false, e->starts, &rows);
   e->total.packed_s += hg_now_s() - start;
 }
 

@@ -20,7 +20,7 @@ typedef struct hg_host_exchange hg_host_exchange;
  * @param links  merged; borrowed
  * @param x      as of hg_exchange_create, which makes it; its data is borrowed
  * @param slot   of that exchange
- * @param skips_zeros  messages between hosts are packed as HG_PACK_NONZERO, by the servers
+ * @param skips_zeros  messages between hosts are without zeros: packed by the servers
  * @return       HG_ERR_INPUT where a message would have more than 2^31 - 1 numbers, HG_ERR_MEMORY where the host has no
  *               such memory
  */

@@ -85,7 +85,9 @@ static hg_status try_parts(hg_rank_plan *plan, const hg_config *config, const or
   for (int way = 0; way < HG_WAYS; way++) {
     ways[way] = config->model.halo;
     ways[way].precision = way < HG_PACK_COUNT ? (hg_pack_format)way : HG_PACK_REAL;
-    ways[way].skip_zeros = way == HG_WAY_NONZERO ? HG_SKIP_ZEROS_ALWAYS : HG_SKIP_ZEROS_NEVER;
+    if (way == HG_WAY_NONZERO_INT4) ways[way].precision = HG_PACK_INT4;
+    bool skips = way == HG_WAY_NONZERO || way == HG_WAY_NONZERO_INT4;
+    ways[way].skip_zeros = skips ? HG_SKIP_ZEROS_ALWAYS : HG_SKIP_ZEROS_NEVER;
     if (way == HG_WAY_COVERS) ways[way].staleness = (hg_staleness){0};
     ways[way].aggregation = way == HG_WAY_COVERS ? HG_AGGREGATION_COVERS : HG_AGGREGATION_SOURCES;
   }
@@ -175,6 +177,6 @@ void hg_rank_plan_tell(const hg_rank_plan *plan, hg_traffic_plan *traffic)
   if (plan->between.hosts == 0) return;
   add_merged(plan, traffic, scheme_of(traffic, HG_PACK_REAL), "merged hosts",
              "exact: what several ranks of a host need crosses once (halo.hosts: merged)");
-  add_merged(plan, traffic, scheme_of(traffic, HG_PACK_NONZERO), "merged nonzero",
+  add_merged(plan, traffic, scheme_of(traffic, HG_WAY_NONZERO), "merged nonzero",
              "exact: the same without zeros, the default where halo.hosts is merged; estimated");
 }

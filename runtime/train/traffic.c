@@ -188,6 +188,7 @@ hg_status hg_traffic_plan_make(hg_traffic_plan *plan, const hg_config *config, c
   }
   s = add_halo(plan, "nonzero int4", "halo.precision without zeros; estimated", true, own, HG_SEND_SOURCES,
                x.nonzero[HG_PACK_INT4], exchanges);
+  s->way = HG_WAY_NONZERO_INT4;
   s->packed = unpacked;
   HG_TRY(add_features(plan, &x, graph->nodes.n));
   HG_TRY(add_grid(plan, &x, graph->nodes.n, rows, n_rows));

@@ -12,7 +12,7 @@ typedef enum {
 
 /** How runs can exchange halo rows: packed in each of the formats, without zeros (halo.skip_zeros), or as
  * least covers. */
-enum { HG_WAY_NONZERO = HG_PACK_COUNT, HG_WAY_COVERS, HG_WAYS };
+enum { HG_WAY_NONZERO = HG_PACK_COUNT, HG_WAY_NONZERO_INT4, HG_WAY_COVERS, HG_WAYS };
 
 /** A way to exchange what the layers of an epoch need, and what that sends, needs and takes. */
 typedef struct {

@@ -98,9 +98,9 @@ static void check_same(const fixture *f, const hg_matrix *found, const hg_matrix
 }
 
 // one exchange on plain links and on merged ones, of the same numbers
-static void both_ways(fixture *f, hg_exchange_kind kind, hg_pack_format format, int width, double tolerance)
+static void both_ways(fixture *f, hg_exchange_kind kind, bool skips_zeros, int width, double tolerance)
 {
-  const hg_exchange_packing packing = {.format = format};
+  const hg_exchange_packing packing = {.format = HG_PACK_REAL, .skip_zeros = skips_zeros};
   hg_exchange *plain = NULL, *merged = NULL;
   hg_matrix x = numbers(f, width, 0), y = numbers(f, width, 0), again = numbers(f, width, 0);
   check_ok(hg_exchange_create(&plain, f->world, &f->plain, kind, &x, 2));
@@ -132,17 +132,17 @@ static void both_ways(fixture *f, hg_exchange_kind kind, hg_pack_format format, 
 
 static void fill_of(fixture *f)
 {
-  for (int w = 0; w < N_WIDTHS; w++) both_ways(f, HG_FILL_HALO, HG_PACK_REAL, widths[w], 0);
-  both_ways(f, HG_FILL_HALO, HG_PACK_NONZERO, 37, 0);
-  both_ways(f, HG_FILL_HALO, HG_PACK_NONZERO, 0, 0);
+  for (int w = 0; w < N_WIDTHS; w++) both_ways(f, HG_FILL_HALO, false, widths[w], 0);
+  both_ways(f, HG_FILL_HALO, true, 37, 0);
+  both_ways(f, HG_FILL_HALO, true, 0, 0);
 }
 static void fills_as_without(hg_world *world) { on_all(world, fill_of); }
 
 static void add_of(fixture *f)
 {
   double tolerance = sizeof(hg_real) == 4 ? 1e-6 : 1e-14;
-  for (int w = 0; w < N_WIDTHS; w++) both_ways(f, HG_ADD_HALO, HG_PACK_REAL, widths[w], tolerance);
-  both_ways(f, HG_ADD_HALO, HG_PACK_NONZERO, 37, tolerance);
+  for (int w = 0; w < N_WIDTHS; w++) both_ways(f, HG_ADD_HALO, false, widths[w], tolerance);
+  both_ways(f, HG_ADD_HALO, true, 37, tolerance);
 }
 static void adds_as_without(hg_world *world) { on_all(world, add_of); }
 
@@ -286,7 +286,7 @@ static void memory_is_as_told(hg_world *world)
   fixture f;
   for (int k = 0; k < 4; k++) {
     begin(&f, world, HALVES, PARTS_RANDOM, true);
-    const hg_exchange_packing packing = {.format = k < 2 ? HG_PACK_REAL : HG_PACK_NONZERO};
+    const hg_exchange_packing packing = {.format = HG_PACK_REAL, .skip_zeros = k >= 2};
     hg_exchange_kind kind = k % 2 ? HG_ADD_HALO : HG_FILL_HALO;
     hg_matrix x = numbers(&f, 500, 0);
     hg_exchange *exchange = NULL;
