@@ -24,9 +24,9 @@ typedef struct {
 } hg_cover;
 
 /**
- * A vertex cover of least weight, when each left node weighs `left_weight` and each right node `right_weight` (bytes of
+ * The vertex cover of least weight, and of those that with most left nodes, when each left node weighs `left_weight` and each right node `right_weight` (bytes of
  * a source's row and of a partial row; both at least 1). Nodes whose only neighbour weighs no more than they do go
- * first: that neighbour is in a least cover. The rest is a minimum cut (Koenig's theorem) by Dinic's algorithm, which
+ * first: that neighbour is in it. The rest is a minimum cut (Koenig's theorem) by Dinic's algorithm, which
  * for equal weights is Hopcroft and Karp's matching: O(edges sqrt(nodes)) then. Deterministic; one thread.
  * Memory: 2 edges and 4 nodes numbers.
  * @param cover   created; free with hg_cover_free. Zeroed on failure
