@@ -124,13 +124,11 @@ static void training_is_the_same(hg_world *world)
     static both b;
     char path[HG_PATH_MAX];
     train_graph g = graph_of(&variants[k]);
-    hg_threads_set(1 + k % 2);
     check_ok(train_graph_write(world, &g, path));
     if (create(&b, world, &variants[k], path)) compare(&b, variants[k].what);
     for (int way = 0; way < 2; way++) hg_trainer_free(&b.trainers[way]);
     train_graph_remove(world, path);
   }
-  hg_threads_set(1);
 }
 
 // where outputs are narrow, rows of them cross and not those of the input, which are eight times as wide
