@@ -54,6 +54,13 @@ static bool skips_zeros(const hg_layer *layer, const hg_model_options *o)
   return hg_world_n_hosts(world) > 1;
 }
 
+// Rows of its output, in covers, are less than rows of its input without their zeros.
+static bool sends_outputs(const hg_model *model, const hg_layer *layer)
+{
+  if (model->options.halo.aggregation != HG_AGGREGATION_COVERS || !layer->type->reduces) return false;
+  return (double)layer->f_out * sizeof(hg_real) < hg_model_nonzero_bytes(model, layer->index, HG_PACK_REAL);
+}
+
 // the widths and options of one layer, from which its type plans parameters
 static void describe(hg_model *model, int index, int f_in, int n_outputs)
 {
@@ -87,7 +94,7 @@ static void describe(hg_model *model, int index, int f_in, int n_outputs)
   if (layer->staleness.kind != HG_STALENESS_NONE)
     layer->packing.format = HG_PACK_REAL;
   else
-    layer->packing.skip_zeros = skips_zeros(layer, o);
+    layer->packing.skip_zeros = skips_zeros(layer, o) && !sends_outputs(model, layer);
 }
 
 // on which stage a layer stands, and what kind it is

@@ -119,8 +119,8 @@ static hg_lid take(network *w, hg_lid v, hg_off *left, hg_lid tail)
   return tail;
 }
 
-// Nodes with one edge left, whose other end weighs no more than they do: it is in the cover that is looked for, and they
-// need not be. A left node whose other end weighs as much is left to the flow, or to that end.
+// Nodes with one edge left, whose other end weighs no more than they do: it is in the cover that is looked for, and
+// they need not be. A left node whose other end weighs as much is left to the flow, or to that end.
 static void reduce(network *w, bool *in_cover)
 {
   hg_off *left = w->next; // edges left of each node

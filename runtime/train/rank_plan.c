@@ -167,7 +167,6 @@ static int scheme_of(const hg_traffic_plan *traffic, int way)
 
 static void tell_reduced(const hg_reduced_traffic *reduced, hg_scheme *s)
 {
-  if (s->largest > 0) s->packed *= reduced->largest / s->largest;
   s->total = reduced->total;
   s->largest = reduced->largest;
   s->messages = reduced->messages;

@@ -32,7 +32,7 @@ hg_status hg_rank_plan_make(hg_rank_plan *plan, const hg_config *config, const h
 void hg_rank_plan_free(hg_rank_plan *plan);
 
 /**
- * Writes memory of the halo's exchanges into the plan of their bytes, and what of them crosses between hosts; the bytes of
- * covers by both widths; and adds what merges hosts (halo.hosts).
+ * Writes memory of the halo's exchanges into the plan of their bytes, the bytes of covers by both widths, and what of
+ * them crosses between hosts; and adds what merges that (halo.hosts).
  */
 void hg_rank_plan_tell(const hg_rank_plan *plan, hg_traffic_plan *traffic);

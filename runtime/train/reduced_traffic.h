@@ -11,7 +11,8 @@ typedef struct {
 } hg_reduced_traffic;
 
 /**
- * Counts it without running, as hg_traffic_plan_make does for the other ways: least covers for the widths of each layer.
+ * Counts it without running, as hg_traffic_plan_make does for the other ways: least covers for the widths of each
+ * layer, no row without its zeros.
  * @param part_of   [nodes] of `ranks` parts
  * @return          HG_ERR_INPUT for a model that the graph does not fit
  */

@@ -37,6 +37,8 @@ static const variant variants[] = {
      OPTIONS(GEO, "model.hidden=8", "model.filters_per=shared", "model.filters=20", "model.norm=batch",
              "augment.rotate=180")},
     {"dense", 40, 25, 2, false, OPTIONS(GEO, "model.hidden=6", "partition.method=random", "model.self_loops=false")},
+    {"zeros stay out of all layers but the last", 300, 4, 2, false,
+     OPTIONS(GEO, "model.hidden=16", "halo.skip_zeros=always", "model.dropout=0.3")},
     {"tiny", 12, 2, 3, false, OPTIONS(GEO, "model.hidden=3")},
 };
 enum { N_VARIANTS = sizeof variants / sizeof *variants };
