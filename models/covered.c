@@ -1,10 +1,9 @@
 #include "models/covered.h"
 
-#include <omp.h>
 #include <string.h>
 
 #include "core/base/alloc.h"
-#include "core/base/threads.h"
+#include "models/cut_pair.h"
 #include "partition/cover.h"
 
 enum { UNUSED = -1, AS_IT_IS = -2 }; // what a halo row holds, if not the sum for a destination
@@ -16,7 +15,6 @@ typedef struct {
   hg_lid *holds;                      // [n_halo] a destination, or the constants above
   hg_lid *offsets;                    // [peers + 1] rows that cross
   hg_lid *rows, *lengths, *positions; // see hg_sums_wanted
-  hg_lid *numbers;                    // [threads x n_owned] of destinations in a pair's graph, from 1 on; 0: none
 } search;
 
 static void search_free(search *s)
@@ -26,111 +24,46 @@ static void search_free(search *s)
   hg_free(&s->rows);
   hg_free(&s->lengths);
   hg_free(&s->positions);
-  hg_free(&s->numbers);
-}
-
-// the k-th row that the base gets
-static hg_lid halo_row(const hg_links *links, hg_lid k) { return links->recv_rows ? links->recv_rows[k] : k; }
-
-static hg_off begins(const search *s, hg_lid k)
-{
-  return s->base->backward.a->indptr[s->base->n_owned + halo_row(s->base->links, k)];
-}
-
-static hg_off ends(const search *s, hg_lid k)
-{
-  return s->base->backward.a->indptr[s->base->n_owned + halo_row(s->base->links, k) + 1];
-}
-
-// One pair of ranks: its sources are what the base gets from a peer, its destinations are numbered as they are met.
-typedef struct {
-  hg_lid first, n_left, n_right;
-  hg_off *indptr;
-  hg_lid *indices, *destinations;
-} pair;
-
-static void pair_free(pair *p)
-{
-  hg_free(&p->indptr);
-  hg_free(&p->indices);
-  hg_free(&p->destinations);
-}
-
-static hg_status make_pair(const search *s, int peer, hg_lid *numbers, pair *p)
-{
-  const hg_links *links = s->base->links;
-  const hg_lid *targets = s->base->backward.a->indices;
-  hg_off edges = 0;
-  hg_status rc = HG_OK;
-  *p = (pair){.first = links->recv_offsets[peer], .n_left = links->recv_offsets[peer + 1] - links->recv_offsets[peer]};
-  HG_TRY(HG_ALLOC(p->indptr, (hg_off)p->n_left + 1, "a pair's sources"));
-  for (hg_lid l = 0; l < p->n_left; l++) {
-    edges += ends(s, p->first + l) - begins(s, p->first + l);
-    p->indptr[l + 1] = edges;
-  }
-  HG_TRY(HG_ALLOC(p->indices, edges, "a pair's edges"));
-  HG_TRY(HG_ALLOC(p->destinations, edges, "a pair's destinations"));
-  for (hg_lid l = 0; l < p->n_left; l++) {
-    hg_off at = p->indptr[l];
-    for (hg_off e = begins(s, p->first + l); e < ends(s, p->first + l); e++) {
-      hg_lid i = targets[e];
-      if (numbers[i] == 0) {
-        p->destinations[p->n_right] = i;
-        numbers[i] = ++p->n_right;
-      }
-      p->indices[at++] = numbers[i] - 1;
-    }
-  }
-  for (hg_lid r = 0; r < p->n_right; r++) numbers[p->destinations[r]] = 0;
-done:
-  return rc;
 }
 
 // Sources in the cover keep their halo rows; sums take those of the others, in order.
-static void place_rows(const search *s, const pair *p, const hg_cover *cover)
+static void place_rows(const search *s, const hg_cut_pair *p, const hg_cover *cover)
 {
   const hg_links *links = s->base->links;
   hg_lid l = 0;
-  for (hg_lid k = 0; k < p->n_left; k++) s->holds[halo_row(links, p->first + k)] = cover->left[k] ? AS_IT_IS : UNUSED;
+  for (hg_lid k = 0; k < p->n_left; k++)
+    s->holds[hg_cut_halo_row(links, p->first + k)] = cover->left[k] ? AS_IT_IS : UNUSED;
   for (hg_lid r = 0; r < p->n_right; r++) {
     if (!cover->right[r]) continue;
     while (cover->left[l]) l++; // a least cover has no more sums than sources that it leaves out
-    s->holds[halo_row(links, p->first + l++)] = p->destinations[r];
+    s->holds[hg_cut_halo_row(links, p->first + l++)] = p->destinations[r];
   }
 }
 
-static hg_status cover_pair(const search *s, int peer, hg_lid *numbers)
+static hg_status cover_pair(void *context, int peer, const hg_cut_pair *p)
 {
-  pair p = {0};
+  search *s = context;
   hg_cover cover = {0};
+  const hg_bipartite graph = {p->n_left, p->n_right, p->indptr, p->indices};
   hg_status rc = HG_OK;
-  HG_TRY(make_pair(s, peer, numbers, &p));
-  const hg_bipartite graph = {p.n_left, p.n_right, p.indptr, p.indices};
-  HG_TRY(s->stored ? hg_cover_complete(&cover, &graph, s->stored + p.first) : hg_cover_create(&cover, &graph, 1, 1));
-  place_rows(s, &p, &cover);
+  HG_TRY(s->stored ? hg_cover_complete(&cover, &graph, s->stored + p->first) : hg_cover_create(&cover, &graph, 1, 1));
+  place_rows(s, p, &cover);
   s->offsets[peer + 1] = (hg_lid)cover.weight;
 done:
   hg_cover_free(&cover);
-  pair_free(&p);
   return rc;
 }
 
 static hg_status find_covers(search *s)
 {
   const hg_local_graph *g = s->base;
-  int n_peers = g->links->n_peers_recv, team = n_peers < hg_threads() ? n_peers : hg_threads();
+  int n_peers = g->links->n_peers_recv;
   hg_lid n_halo = g->n_local - g->n_owned;
   hg_status rc = HG_OK;
   HG_TRY(HG_ALLOC(s->holds, n_halo, "what halo rows hold"));
   HG_TRY(HG_ALLOC(s->offsets, (hg_off)n_peers + 1, "rows that cross"));
-  HG_TRY(HG_ALLOC(s->numbers, (hg_off)team * g->n_owned, "numbers of destinations"));
   for (hg_lid h = 0; h < n_halo; h++) s->holds[h] = UNUSED;
-#pragma omp parallel for schedule(dynamic) default(none) shared(s, g, rc, n_peers) num_threads(team > 0 ? team : 1)
-  for (int p = 0; p < n_peers; p++) {
-    hg_status failed = cover_pair(s, p, s->numbers + (hg_off)omp_get_thread_num() * g->n_owned);
-#pragma omp critical(hg_covered)
-    if (failed != HG_OK) rc = failed;
-  }
+  rc = hg_cut_pairs(g, cover_pair, s);
   for (int p = 0; p < n_peers; p++) s->offsets[p + 1] += s->offsets[p];
   if (rc == HG_ERR_INPUT)
     rc = hg_fail(rc, "the parts file's /parts/halo_in_cover has more sums than sources: make the parts again");
@@ -170,14 +103,14 @@ static void want_peer(search *s, const hg_covered *c, int peer, hg_lid *position
   hg_lid first = links->recv_offsets[peer], end = links->recv_offsets[peer + 1], n_owned = c->graph.n_owned;
   hg_lid row = s->offsets[peer];
   for (hg_lid k = first; k < end; k++) {
-    hg_lid h = halo_row(links, k);
+    hg_lid h = hg_cut_halo_row(links, k);
     position_of[h] = k - first + 1;
     if (s->holds[h] != AS_IT_IS) continue;
     s->rows[row++] = h;
     s->positions[(*position)++] = k - first;
   }
   for (hg_lid k = first; k < end; k++) {
-    hg_lid h = halo_row(links, k), i = s->holds[h];
+    hg_lid h = hg_cut_halo_row(links, k), i = s->holds[h];
     if (i < 0) continue;
     s->rows[row] = h;
     for (hg_off e = before->indptr[i]; e < before->indptr[i + 1]; e++) {
@@ -188,7 +121,7 @@ static void want_peer(search *s, const hg_covered *c, int peer, hg_lid *position
     }
     row++;
   }
-  for (hg_lid k = first; k < end; k++) position_of[halo_row(links, k)] = 0;
+  for (hg_lid k = first; k < end; k++) position_of[hg_cut_halo_row(links, k)] = 0;
 }
 
 static hg_status want(search *s, const hg_covered *c)
@@ -199,8 +132,8 @@ static hg_status want(search *s, const hg_covered *c)
   hg_off numbers = 0, position = 0;
   hg_status rc = HG_OK;
   for (hg_lid k = 0; k < links->recv_offsets[n_peers]; k++) {
-    hg_lid h = halo_row(links, k);
-    numbers += s->holds[h] == AS_IT_IS ? 1 : ends(s, k) - begins(s, k);
+    hg_lid h = hg_cut_halo_row(links, k);
+    numbers += s->holds[h] == AS_IT_IS ? 1 : hg_cut_end(s->base, h) - hg_cut_begin(s->base, h);
   }
   HG_TRY(HG_ALLOC(s->rows, rows, "rows wanted"));
   HG_TRY(HG_ALLOC(s->lengths, rows, "rows wanted"));
@@ -225,7 +158,7 @@ static hg_status name_rows(hg_covered *c, const search *s)
   }
   for (int p = 0; p < links->n_peers_recv; p++)
     for (hg_lid k = links->recv_offsets[p]; k < links->recv_offsets[p + 1]; k++) {
-      hg_lid h = halo_row(links, k);
+      hg_lid h = hg_cut_halo_row(links, k);
       if (s->holds[h] < 0) continue;
       c->ids[g->n_owned + h] = g->n_global * (1 + links->recv_peers[p]) + h;
       if (c->scale) c->scale[g->n_owned + h] = 1;

@@ -6,6 +6,9 @@
  * placed; the first layer exchanges nothing. Gates are computed where they are used (core/tensor/geo.h), and where a
  * has many columns they are worked on in pieces: a piece of a is multiplied by its rows of W and forgotten, and
  * backward computes it again. So memory is nodes x 128 or so whatever channels x filters is.
+ *
+ * With covers (models/prereduced.h) this rank also computes rows of other ranks' z, of the sources that it owns; they
+ * stand after the local rows of the graph, and their part of every gradient is found here.
  */
 #include "core/tensor/geo.h"
 
@@ -102,11 +105,20 @@ typedef struct {
   hg_matrix x, z, *d_x; // z: before the activation; backward: its gradient
 } message_task;
 
+// rows for other ranks: after the local ones
+static hg_off n_partial(const hg_layer *layer) { return layer->partial ? layer->partial->reduced->n_partial : 0; }
+
 // room for the columns from `column` on: the sums, or their gradient
 static hg_matrix piece_at(const hg_layer *layer, int column)
 {
   int left = columns(layer) - column, width = left < piece_columns(layer) ? left : piece_columns(layer);
   return hg_matrix_view(layer->work->product, layer->graph->n_owned, width);
+}
+
+static hg_matrix partial_piece_at(const hg_layer *layer, int column)
+{
+  hg_matrix piece = piece_at(layer, column);
+  return hg_matrix_view(piece.data, layer->graph->n_local + n_partial(layer), piece.cols);
 }
 
 static hg_matrix sums_at(const hg_layer *layer, int column)
@@ -136,6 +148,31 @@ static void forward_rows(void *context, hg_off first, hg_off n)
   }
 }
 
+// the sums of rows for other ranks, [n_partial x ...]
+static hg_matrix sum_partial_rows(const message_task *t, int column)
+{
+  hg_off first = t->layer->graph->n_local, n = n_partial(t->layer);
+  hg_matrix a = partial_piece_at(t->layer, column);
+  sum_rows(t, column, first, n, &a);
+  return hg_matrix_rows(&a, first, n);
+}
+
+// They leave when all of them are made; those that others make are added in the end.
+static void push_partial_rows(const message_task *t)
+{
+  const hg_layer *layer = t->layer;
+  const gates *own = layer->own;
+  if (!layer->partial) return;
+  hg_matrix z = hg_partial_rows_here(layer->partial);
+  for (int column = 0; column < columns(layer) && z.rows > 0; column += piece_columns(layer)) {
+    hg_matrix a = sum_partial_rows(t, column), w = hg_matrix_rows(&own->weight, column, a.cols);
+    hg_gemm(&a, &w, (hg_real)(column > 0), &z);
+    hg_phases_lap(t->pass->phases, HG_PHASE_TRANSFORM);
+  }
+  hg_partial_rows_push(layer->partial);
+  hg_phases_lap(t->pass->phases, HG_PHASE_EXCHANGE);
+}
+
 static void weight_gradient(const message_task *t, int column)
 {
   const hg_layer *layer = t->layer;
@@ -143,6 +180,19 @@ static void weight_gradient(const message_task *t, int column)
   hg_matrix a = sums_at(layer, column), d_w = hg_matrix_rows(&own->d_weight, column, a.cols);
   if (!keeps_sums(layer)) sum_rows(t, column, 0, layer->graph->n_owned, &a);
   hg_gemm_at(&a, &t->z, 0, &d_w, layer->work->scratch);
+  if (n_partial(layer) == 0) return;
+  hg_matrix more = sum_partial_rows(t, column), d_z = hg_partial_rows_here(layer->partial);
+  hg_gemm_at(&more, &d_z, 1, &d_w, layer->work->scratch);
+}
+
+// d_a of the rows for other ranks, from the gradients that came back
+static void partial_gradient(const message_task *t, int column, const hg_matrix *w)
+{
+  hg_off first = t->layer->graph->n_local, n = n_partial(t->layer);
+  if (n == 0) return;
+  hg_matrix all = partial_piece_at(t->layer, column), d_z = hg_partial_rows_here(t->layer->partial);
+  hg_matrix d_a = hg_matrix_rows(&all, first, n);
+  hg_gemm_bt(&d_z, w, 0, &d_a);
 }
 
 // d_a = d_z W' and the rows [first, first + n) of its transposed aggregation
@@ -152,6 +202,7 @@ static void backward_rows(const message_task *t, int column, hg_off first, hg_of
   gates *own = t->layer->own;
   hg_matrix d_a = piece_at(t->layer, column), w = hg_matrix_rows(&own->weight, column, d_a.cols);
   hg_gemm_bt(&t->z, &w, 0, &d_a);
+  if (first == 0) partial_gradient(t, column, &w); // halo nodes are in no row for others
   hg_phases_lap(t->pass->phases, HG_PHASE_TRANSFORM);
   hg_geo_backward(&own->geo, &(hg_geo_piece){&g->backward, g->positions, first, n, column}, &t->x, &d_a, t->d_x,
                   t->pass->d_positions);
@@ -168,12 +219,14 @@ static void backward_pieces(const message_task *t)
   const hg_local_graph *g = layer->graph;
   hg_off owned = layer->add ? g->n_owned : g->n_local;
   int step = piece_columns(layer);
+  if (layer->partial) hg_partial_rows_pull(layer->partial, &t->z);
   if (layer->add) {
     for (int column = 0; column < columns(layer); column += step)
       backward_rows(t, column, g->n_owned, g->n_local - g->n_owned);
     hg_exchange_begin(layer->add);
     hg_phases_lap(t->pass->phases, HG_PHASE_EXCHANGE);
   }
+  if (layer->partial) hg_exchange_end(layer->partial->pull);
   for (int column = 0; column < columns(layer); column += step) {
     weight_gradient(t, column);
     backward_rows(t, column, 0, owned);
@@ -222,8 +275,11 @@ static void forward(hg_layer *layer, const hg_pass *pass)
   hg_geo_set_gates(&own->geo, turn_gates(&u, pass->turn, &own->turned),
                    hg_layer_parameter(layer, layer->theta, "gate.bias").data);
   hg_geo_arrange(&own->geo, &w, &own->weight);
+  push_partial_rows(&task);
   hg_aggregate_with(g, layer->fill, forward_rows, &task, pass->phases);
   hg_phases_lap(pass->phases, HG_PHASE_AGGREGATE);
+  if (layer->partial) hg_partial_rows_add(layer->partial, &task.z);
+  hg_phases_lap(pass->phases, HG_PHASE_EXCHANGE);
   hg_layer_finish(layer, pass);
 }
 
@@ -251,6 +307,7 @@ static void backward(hg_layer *layer, const hg_pass *pass, hg_matrix *d_h, hg_ma
 const hg_layer_type hg_layer_geogcn = {.name = "geogcn",
                                        .help = "spatial graph convolution (Danel et al. 2020)",
                                        .needs_positions = true,
+                                       .reduces = true,
                                        .plan = plan,
                                        .bytes = bytes,
                                        .create = create,

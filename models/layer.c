@@ -39,6 +39,8 @@ void hg_layer_free(hg_layer *layer)
   hg_free(&layer->inv_std);
   hg_free(&layer->mean);
   hg_stale_free(layer);
+  hg_partial_rows_free(&layer->active.partial);
+  hg_partial_rows_free(&layer->whole.partial);
   hg_exchange_free(&layer->active.fill); // before those that lend it their buffers
   hg_exchange_free(&layer->active.add);
   hg_exchange_free(&layer->whole.fill);
@@ -128,16 +130,18 @@ static hg_status create_reach(hg_layer *layer, hg_layer_reach *reach, const hg_e
   HG_TRY(hg_exchange_create_packed(&reach->fill, g->world, g->links, HG_FILL_HALO, &x[0], 0, &weighted));
   borrow(layer, &weighted);
   HG_TRY(hg_exchange_create_packed(&reach->add, g->world, g->links, HG_ADD_HALO, &x[1], 1, &weighted));
+  if (g->reduced) HG_TRY(hg_partial_rows_create(&reach->partial, g->reduced));
 done:
   hg_free(&weights);
   return rc;
 }
 
-static void take_reach(hg_layer *layer, const hg_layer_reach *reach)
+static void take_reach(hg_layer *layer, hg_layer_reach *reach)
 {
   layer->graph = reach->graph;
   layer->fill = reach->fill;
   layer->add = reach->add;
+  layer->partial = reach->partial.reduced ? &reach->partial : NULL;
 }
 
 hg_status hg_layer_create_exchanges(hg_layer *layer, hg_matrix x, hg_matrix d_x)

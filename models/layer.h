@@ -3,6 +3,7 @@
 #include "models/init.h"
 #include "models/input.h"
 #include "models/label_input.h"
+#include "models/prereduced.h"
 #include "models/slabs.h"
 
 /** What one forward or backward pass is about. */
@@ -50,6 +51,7 @@ typedef struct {
   const hg_local_graph *graph; ///< borrowed
   hg_exchange *fill, *add;     ///< forward and transposed; NULL in the first layer and without halo
   hg_stale_exchange *stale[2]; ///< what training passes divert them to (models/stale.h), or NULL
+  hg_partial_rows partial;     ///< where the graph has rows for other ranks
 } hg_layer_reach;
 
 /** One layer on one rank. Filled by the model; `type` computes with it. */
@@ -106,6 +108,7 @@ typedef struct {
   hg_staleness staleness;      ///< of its exchanges in training; then rows are packed by these alone,
   hg_pack_format stale_format; ///< in this format
   hg_exchange *fill, *add;     ///< forward and transposed exchange; NULL in the first layer and without halo
+  hg_partial_rows *partial;    ///< rows of its output that cross, or NULL
   hg_layer_reach whole;        ///< of passes over all rows
   hg_layer_reach active;       ///< of training passes over active rows alone (hg_model_activate); or no graph
   hg_matrix crossing[2];       ///< what `fill` and `add` work on
@@ -124,6 +127,7 @@ struct hg_layer_type {
   bool can_round;       ///< knows hg_layer's `rounds`
   bool can_turn;        ///< aggregates by columns where its graph has slabs
   bool linear;          ///< messages are multiples of their sources' rows: others may sum them (models/covered.h)
+  bool reduces;         ///< can compute rows of its output for other ranks (models/prereduced.h)
   /** Parameters and what the model allocates for it (aggregate_first, product_width, ...), by widths and options. */
   void (*plan)(hg_layer *layer);
   /** Bytes of arrays that `create` will allocate, exchanges apart; of a planned layer, for the memory plan. */

@@ -5,6 +5,7 @@
 #include "models/options.h"
 
 typedef struct hg_slabs hg_slabs;
+typedef struct hg_prereduced hg_prereduced;
 
 /**
  * One rank's share of the normalised adjacency, and what is needed to aggregate with it: a part of one large graph, or
@@ -27,6 +28,7 @@ typedef struct {
   double position_scale;               ///< what the part's positions were multiplied with
   hg_real *base_positions;             ///< [n_local x n_dims] before jitter (hg_augment_prepare), or NULL: no jitter
   hg_slabs *slabs;                     ///< what aggregates in its stead, by columns (models/slabs.h), borrowed; or NULL
+  const hg_prereduced *reduced;        ///< its rows for other ranks (models/prereduced.h), borrowed; or NULL
 } hg_local_graph;
 
 /**

@@ -120,6 +120,8 @@ void hg_model_free(hg_model *model)
   hg_free(&model->sampled);
   for (int l = 0; model->covered && l <= model->n_layers; l++) hg_covered_free(&model->covered[l]);
   hg_free(&model->covered);
+  for (int l = 0; model->reduced && l < 2 * model->n_layers; l++) hg_prereduced_free(&model->reduced[l]);
+  hg_free(&model->reduced);
   hg_free(&model->parameters);
   hg_free(&model->gradients);
   hg_free(&model->state);
@@ -163,11 +165,66 @@ static hg_status cover(hg_model *model, hg_layer *layer, const hg_local_graph **
   const hg_local_graph *whole = layer->whole.graph;
   hg_covered *all = &model->covered[model->n_layers], *kept = &model->covered[layer->index];
   hg_status rc = HG_OK;
-  if (!hg_model_covers(model, layer->index)) return HG_OK;
   if (!all->base) HG_TRY(hg_covered_create(all, whole));
   if (*graph != whole) HG_TRY(hg_covered_create(kept, *graph));
   HG_TRY(hg_layer_cover(layer, &all->graph));
   *graph = *graph == whole ? &all->graph : &kept->graph;
+done:
+  return rc;
+}
+
+// The same of layers that send rows of their output: covers depend on both widths.
+static hg_status reduce(hg_model *model, hg_layer *layer, const hg_local_graph **graph)
+{
+  const hg_local_graph *whole = layer->whole.graph;
+  hg_prereduced *kept = &model->reduced[layer->index], *all = kept + model->n_layers;
+  hg_status rc = HG_OK;
+  for (hg_prereduced *r = model->reduced + model->n_layers; r < model->reduced + 2 * model->n_layers; r++)
+    if (r->base == whole && r->f_in == layer->f_in && r->f_out == layer->f_out) all = r;
+  if (!all->base) HG_TRY(hg_prereduced_create(all, whole, layer->f_in, layer->f_out));
+  if (*graph != whole) HG_TRY(hg_prereduced_create(kept, *graph, layer->f_in, layer->f_out));
+  HG_TRY(hg_layer_cover(layer, &all->graph));
+  *graph = *graph == whole ? &all->graph : &kept->graph;
+done:
+  return rc;
+}
+
+static hg_status choose_rows(hg_model *model, hg_layer *layer, const hg_local_graph **graph)
+{
+  if (!hg_model_covers(model, layer->index)) return HG_OK;
+  return layer->type->reduces ? reduce(model, layer, graph) : cover(model, layer, graph);
+}
+
+static hg_status allocate_reduced(hg_model *model)
+{
+  bool reduces = model->options.halo.aggregation == HG_AGGREGATION_COVERS && model->layers[0].type->reduces;
+  return reduces ? HG_ALLOC(model->reduced, 2 * (hg_off)model->n_layers, "rows for other ranks") : HG_OK;
+}
+
+static hg_status widen(hg_real **room, hg_off *size, hg_off wanted, const char *what)
+{
+  if (wanted <= *size) return HG_OK;
+  hg_free(room);
+  *size = wanted;
+  return hg_alloc(room, wanted, sizeof **room, what);
+}
+
+// room for the rows that are computed for other ranks
+static hg_status make_room(hg_model *model)
+{
+  hg_workspace_size *s = &model->work_size;
+  hg_workspace *w = &model->work;
+  hg_status rc = HG_OK;
+  for (const hg_layer *l = model->layers; l < model->layers + model->n_layers; l++) {
+    const hg_prereduced *of[] = {l->whole.partial.reduced, l->active.partial.reduced};
+    for (int k = 0; k < 2; k++) {
+      if (!of[k]) continue;
+      hg_off n = of[k]->n_partial, rows = n + l->graph->n_local;
+      HG_TRY(widen(&w->product, &s->product, rows * l->product_width, "products"));
+      HG_TRY(
+          widen(&w->scratch, &s->scratch, hg_gemm_at_scratch(n, l->weight_rows, l->f_out), "weight gradient blocks"));
+    }
+  }
 done:
   return rc;
 }
@@ -188,16 +245,18 @@ hg_status hg_model_activate(hg_model *model, hg_active *active)
 {
   hg_world *world = model->stages[0].graph.world;
   hg_status rc = HG_OK;
+  HG_TRY_ALL(world, "allocating the model", allocate_reduced(model));
   for (hg_layer *layer = model->layers + model->n_layers - 1; layer >= model->layers; layer--) {
     const hg_local_graph *graph = layer->whole.graph;
     if (!hg_model_aggregates(layer)) continue;
     HG_TRY_ALL(world, "keeping active edges", prune(model, active, layer, &graph));
     HG_TRY_ALL(world, "drawing halo rows", sample(model, layer, &graph));
-    HG_TRY(cover(model, layer, &graph));
+    HG_TRY(choose_rows(model, layer, &graph));
     if (graph != layer->whole.graph) HG_TRY(hg_layer_activate(layer, graph));
     HG_TRY(hg_stale_create(layer));
   }
   HG_TRY_ALL(world, "keeping rows in sums", keep(model));
+  HG_TRY_ALL(world, "allocating the model", make_room(model));
 done:
   return rc;
 }
@@ -287,8 +346,10 @@ hg_traffic hg_model_traffic(const hg_model *model)
 {
   hg_traffic total = {0};
   for (const hg_layer *l = model->layers; l < model->layers + model->n_layers; l++) {
-    const hg_exchange *exchanges[] = {l->whole.fill, l->whole.add, l->active.fill, l->active.add};
-    for (int k = 0; k < 4; k++) {
+    const hg_exchange *exchanges[] = {l->whole.fill,          l->whole.add,          l->active.fill,
+                                      l->active.add,          l->whole.partial.push, l->whole.partial.pull,
+                                      l->active.partial.push, l->active.partial.pull};
+    for (size_t k = 0; k < sizeof exchanges / sizeof *exchanges; k++) {
       if (!exchanges[k]) continue;
       hg_traffic t = hg_exchange_traffic(exchanges[k]);
       hg_traffic_add(&total, &t);

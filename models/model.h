@@ -36,7 +36,9 @@ typedef struct {
   hg_real *gradients;  ///< [n_parameters]
   hg_covered *covered; ///< [n_layers + 1] covers of edges between ranks: of those that a layer's training passes keep,
                        ///< and at last of all; without links where all sources cross, or others' are the same
-  hg_sampled *sampled; ///< [n_layers] whose halo rows are drawn each epoch; without links where all cross
+  hg_prereduced *reduced; ///< [2 x n_layers] or NULL: rows for other ranks, of training passes' edges, then of all;
+                          ///< without a base where there are none, or those of an earlier layer serve
+  hg_sampled *sampled;    ///< [n_layers] whose halo rows are drawn each epoch; without links where all cross
   hg_off n_state;
   hg_real *state; ///< [n_state] what is remembered but not learned: batch norm's running moments
   hg_workspace_size work_size;
@@ -74,7 +76,10 @@ int hg_model_exchanged(const hg_model *model, int layer);
  */
 double hg_model_nonzero_bytes(const hg_model *model, int layer, hg_pack_format format);
 
-/** Whether a layer's rows cross by covers, as the options say: not where zeros stay out, since sums have fewer. */
+/**
+ * Whether a layer's rows cross by covers, as the options say: not sums of rows whose zeros stay out, since sums have
+ * fewer of them.
+ */
 bool hg_model_covers(const hg_model *model, int layer);
 
 /**

@@ -54,6 +54,13 @@ static bool skips_zeros(const hg_layer *layer, const hg_model_options *o)
   return hg_world_n_hosts(world) > 1;
 }
 
+// Rows of its output, in covers, are less than rows of its input without their zeros.
+static bool sends_outputs(const hg_model *model, const hg_layer *layer)
+{
+  if (model->options.halo.aggregation != HG_AGGREGATION_COVERS || !layer->type->reduces) return false;
+  return (double)layer->f_out * sizeof(hg_real) < hg_model_nonzero_bytes(model, layer->index, HG_PACK_REAL);
+}
+
 // the widths and options of one layer, from which its type plans parameters
 static void describe(hg_model *model, int index, int f_in, int n_outputs)
 {
@@ -87,7 +94,7 @@ static void describe(hg_model *model, int index, int f_in, int n_outputs)
   if (layer->staleness.kind != HG_STALENESS_NONE)
     layer->packing.format = HG_PACK_REAL;
   else
-    layer->packing.skip_zeros = skips_zeros(layer, o);
+    layer->packing.skip_zeros = skips_zeros(layer, o) && !sends_outputs(model, layer);
 }
 
 // on which stage a layer stands, and what kind it is
@@ -217,8 +224,14 @@ static hg_status check_type(const hg_model_options *o, const hg_layer_type *type
                    "parallel.mode: found features or grid with model.type %s, model.precision %s, "
                    "expected parts, or gcn in float32",
                    type->name, o->precision == HG_PRECISION_FLOAT32 ? "float32" : "bfloat16");
-  if (o->halo.aggregation == HG_AGGREGATION_COVERS && !type->linear && !type->local)
-    return hg_fail(HG_ERR_INPUT, "halo.aggregation: found covers with model.type %s, expected sources, or type gcn",
+  if (o->halo.aggregation == HG_AGGREGATION_COVERS && !type->linear && !type->reduces && !type->local)
+    return hg_fail(HG_ERR_INPUT,
+                   "halo.aggregation: found covers with model.type %s, expected sources, or type gcn or geogcn",
+                   type->name);
+  if (o->halo.aggregation == HG_AGGREGATION_COVERS && type->reduces && o->halo.precision != HG_PACK_REAL)
+    return hg_fail(HG_ERR_INPUT,
+                   "halo.precision: found fewer bits with halo.aggregation covers and model.type %s, expected float32, "
+                   "or sources",
                    type->name);
   if (o->label_rate > 0 && !type->linear)
     return hg_fail(HG_ERR_INPUT, "model.label_rate: found %g with model.type %s, expected 0, or type gcn",
@@ -395,6 +408,38 @@ static size_t covered_exchange_bytes(const hg_layer *layer, const hg_links *acti
   return bytes - before;
 }
 
+// numbers of the rows that a layer computes for other ranks, for which the buffers of all layers have no room
+static hg_off reduced_room(const hg_model *model, const hg_layer *layer)
+{
+  const hg_workspace_size *s = &model->work_size;
+  hg_off most = hg_prereduced_most(layer->graph->links, layer->f_in, layer->f_out);
+  hg_off product = (most + layer->graph->n_local) * layer->product_width - s->product;
+  hg_off scratch = hg_gemm_at_scratch(most, layer->weight_rows, layer->f_out) - s->scratch;
+  return max_off(product, 0) + max_off(scratch, 0);
+}
+
+// of rows for other ranks, of all edges and of a level's or NULL; layers of the same widths share those of all
+static size_t reduced_bytes(const hg_model *model, const hg_layer *layer, const hg_active_level *level,
+                            const hg_part *part)
+{
+  const hg_links *all = layer->graph->links;
+  int dims = layer->graph->n_dims, f_in = layer->f_in, f_out = layer->f_out;
+  const hg_links some = {
+      .send_offsets = &all->send_offsets[all->n_peers_send],
+      .recv_offsets = &all->recv_offsets[all->n_peers_recv],
+      .recv_rows = &all->recv_offsets[all->n_peers_recv],
+  };
+  size_t bytes = hg_partial_rows_bytes(all, f_in, f_out) + exchange_bytes(layer, &some, &layer->packing) -
+                 exchange_bytes(layer, all, &layer->packing);
+  bool shared = false;
+  for (const hg_layer *l = layer + 1; l < model->layers + model->n_layers; l++)
+    shared = shared || (l->f_in == f_in && l->f_out == f_out);
+  if (!shared) bytes += hg_prereduced_bytes(all, hg_csr_entries(&part->a), dims, f_in, f_out);
+  if (!level) return bytes;
+  return bytes + hg_prereduced_bytes(&level->links, level->edges, dims, f_in, f_out) +
+         hg_partial_rows_bytes(&level->links, f_in, f_out) + active_exchange_bytes(layer, &level->links);
+}
+
 size_t hg_model_active_bytes(const hg_model *model, const hg_active *active, const hg_part *part)
 {
   size_t bytes = 0;
@@ -407,6 +452,11 @@ size_t hg_model_active_bytes(const hg_model *model, const hg_active *active, con
     if (!hg_model_aggregates(layer)) continue;
     const hg_links *links = pruned ? &active->levels[k].links : layer->graph->links;
     if (pruned) bytes += hg_active_bytes(active, k, part);
+    if (crosses && hg_model_covers(model, layer->index) && layer->type->reduces) {
+      bytes += reduced_bytes(model, layer, pruned ? &active->levels[k] : NULL, part);
+      kept = max_off(kept, reduced_room(model, layer));
+      continue;
+    }
     if (crosses && hg_model_covers(model, layer->index)) {
       if (pruned) bytes += hg_covered_bytes(links, active->levels[k].edges);
       if (!covered) bytes += hg_covered_bytes(layer->graph->links, hg_csr_entries(&part->a));

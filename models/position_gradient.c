@@ -7,6 +7,8 @@ hg_status hg_position_gradient_check(const hg_model *model)
   if (!model->layers[0].type->needs_positions)
     return hg_fail(HG_ERR_INPUT, "model.type: %s does not see positions, so there is no gradient of them",
                    model->options.type);
+  if (model->options.halo.aggregation != HG_AGGREGATION_SOURCES)
+    return hg_fail(HG_ERR_INPUT, "halo.aggregation: found covers, expected sources, for gradients of positions");
   if (model->n_stages > 1)
     return hg_fail(HG_ERR_INPUT, "gradients of positions are for tasks on nodes, found one on whole graphs");
   return HG_OK;

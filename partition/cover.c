@@ -119,7 +119,8 @@ static hg_lid take(network *w, hg_lid v, hg_off *left, hg_lid tail)
   return tail;
 }
 
-// Nodes with one edge left, whose other end weighs no more than they do: it is in a least cover, and they need not be.
+// Nodes with one edge left, whose other end weighs no more than they do: it is in the cover that is looked for, and
+// they need not be. A left node whose other end weighs as much is left to the flow, or to that end.
 static void reduce(network *w, bool *in_cover)
 {
   hg_off *left = w->next; // edges left of each node
@@ -132,7 +133,7 @@ static void reduce(network *w, bool *in_cover)
     hg_lid v = w->queue[head++];
     if (w->gone[v] || left[v] != 1) continue;
     hg_lid u = only_neighbour(w, v);
-    if (w->spare[u] > w->spare[v]) continue;
+    if (w->spare[u] > w->spare[v] || (w->spare[u] == w->spare[v] && is_left(w, v))) continue; // sources first
     w->gone[v] = true;
     in_cover[u] = true;
     tail = take(w, u, left, tail);

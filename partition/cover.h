@@ -24,10 +24,11 @@ typedef struct {
 } hg_cover;
 
 /**
- * A vertex cover of least weight, when each left node weighs `left_weight` and each right node `right_weight` (bytes of
- * a source's row and of a partial row; both at least 1). Nodes whose only neighbour weighs no more than they do go
- * first: that neighbour is in a least cover. The rest is a minimum cut (Koenig's theorem) by Dinic's algorithm, which
- * for equal weights is Hopcroft and Karp's matching: O(edges sqrt(nodes)) then. Deterministic; one thread.
+ * The vertex cover of least weight, and of those the one with most left nodes, when each left node weighs `left_weight`
+ * and each right node `right_weight` (bytes of a source's row and of a partial row; both at least 1). Nodes whose only
+ * neighbour weighs less, or on the right no more, go first: that neighbour is in it. The rest is the minimum cut
+ * (Koenig's theorem) nearest to the source by Dinic's algorithm, which for equal weights is Hopcroft and Karp's
+ * matching: O(edges sqrt(nodes)) then. Deterministic; one thread.
  * Memory: 2 edges and 4 nodes numbers.
  * @param cover   created; free with hg_cover_free. Zeroed on failure
  */

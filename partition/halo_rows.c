@@ -44,6 +44,7 @@ typedef struct {
   hg_lid *left, *indices;      // [edges of the largest group]
   const hg_parts_index *index; // whose halo_in_cover is written, or NULL
   hg_off halo;                 // the next of its halo nodes
+  const int64_t *widths;       // [2] of sources' rows and of partial rows, whose numbers are counted; NULL: rows are
 } entering;
 
 static void free_entering(entering *e)
@@ -141,14 +142,16 @@ static void store_cover(entering *e, int from, const hg_cover *cover)
     index->halo_in_cover[e->halo] = cover->left[e->left_of[index->halo_ids[e->halo]]];
 }
 
-static hg_status count_pair(entering *e, int from, int64_t rows[HG_SEND_MODES])
+static hg_status count_pair(entering *e, int from, int64_t rows[HG_SEND_MODES], int *messages)
 {
   hg_cover cover = {0};
+  int64_t source = e->widths ? e->widths[0] : 1, partial = e->widths ? e->widths[1] : 1;
   const hg_bipartite pair = pair_graph(e, e->first[from], e->first[from + 1]);
-  hg_status rc = hg_cover_create(&cover, &pair, 1, 1);
-  rows[HG_SEND_SOURCES] = pair.n_left;
-  rows[HG_SEND_PARTIALS] = pair.n_right;
+  hg_status rc = hg_cover_create(&cover, &pair, source, partial);
+  rows[HG_SEND_SOURCES] = pair.n_left * source;
+  rows[HG_SEND_PARTIALS] = pair.n_right * partial;
   rows[HG_SEND_HYBRID] = cover.weight;
+  *messages = e->widths ? (cover.n_left > 0) + (cover.n_right > 0) : 1; // rows of two widths travel apart
   if (rc == HG_OK) store_cover(e, from, &cover);
   forget_pair(e, e->first[from], e->first[from + 1]);
   hg_cover_free(&cover);
@@ -161,16 +164,17 @@ static hg_status count_part(entering *e, const members *m, hg_halo_rows *out, in
   HG_TRY(collect(e, m));
   for (int q = 0; q < e->k; q++) {
     int64_t rows[HG_SEND_MODES];
+    int of_pair;
     if (e->first[q] == e->first[q + 1]) continue;
-    HG_TRY(count_pair(e, q, rows));
+    HG_TRY(count_pair(e, q, rows, &of_pair));
     for (int mode = 0; mode < HG_SEND_MODES; mode++) {
 #pragma omp atomic
       out->sent[mode][q] += rows[mode];
       out->received[mode][e->part] += rows[mode]; // this part's alone
     }
 #pragma omp atomic
-    messages[q]++;
-    messages[e->k + e->part]++; // received, by this part alone
+    messages[q] += of_pair;
+    messages[e->k + e->part] += of_pair; // received, by this part alone
   }
 done:
   free_entering(e);
@@ -180,18 +184,19 @@ done:
 // a thread for a part, and 4 bytes a node for a thread
 static int team(int k) { return k < hg_threads() ? k : hg_threads(); }
 
-static hg_status count_parts(hg_halo_rows *out, const hg_graph *graph, const int32_t *part_of, const members *m,
-                             const hg_parts_index *index, int64_t *messages, hg_lid *left_of)
+static hg_status count_parts(hg_halo_rows *out, const entering *what, const members *m, int64_t *messages,
+                             hg_lid *left_of)
 {
   hg_status rc = HG_OK;
-  hg_off n = graph->nodes.n;
+  hg_off n = what->graph->nodes.n;
   int k = out->n_parts;
-#pragma omp parallel for schedule(dynamic) default(none) \
-    shared(out, graph, part_of, m, index, messages, left_of, rc, n, k) num_threads(team(k))
+#pragma omp parallel for schedule(dynamic) default(none) shared(out, what, m, messages, left_of, rc, n, k) \
+    num_threads(team(k))
   for (int p = 0; p < k; p++) {
-    entering e = {.graph = graph, .part_of = part_of, .k = k, .part = p, .left_of = left_of + omp_get_thread_num() * n};
-    e.index = index;
-    e.halo = index ? index->halo_offsets[p] : 0;
+    entering e = *what;
+    e.part = p;
+    e.left_of = left_of + omp_get_thread_num() * n;
+    e.halo = e.index ? e.index->halo_offsets[p] : 0;
     hg_status failed = count_part(&e, m, out, messages);
 #pragma omp critical(hg_halo_rows)
     if (failed != HG_OK) rc = failed;
@@ -215,15 +220,15 @@ static void sum_up(hg_halo_rows *rows, const int64_t *messages)
   }
 }
 
-static hg_status count_all(hg_halo_rows *rows, const hg_graph *graph, int k, const int32_t *part_of,
-                           const hg_parts_index *index)
+static hg_status count_all(hg_halo_rows *rows, const entering *what)
 {
   members m = {0};
   int64_t *messages = NULL;
   hg_lid *left_of = NULL;
   hg_status rc = HG_OK;
   double started = hg_now_s();
-  hg_off room = graph->nodes.n * team(k);
+  hg_off n = what->graph->nodes.n, room = n * team(what->k);
+  int k = what->k;
   *rows = (hg_halo_rows){.n_parts = k};
   for (int mode = 0; mode < HG_SEND_MODES; mode++) {
     HG_TRY(HG_ALLOC(rows->sent[mode], k, "rows sent"));
@@ -232,8 +237,8 @@ static hg_status count_all(hg_halo_rows *rows, const hg_graph *graph, int k, con
   HG_TRY(HG_ALLOC(messages, 2 * (hg_off)k, "messages sent and received"));
   HG_TRY(HG_ALLOC(left_of, room, "nodes of parts"));
   for (hg_off i = 0; i < room; i++) left_of[i] = -1;
-  HG_TRY(list_members(&m, graph->nodes.n, k, part_of));
-  HG_TRY(count_parts(rows, graph, part_of, &m, index, messages, left_of));
+  HG_TRY(list_members(&m, n, k, what->part_of));
+  HG_TRY(count_parts(rows, what, &m, messages, left_of));
   sum_up(rows, messages);
   rows->seconds = hg_now_s() - started;
 done:
@@ -247,7 +252,14 @@ done:
 
 hg_status hg_halo_rows_count(hg_halo_rows *rows, const hg_graph *graph, int k, const int32_t *part_of)
 {
-  return count_all(rows, graph, k, part_of, NULL);
+  return count_all(rows, &(entering){.graph = graph, .part_of = part_of, .k = k});
+}
+
+hg_status hg_halo_numbers_count(hg_halo_rows *rows, const hg_graph *graph, int k, const int32_t *part_of,
+                                int source_width, int partial_width)
+{
+  const int64_t widths[] = {source_width, partial_width};
+  return count_all(rows, &(entering){.graph = graph, .part_of = part_of, .k = k, .widths = widths});
 }
 
 hg_status hg_halo_rows_cover(hg_halo_rows *rows, const hg_graph *graph, hg_parts_index *index)
@@ -259,7 +271,7 @@ hg_status hg_halo_rows_cover(hg_halo_rows *rows, const hg_graph *graph, hg_parts
   HG_TRY(HG_ALLOC(index->halo_in_cover, index->halo_offsets[index->n_parts], "covers of the halo"));
   for (int p = 0; p < index->n_parts; p++)
     for (hg_gid i = index->offsets[p]; i < index->offsets[p + 1]; i++) part_of[i] = p;
-  HG_TRY(count_all(rows, graph, index->n_parts, part_of, index));
+  HG_TRY(count_all(rows, &(entering){.graph = graph, .part_of = part_of, .k = index->n_parts, .index = index}));
 done:
   hg_free(&part_of);
   return rc;

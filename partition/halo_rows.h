@@ -32,6 +32,13 @@ typedef struct {
 hg_status hg_halo_rows_count(hg_halo_rows *rows, const hg_graph *graph, int k, const int32_t *part_of);
 
 /**
+ * The same where rows of sources and partial rows have different widths: numbers are counted, not rows, covers have the
+ * fewest numbers, and rows of each width travel in messages of their own.
+ */
+hg_status hg_halo_numbers_count(hg_halo_rows *rows, const hg_graph *graph, int k, const int32_t *part_of,
+                                int source_width, int partial_width);
+
+/**
  * The same for a graph in the order of its parts, whose least covers are kept: index->halo_in_cover is created and
  * filled (1 byte a halo node).
  */

@@ -156,6 +156,11 @@ static hg_status check_halo(const hg_config *c)
     return hg_fail(HG_ERR_INPUT,
                    "halo.aggregation: found covers with halo.sample %g, expected sources: those are what is drawn",
                    halo->sample);
+  if (c->augment.jitter > 0 && halo->aggregation != HG_AGGREGATION_SOURCES)
+    return hg_fail(HG_ERR_INPUT,
+                   "halo.aggregation: found covers with augment.jitter %g, expected sources: positions of rows that "
+                   "others compute cross once",
+                   c->augment.jitter);
   if (halo->sample < 1 && halo->error_feedback)
     return hg_fail(HG_ERR_INPUT,
                    "halo.error_feedback: found true with halo.sample %g, expected false: other rows "

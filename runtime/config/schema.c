@@ -157,7 +157,8 @@ const hg_key hg_keys[] = {
     {"halo", HG_KEY_SECTION, 0, NULL, NULL, NULL,
      "what crosses between ranks while it learns; evaluations send float32"},
     {"halo.aggregation", HG_KEY_CHOICE, offsetof(hg_config, model.halo.aggregation), "sources", NULL, aggregations,
-     "what crosses between two ranks: the rows of sources, or for the least number of rows also sums of them (covers)"},
+     "what crosses between two ranks: the rows of sources, or for the fewest bytes also sums of them, of geogcn times "
+     "the weights (covers)"},
     {"halo.precision", HG_KEY_CHOICE, offsetof(hg_config, model.halo.precision), "float32", NULL, halo_precisions,
      "of the halo's rows and their gradients; integers by each row's range, at random without bias, the last layer's "
      "int8"},

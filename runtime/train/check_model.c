@@ -14,7 +14,7 @@ bool hg_needs_positions(const hg_config *config)
 bool hg_can_cover(const hg_config *config)
 {
   const hg_layer_type *type = NULL;
-  return hg_layer_type_find(&type, config->model.type) == HG_OK && (type->linear || type->local);
+  return hg_layer_type_find(&type, config->model.type) == HG_OK && (type->linear || type->reduces || type->local);
 }
 
 bool hg_wants_dense(const hg_config *config, const hg_features *features, double rows, double entries)

@@ -122,6 +122,7 @@ hg_status hg_rank_plan_make(hg_rank_plan *plan, const hg_config *config, const h
   HG_TRY(hg_halo_rows_count(&plan->rows, graph, ranks, part_of));
   if (options->ranks_per_host > 1 && options->ranks_per_host < ranks && ranks % options->ranks_per_host == 0)
     HG_TRY(hg_host_rows_count(&plan->between, &parts.index, ranks / options->ranks_per_host));
+  HG_TRY(hg_reduced_traffic_count(&plan->reduced, config, graph, ranks, part_of));
   HG_TRY(try_parts(plan, config, &parts, options));
 done:
   hg_free(&part_of);
@@ -166,6 +167,13 @@ static int scheme_of(const hg_traffic_plan *traffic, int way)
   return k;
 }
 
+static void tell_reduced(const hg_reduced_traffic *reduced, hg_scheme *s)
+{
+  s->total = reduced->total;
+  s->largest = reduced->largest;
+  s->messages = reduced->messages;
+}
+
 void hg_rank_plan_tell(const hg_rank_plan *plan, hg_traffic_plan *traffic)
 {
   const double all = (double)plan->rows.total[HG_SEND_SOURCES];
@@ -173,6 +181,7 @@ void hg_rank_plan_tell(const hg_rank_plan *plan, hg_traffic_plan *traffic)
     if (s->way >= 0) s->memory = (double)plan->memory[s->way].total;
     s->far_known = s->way >= 0 && s->way != HG_WAY_COVERS && plan->between.hosts > 0;
     s->far = s->far_known && all > 0 ? (double)plan->between.rows / all : 0;
+    if (s->way == HG_WAY_COVERS && plan->reduced.known) tell_reduced(&plan->reduced, s);
   }
   if (plan->between.hosts == 0) return;
   add_merged(plan, traffic, scheme_of(traffic, HG_PACK_REAL), "merged hosts",

@@ -1,6 +1,7 @@
 #pragma once
 #include "partition/halo_rows.h"
 #include "partition/host_rows.h"
+#include "runtime/train/reduced_traffic.h"
 #include "runtime/train/rehearsal.h"
 #include "runtime/train/traffic.h"
 
@@ -13,10 +14,11 @@ typedef struct {
 /** What is known of a graph in as many parts as there will be ranks, without running them. */
 typedef struct {
   hg_halo_rows rows;
-  hg_host_rows between;      ///< of the hosts' parts; hosts 0: one rank on each, or not as many on each, or one host
-  double partition_seconds;  ///< parts, and the order of nodes in them
-  hg_memory memory[HG_WAYS]; ///< of the part with most work, by the way rows cross
-  hg_rehearsal rehearsal;    ///< of the parts with most work; nothing where nothing was timed
+  hg_host_rows between;       ///< of the hosts' parts; hosts 0: one rank on each, or not as many on each, or one host
+  hg_reduced_traffic reduced; ///< of layers that can send rows of their output
+  double partition_seconds;   ///< parts, and the order of nodes in them
+  hg_memory memory[HG_WAYS];  ///< of the part with most work, by the way rows cross
+  hg_rehearsal rehearsal;     ///< of the parts with most work; nothing where nothing was timed
 } hg_rank_plan;
 
 /**
@@ -30,7 +32,7 @@ hg_status hg_rank_plan_make(hg_rank_plan *plan, const hg_config *config, const h
 void hg_rank_plan_free(hg_rank_plan *plan);
 
 /**
- * Writes memory of the halo's exchanges into the plan of their bytes, and what of them crosses between hosts; and adds
- * what merges that (halo.hosts).
+ * Writes memory of the halo's exchanges into the plan of their bytes, the bytes of covers by both widths, and what of
+ * them crosses between hosts; and adds what merges that (halo.hosts).
  */
 void hg_rank_plan_tell(const hg_rank_plan *plan, hg_traffic_plan *traffic);

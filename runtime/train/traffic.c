@@ -2,7 +2,6 @@
 
 #include <stdio.h>
 
-#include "models/model.h"
 #include "runtime/train/check_model.h"
 #include "runtime/train/grid_traffic.h"
 
@@ -29,33 +28,40 @@ static void add_nonzero(exchanged *x, const hg_model *model, int layer)
   }
 }
 
-static hg_status read_model(exchanged *x, const hg_config *config, const hg_graph *graph)
+hg_status hg_planned_model_make(hg_planned_model *planned, const hg_config *config, const hg_graph *graph)
 {
   static const hg_links some = {0}; // a graph in parts has links, which is all that planning asks
   const hg_nodes *nodes = &graph->nodes;
-  const hg_stage stage = {.graph = {.links = &some,
-                                    .n_global = nodes->n,
-                                    .n_owned = (hg_lid)nodes->n,
-                                    .n_local = (hg_lid)nodes->n,
-                                    .n_dims = nodes->n_dims}};
-  hg_input input = {.width = nodes->features.width, .is_dense = !nodes->features.indptr};
-  hg_model model = {0};
+  hg_status rc = hg_check_pooling(config);
+  *planned = (hg_planned_model){.stage = {.graph = {.links = &some,
+                                                    .n_global = nodes->n,
+                                                    .n_owned = (hg_lid)nodes->n,
+                                                    .n_local = (hg_lid)nodes->n,
+                                                    .n_dims = nodes->n_dims}},
+                                .input = {.width = nodes->features.width, .is_dense = !nodes->features.indptr}};
+  if (rc != HG_OK) return rc;
+  return hg_model_plan(&planned->model, &config->model, &planned->stage, 1, &planned->input, nodes->n_classes);
+}
+
+static hg_status read_model(exchanged *x, const hg_config *config, const hg_graph *graph)
+{
+  hg_planned_model planned;
+  const hg_model *model = &planned.model;
   hg_status rc = HG_OK;
-  HG_TRY(hg_check_pooling(config));
-  HG_TRY(hg_model_plan(&model, &config->model, &stage, 1, &input, nodes->n_classes));
-  x->first_input = input.width;
-  for (int l = 0; l < model.n_layers; l++) {
-    int columns = hg_model_exchanged(&model, l);
+  HG_TRY(hg_planned_model_make(&planned, config, graph));
+  x->first_input = planned.input.width;
+  for (int l = 0; l < model->n_layers; l++) {
+    int columns = hg_model_exchanged(model, l);
     if (columns == 0) continue;
-    x->last[x->n] = l == model.n_layers - 1;
-    x->inputs[x->n] = model.layers[l].f_in;
-    add_nonzero(x, &model, l);
+    x->last[x->n] = l == model->n_layers - 1;
+    x->inputs[x->n] = model->layers[l].f_in;
+    add_nonzero(x, model, l);
     x->widths[x->n++] = columns;
   }
-  x->can_turn = model.layers[0].type->can_turn;
-  HG_TRY(hg_grid_work_create(&x->turned, &model));
+  x->can_turn = model->layers[0].type->can_turn;
+  HG_TRY(hg_grid_work_create(&x->turned, model));
 done:
-  hg_model_free(&model);
+  hg_model_free(&planned.model);
   return rc;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 #include "core/graph/graph.h"
+#include "models/model.h"
 #include "partition/halo_rows.h"
 #include "runtime/config/config.h"
 
@@ -42,6 +43,16 @@ typedef struct {
   hg_scheme schemes[HG_SCHEMES_MOST];
   int chosen; ///< of those that run and are exact the one with the shortest epoch; -1: no times are told
 } hg_traffic_plan;
+
+/** A model on a whole graph, planned and not allocated. `model` borrows what stands before it. */
+typedef struct {
+  hg_stage stage;
+  hg_input input;
+  hg_model model; ///< free with hg_model_free, whatever hg_planned_model_make returned
+} hg_planned_model;
+
+/** @return   HG_ERR_INPUT for a model that the graph does not fit */
+hg_status hg_planned_model_make(hg_planned_model *planned, const hg_config *config, const hg_graph *graph);
 
 /**
  * Bytes that training epochs of an experiment send, each way of exchanging them, without running it: of a layer

@@ -180,6 +180,21 @@ Test(cli_halo, bad_values_are_refused)
                  "halo.warmup_epochs: found 3 with halo.precision float32, expected 0");
 }
 
+Test(cli_halo, rows_of_the_output_are_reals_whose_positions_stay)
+{
+  runs(0, "generate geometric --nodes 100 --degree 4 --features 4 --classes 3 --dims 2 --seed 1 -o p.hg");
+  write_text(path_in(folder, "geo.yaml"), "dataset: {path: p.hg}\n"
+                                          "model: {type: geogcn, hidden: 4, filters: 2}\n"
+                                          "halo: {aggregation: covers}\n"
+                                          "train: {epochs: 2}\n");
+  runs(2, "train geo.yaml --quiet");
+  expect_refusal(
+      folder, 2, 2, "train geo.yaml --set halo.precision=int8",
+      "halo.precision: found fewer bits with halo.aggregation covers and model.type geogcn, expected float32");
+  expect_refusal(folder, 2, 2, "train geo.yaml --set augment.jitter=0.1",
+                 "halo.aggregation: found covers with augment.jitter 0.1, expected sources");
+}
+
 // A number that is not finite must end the run on all ranks with one line, whatever it was packed to
 Test(cli_halo, a_run_that_diverges_says_so)
 {

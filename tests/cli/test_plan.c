@@ -76,6 +76,31 @@ Test(cli_plan, counts_what_runs_send)
   json_decref(all);
 }
 
+Test(cli_plan, counts_what_rows_of_the_output_send)
+{
+  run_result r = expect_status(folder, 0, 0,
+                               "generate geometric --nodes 300 --degree 6 --features 4 --classes 3 --dims 2 -o p.hg");
+  run_free(&r);
+  write_text(path_in(folder, "geo.yaml"), "dataset: {path: p.hg}\n"
+                                          "model: {type: geogcn, layers: 3, hidden: 16, filters: 2}\n"
+                                          "train: {epochs: 2, active_sets: false}\n");
+  json_t *all = plan("plan geo.yaml -k 2,3 --json --seconds 0");
+  for (int ranks = 2; ranks <= 3; ranks++) {
+    char words[128];
+    snprintf(words, sizeof words, "train geo.yaml --quiet --output g%d --set halo.aggregation=covers", ranks);
+    r = expect_status(folder, ranks, 0, words);
+    run_free(&r);
+    snprintf(words, sizeof words, "g%d/summary.json", ranks);
+    json_t *summary = load_json(folder, words);
+    const json_t *of_ranks = json_array_get(all, (size_t)ranks - 2), *covers = scheme(of_ranks, "least covers");
+    cr_expect_eq(number_of(covers, "bytes"), number_of(summary, "halo_bytes_per_epoch") * 4.0 / sizeof(hg_real));
+    cr_expect_lt(number_of(covers, "bytes"), number_of(scheme(of_ranks, "halo float32"), "bytes"));
+    cr_expect_leq(number_of(covers, "messages"), number_of(summary, "halo_messages_per_epoch"));
+    json_decref(summary);
+  }
+  json_decref(all);
+}
+
 Test(cli_plan, least_covers_are_no_more_rows_than_sources_or_partial_sums)
 {
   json_t *all = plan("plan c.yaml -k 2,4,8,16 --json --seconds 0 --set partition.method=random");

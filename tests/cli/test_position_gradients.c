@@ -41,6 +41,8 @@ Test(cli_position_gradients, have_a_row_a_node_in_the_original_order_on_any_numb
   runs(0, "predict r --position-gradients -o one.npz");
   runs(3, "predict r --position-gradients -o three.npz");
   runs(0, "predict r --position-gradients");
+  runs(2, "train c.yaml --quiet --output covers --set halo.aggregation=covers");
+  runs(3, "predict covers --position-gradients -o by_covers.npz");
   python_agrees(
       folder,
       "import numpy as np\n"
@@ -50,6 +52,8 @@ Test(cli_position_gradients, have_a_row_a_node_in_the_original_order_on_any_numb
       "a, b = one['position_gradients'], three['position_gradients']\n"
       "assert a.shape == b.shape == (150, 3) and a.dtype == np.float32, (a.shape, b.shape, a.dtype)\n"
       "assert (one['original_ids'] == np.arange(150)).all() and (three['original_ids'] == np.arange(150)).all()\n"
+      "c = np.load('by_covers.npz')['position_gradients']\n"
+      "assert np.abs(a - c).max() <= 1e-3 * np.abs(a).max(), np.abs(a - c).max()\n"
       "assert np.isfinite(a).all() and (np.abs(a).max(1) > 0).mean() > 0.9\n"
       "assert np.abs(a - b).max() <= 1e-4 * np.abs(a).max(), np.abs(a - b).max()\n"
       "assert np.abs(a.sum(0, dtype=np.float64)).max() <= 1e-4 * np.abs(a).sum(), a.sum(0)\n"

@@ -161,6 +161,28 @@ static void of_geogcn(hg_world *world)
                         "model.normalization=row", "model.activation=elu", "model.input_dropout=0.3"));
 }
 
+// rows that the sources' ranks compute and multiply: wide to narrow, narrow to wide, and in pieces
+static void of_geogcn_with_covers(hg_world *world)
+{
+  train_graph g = train_graph_default();
+  g.n_dims = 2;
+  check_options(world, &g,
+                OPTIONS("halo.aggregation=covers", "model.type=geogcn", "model.filters=3", "model.hidden=9",
+                        "model.layers=3", "model.normalization=row", "model.activation=elu",
+                        "partition.method=random"));
+  check_options(world, &g,
+                OPTIONS("halo.aggregation=covers", "model.type=geogcn", "model.filters_per=shared", "model.dropout=0.4",
+                        "model.activation=elu", "model.layers=3", "train.active_sets=false"));
+  check_options(world, &g,
+                OPTIONS("halo.aggregation=covers", "model.type=geogcn", "model.filters=17", "model.hidden=7",
+                        "model.residual=true", "model.norm=layer", "model.layers=4", "model.activation=elu"));
+  g.n_dims = 3;
+  g.directed = true;
+  check_options(world, &g,
+                OPTIONS("halo.aggregation=covers", "model.type=geogcn", "model.self_loops=false", "model.hidden=2",
+                        "model.normalization=sum", "model.activation=elu", "partition.method=random"));
+}
+
 // original ids of train_graph_write
 enum { FIRST_ID = 1000, ID_STEP = 3, POSITION_NODES = 90, POSITIONS_MAX = POSITION_NODES * HG_GEO_DIMS };
 
@@ -340,6 +362,7 @@ const mpi_case gradient_cases[] = {
     {"gradient/of_normalizations", of_normalizations, "1 3"},
     {"gradient/of_tasks", of_tasks, "1 3 7"},
     {"gradient/of_geogcn", of_geogcn, "1 3"},
+    {"gradient/of_geogcn_with_covers", of_geogcn_with_covers, "1 3"},
     {"gradient/of_positions", of_positions, "1 2 3 7"},
     {"gradient/of_mlp", of_mlp, "1 3"},
     {0},

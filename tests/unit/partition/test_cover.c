@@ -63,20 +63,23 @@ static void expect_completed(const hg_cover *c)
   hg_cover_free(&again);
 }
 
+static hg_lid left_nodes; // of the last cover
+
 static int64_t cover_weight(int64_t left_weight, int64_t right_weight)
 {
   hg_cover c;
   cr_assert_eq(hg_cover_create(&c, &s.graph, left_weight, right_weight), HG_OK);
   expect_covers(&c);
   int64_t weight = c.weight;
+  left_nodes = c.n_left;
   if (left_weight == right_weight && left_weight == 1) expect_completed(&c);
   cr_assert_eq(weight, c.n_left * left_weight + c.n_right * right_weight);
   hg_cover_free(&c);
   return weight;
 }
 
-// The best of all sets of left nodes, with the right nodes that they leave uncovered.
-static int64_t least_weight(int64_t left_weight, int64_t right_weight)
+// The best of all sets of left nodes, with the right nodes that they leave uncovered; of those the most left nodes.
+static int64_t least_weight(int64_t left_weight, int64_t right_weight, hg_lid *n_left)
 {
   int64_t least = INT64_MAX;
   for (uint32_t chosen = 0; chosen < 1u << s.graph.n_left; chosen++) {
@@ -84,6 +87,8 @@ static int64_t least_weight(int64_t left_weight, int64_t right_weight)
     for (hg_lid l = 0; l < s.graph.n_left; l++)
       for (hg_off e = s.indptr[l]; !(chosen >> l & 1) && e < s.indptr[l + 1]; e++) needed |= 1u << s.indices[e];
     int64_t weight = __builtin_popcount(chosen) * left_weight + __builtin_popcount(needed) * right_weight;
+    if (weight < least || (weight == least && __builtin_popcount(chosen) > *n_left))
+      *n_left = (hg_lid)__builtin_popcount(chosen);
     if (weight < least) least = weight;
   }
   return least;
@@ -92,10 +97,12 @@ static int64_t least_weight(int64_t left_weight, int64_t right_weight)
 Test(cover, weighs_what_the_best_of_all_covers_weighs)
 {
   static const int64_t weights[][2] = {{1, 1}, {4, 4}, {2, 3}, {5, 1}, {1, 7}, {256, 40}};
-  for (int k = 0; k < 6000; k++) {
+  for (int k = 0; k < 9000; k++) {
+    const int64_t drawn[] = {1 + below(9), 1 + below(9)}, *w = k % 3 ? drawn : weights[k / 3 % 6];
     make((hg_lid)below(8), (hg_lid)below(8), below(100));
-    const int64_t *w = weights[k % 6];
-    cr_assert_eq(cover_weight(w[0], w[1]), least_weight(w[0], w[1]), "graph %d", k);
+    hg_lid n_left = 0;
+    cr_assert_eq(cover_weight(w[0], w[1]), least_weight(w[0], w[1], &n_left), "graph %d", k);
+    cr_assert_eq(left_nodes, n_left, "graph %d: %d left nodes, %d in another least cover", k, left_nodes, n_left);
   }
 }
 

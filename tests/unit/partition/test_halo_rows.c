@@ -76,6 +76,26 @@ Test(halo_rows, of_a_star_cross_as_one)
   hg_graph_free(&graph);
 }
 
+// As many of the wide rows as one narrow one is worth, and messages of their own for each width.
+Test(halo_rows, of_two_widths_are_counted_in_numbers)
+{
+  int32_t part_of[NODES] = {0};
+  hg_graph graph;
+  hg_halo_rows rows;
+  for (int i = 1; i < NODES; i++) part_of[i] = 1;
+  make_graph(&graph, GRAPH_STAR, NODES, 1);
+  cr_assert_eq(hg_halo_numbers_count(&rows, &graph, 2, part_of, 5, 2), HG_OK);
+  cr_expect_eq(rows.total[HG_SEND_SOURCES], 5 * NODES);
+  cr_expect_eq(rows.total[HG_SEND_PARTIALS], 2 * NODES);
+  cr_expect_eq(rows.total[HG_SEND_HYBRID], 5 + 2, "the middle as a source, and as a destination");
+  cr_expect_eq(rows.most_messages, 1);
+  hg_halo_rows_free(&rows);
+  cr_assert_eq(hg_halo_numbers_count(&rows, &graph, 2, part_of, 5 * NODES, 1), HG_OK);
+  cr_expect_eq(rows.total[HG_SEND_HYBRID], NODES, "rows of destinations both ways");
+  hg_halo_rows_free(&rows);
+  hg_graph_free(&graph);
+}
+
 Test(halo_rows, are_the_same_on_any_number_of_threads)
 {
   int32_t part_of[NODES];
