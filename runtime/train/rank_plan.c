@@ -137,8 +137,10 @@ void hg_rank_plan_free(hg_rank_plan *plan)
   hg_rehearsal_free(&plan->rehearsal);
 }
 
-// Rows of a scheme, of which those between hosts cross once: after it.
-static void add_merged(const hg_rank_plan *plan, hg_traffic_plan *traffic, int k, const char *name, const char *how)
+// Rows of a scheme, of which those between hosts cross once: after it. Memory is an upper bound: for training and for
+// evaluation a rank has room for what it serves, `rooms` times, in what it shares and where it packs.
+static void add_merged(const hg_rank_plan *plan, hg_traffic_plan *traffic, int k, int rooms, const char *name,
+                       const char *how)
 {
   const hg_host_rows *b = &plan->between;
   const hg_halo_rows *rows = &plan->rows;
@@ -157,7 +159,7 @@ static void add_merged(const hg_rank_plan *plan, hg_traffic_plan *traffic, int k
   s->messages = exchanges * (double)b->part_messages;
   s->far = (double)b->unique / crossing;
   s->way = -1;
-  s->memory = 0; // of what is shared no rank's part is known here
+  s->memory += 2 * rooms * traffic->schemes[0].total / all * (double)b->part_rows;
 }
 
 static int scheme_of(const hg_traffic_plan *traffic, int way)
@@ -184,8 +186,8 @@ void hg_rank_plan_tell(const hg_rank_plan *plan, hg_traffic_plan *traffic)
     if (s->way == HG_WAY_COVERS && plan->reduced.known) tell_reduced(&plan->reduced, s);
   }
   if (plan->between.hosts == 0) return;
-  add_merged(plan, traffic, scheme_of(traffic, HG_PACK_REAL), "merged hosts",
+  add_merged(plan, traffic, scheme_of(traffic, HG_PACK_REAL), 1, "merged hosts",
              "exact: what several ranks of a host need crosses once (halo.hosts: merged)");
-  add_merged(plan, traffic, scheme_of(traffic, HG_WAY_NONZERO), "merged nonzero",
+  add_merged(plan, traffic, scheme_of(traffic, HG_WAY_NONZERO), 2, "merged nonzero",
              "exact: the same without zeros, the default where halo.hosts is merged; estimated");
 }
