@@ -120,6 +120,7 @@ hg_status hg_rank_plan_make(hg_rank_plan *plan, const hg_config *config, const h
   HG_TRY(put_in_order(&parts, graph, ranks, part_of, how.order));
   plan->partition_seconds = hg_now_s() - started;
   HG_TRY(hg_halo_rows_count(&plan->rows, graph, ranks, part_of));
+  plan->shared_bytes = 2.0 * (1 + config->train.active_sets) * config->model.hidden * (double)sizeof(hg_real);
   if (options->ranks_per_host > 1 && options->ranks_per_host < ranks && ranks % options->ranks_per_host == 0)
     HG_TRY(hg_host_rows_count(&plan->between, &parts.index, ranks / options->ranks_per_host));
   HG_TRY(hg_reduced_traffic_count(&plan->reduced, config, graph, ranks, part_of));
@@ -137,8 +138,8 @@ void hg_rank_plan_free(hg_rank_plan *plan)
   hg_rehearsal_free(&plan->rehearsal);
 }
 
-// Rows of a scheme, of which those between hosts cross once: after it. Memory is an upper bound: for training and for
-// evaluation a rank has room for what it serves, `rooms` times, in what it shares and where it packs.
+// Rows of a scheme, of which those between hosts cross once: after it. Memory is an upper bound: a rank has room for
+// what it serves, `rooms` times: to share it, and to pack it.
 static void add_merged(const hg_rank_plan *plan, hg_traffic_plan *traffic, int k, int rooms, const char *name,
                        const char *how)
 {
@@ -159,7 +160,7 @@ static void add_merged(const hg_rank_plan *plan, hg_traffic_plan *traffic, int k
   s->messages = exchanges * (double)b->part_messages;
   s->far = (double)b->unique / crossing;
   s->way = -1;
-  s->memory += 2 * rooms * traffic->schemes[0].total / all * (double)b->part_rows;
+  s->memory += rooms * plan->shared_bytes * (double)b->part_rows;
 }
 
 static int scheme_of(const hg_traffic_plan *traffic, int way)
