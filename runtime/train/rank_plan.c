@@ -160,7 +160,7 @@ static void add_merged(const hg_rank_plan *plan, hg_traffic_plan *traffic, int k
   s->messages = exchanges * (double)b->part_messages;
   s->far = (double)b->unique / crossing;
   s->way = -1;
-  s->memory += rooms * plan->shared_bytes * (double)b->part_rows;
+  s->memory += rooms * plan->shared_bytes * (double)b->part_served;
 }
 
 static int scheme_of(const hg_traffic_plan *traffic, int way)
