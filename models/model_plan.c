@@ -361,7 +361,7 @@ static size_t merged_bytes(const hg_model *model, const hg_links *links, int fir
   for (int l = first; l < end; l++) {
     int columns = hg_model_exchanged(model, l);
     if (columns > cols) cols = columns;
-    if (model->layers[l].packing.format == HG_PACK_NONZERO && columns > packed_cols) packed_cols = columns;
+    if (model->layers[l].packing.skip_zeros && columns > packed_cols) packed_cols = columns;
   }
   return hg_host_exchange_bytes(links, HG_FILL_HALO, cols, packed_cols) +
          hg_host_exchange_bytes(links, HG_ADD_HALO, cols, packed_cols);
