@@ -150,7 +150,7 @@ void hg_exchange_begin(hg_exchange *exchange)
   e->under_way = true;
   e->arrived = e->n_receives + e->n_sends == 0 && !e->hosts;
   double start = hg_now_s();
-  if (e->hosts) hg_host_exchange_begin(e->hosts);
+  if (e->hosts) hg_host_exchange_begin(e->hosts, &e->x, e->packing.skip_zeros, &e->total);
   if (e->n_receives > 0) MPI_Startall(e->n_receives, receives);
   for (int k = 0; k < e->n_sends; k++) {
     if (e->packs) {
@@ -279,10 +279,4 @@ void hg_traffic_add(hg_traffic *sum, const hg_traffic *more)
   sum->packed_s += more->packed_s;
 }
 
-hg_traffic hg_exchange_traffic(const hg_exchange *exchange)
-{
-  hg_traffic total = exchange->total;
-  const hg_traffic between = exchange->hosts ? hg_host_exchange_traffic(exchange->hosts) : (hg_traffic){0};
-  hg_traffic_add(&total, &between);
-  return total;
-}
+hg_traffic hg_exchange_traffic(const hg_exchange *exchange) { return exchange->total; }

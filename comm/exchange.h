@@ -107,7 +107,10 @@ hg_matrix hg_exchange_buffer(const hg_exchange *exchange);
  */
 void hg_exchange_lend(const hg_links *links, int cols, const hg_exchange *lender, hg_exchange_packing *packing);
 
-/** Bytes of the buffers of an exchange, messages, requests and what is lent apart: of that the sizes are read. */
+/**
+ * Bytes of the buffers of an exchange, messages, requests and what is lent apart: of that the sizes are read. On merged
+ * links without what exchanges share (hg_host_exchange_bytes).
+ */
 size_t hg_exchange_bytes(const hg_links *links, hg_exchange_kind kind, int cols, const hg_exchange_packing *packing);
 
 /**

@@ -143,10 +143,9 @@ static bool is_lent(const hg_exchange_packing *packing, int which, hg_off number
 size_t hg_exchange_bytes(const hg_links *links, hg_exchange_kind kind, int cols, const hg_exchange_packing *packing)
 {
   const buffer_sizes s = sizes_of(hg_links_near(links), kind, cols, packing);
-  size_t between = links->hosts ? hg_host_exchange_bytes(links, kind, cols, packing->skip_zeros) : 0;
   hg_off own = (is_lent(packing, 0, s.buffer) ? 0 : s.buffer) + (is_lent(packing, 1, s.halo) ? 0 : s.halo);
   hg_off packed = s.packed_lists + (is_lent(packing, 2, in_reals(s.packed_halo)) ? 0 : s.packed_halo);
-  return between + (size_t)(own + s.sums + s.error) * sizeof(hg_real) + (size_t)packed +
+  return (size_t)(own + s.sums + s.error) * sizeof(hg_real) + (size_t)packed +
          (size_t)(s.weights + s.chosen) * sizeof(float) + (size_t)s.chosen * sizeof(hg_lid) +
          (size_t)s.starts * sizeof(hg_off);
 }
@@ -258,7 +257,8 @@ hg_status hg_exchange_create_packed(hg_exchange **exchange, hg_world *world, con
   HG_TRY(hg_world_same(world, slot * 8 * HG_PACK_COUNT + way, "slot, kind and packing of an exchange"));
   HG_TRY_ALL(world, "preparing an exchange", prepare(exchange, world, links, kind, x, slot, packing));
   hg_exchange *e = *exchange;
-  if (links->hosts) HG_TRY(hg_host_exchange_create(&e->hosts, world, links, kind, x, slot, packing->skip_zeros));
+  if (links->hosts && x->cols > 0)
+    HG_TRY(hg_host_exchange_open(&e->hosts, world, links, kind, slot, x->cols, packing->skip_zeros));
   e->comm = hg_world_comm(world);
   e->tag = HG_TAG_EXCHANGE + slot;
   if (!hg_exchange_always_packs(packing)) make_requests(e, e->tag, e->comm);
@@ -289,7 +289,7 @@ void hg_exchange_free(hg_exchange **exchange)
   hg_exchange *e = *exchange;
   if (!e) return;
   if (e->under_way) hg_exchange_end(e);
-  hg_host_exchange_free(&e->hosts);
+  hg_host_exchange_close(&e->hosts);
   free_requests(&e->requests, e->n_receives + e->n_sends);
   free_requests(&e->packed_requests, e->n_receives + e->n_sends);
   if (e->links->sums) hg_free(&e->packed_lists);

@@ -34,14 +34,15 @@ typedef struct {
 } flow;
 
 struct hg_host_exchange {
-  const hg_links *links;
-  const hg_host_routes *routes;
+  hg_host_exchange *next; // of the links
+  hg_host_routes *routes;
+  hg_lid n_owned;
   hg_exchange_kind kind;
-  hg_matrix x; // a view
+  int slot, users;
+  int cols, packed_cols; // for which there is room; packed_cols 0: none
   MPI_Win window;
   bool has_window;
-  size_t bytes; // of this rank's part of it
-  bool skips_zeros;
+  size_t bytes;    // of this rank's part of it
   uint8_t *packed; // messages without zeros, of this rank's flows one after the other
   hg_off *starts;  // [largest message's rows + 1] working space of packing
   MPI_Comm comm;
@@ -52,10 +53,12 @@ struct hg_host_exchange {
   event *events;  // [n_requests]
   int *completed; // [n_requests]
   int open;       // flows whose messages are not through
-  hg_traffic total;
-};
 
-static hg_off message_numbers(const hg_host_exchange *e, const hg_host_route *r) { return (hg_off)r->rows * e->x.cols; }
+  // of the exchange that is under way
+  hg_matrix x; // a view
+  bool packs;
+  hg_traffic *traffic;
+};
 
 static size_t shared_bytes(const hg_host_routes *routes, hg_exchange_kind kind, int cols)
 {
@@ -79,26 +82,25 @@ static hg_lid largest_message(const hg_host_routes *routes)
   return most;
 }
 
-size_t hg_host_exchange_bytes(const hg_links *links, hg_exchange_kind kind, int cols, bool skips_zeros)
+size_t hg_host_exchange_bytes(const hg_links *links, hg_exchange_kind kind, int cols, int packed_cols)
 {
   const hg_host_routes *routes = links->hosts;
+  if (!routes) return 0;
   size_t bytes = shared_bytes(routes, kind, cols);
-  if (!skips_zeros) return bytes;
-  return bytes + packed_bytes(routes, cols) + ((size_t)largest_message(routes) + 1) * sizeof(hg_off);
+  if (packed_cols == 0) return bytes;
+  return bytes + packed_bytes(routes, packed_cols) + ((size_t)largest_message(routes) + 1) * sizeof(hg_off);
 }
 
-static hg_status check_size(const hg_host_exchange *e, const hg_host_route *r)
+static hg_status check_size(const hg_host_route *r, int cols, bool packs)
 {
-  hg_off most =
-      e->skips_zeros ? r->rows * (hg_off)hg_nonzero_row_bytes(HG_PACK_REAL, e->x.cols) : message_numbers(e, r);
+  hg_off most = r->rows * (packs ? (hg_off)hg_nonzero_row_bytes(HG_PACK_REAL, cols) : cols);
   if (most <= INT_MAX) return HG_OK;
   return hg_fail(HG_ERR_INPUT,
                  "a message between two hosts would have %d rows of %d columns, which is %lld %s; at most %d are "
                  "possible: use halo.hosts ranks, more hosts or narrower layers",
-                 r->rows, e->x.cols, (long long)most, e->skips_zeros ? "bytes" : "numbers", INT_MAX);
+                 r->rows, cols, (long long)most, packs ? "bytes" : "numbers", INT_MAX);
 }
 
-// Without columns there is nothing to send, and no flow.
 static hg_status list_flows(hg_host_exchange *e)
 {
   const hg_host_routes *routes = e->routes;
@@ -106,7 +108,7 @@ static hg_status list_flows(hg_host_exchange *e)
   int n_sends = fill ? routes->n_out : routes->n_in, n = routes->n_out + routes->n_in;
   hg_status rc = HG_OK;
   HG_TRY(HG_ALLOC(e->flows, n, "messages between hosts"));
-  for (int k = 0; e->x.cols > 0 && k < n; k++) {
+  for (int k = 0; k < n; k++) {
     flow *f = &e->flows[e->n_flows++];
     f->sends = k < n_sends;
     const hg_host_route *list = f->sends == fill ? routes->out : routes->in;
@@ -115,7 +117,6 @@ static hg_status list_flows(hg_host_exchange *e)
     f->first = e->n_requests;
     f->n = f->serves ? f->route->n_members : 1;
     e->n_requests += 2 * f->n + f->serves;
-    HG_TRY(check_size(e, f->route));
   }
   HG_TRY(HG_ALLOC(e->requests, e->n_requests, "requests between hosts"));
   HG_TRY(HG_ALLOC(e->events, e->n_requests, "requests between hosts"));
@@ -125,46 +126,58 @@ done:
   return rc;
 }
 
-// Room for what this rank packs.
-static hg_status allocate_packed(hg_host_exchange *e)
-{
-  size_t row_bytes = e->x.cols > 0 ? hg_nonzero_row_bytes(HG_PACK_REAL, e->x.cols) : 0;
-  hg_off at = 0;
-  hg_status rc = HG_OK;
-  if (!e->skips_zeros) return HG_OK;
-  HG_TRY(HG_ALLOC(e->packed, packed_bytes(e->routes, e->x.cols), "messages between hosts"));
-  HG_TRY(HG_ALLOC(e->starts, largest_message(e->routes) + 1, "starts of packed rows"));
-  for (flow *f = e->flows; f < e->flows + e->n_flows; f++) {
-    if (!f->serves) continue;
-    f->packed = e->packed + at;
-    at += f->route->rows * (hg_off)row_bytes;
-  }
-done:
-  return rc;
-}
-
-static hg_status prepare(hg_host_exchange **exchange, const hg_links *links, hg_exchange_kind kind, const hg_matrix *x,
-                         bool skips_zeros)
+static hg_status prepare(hg_host_exchange **exchange, const hg_links *links, hg_exchange_kind kind, int slot)
 {
   hg_status rc = HG_ALLOC(*exchange, 1, "exchange between hosts");
   if (rc != HG_OK) return rc;
   hg_host_exchange *e = *exchange;
-  e->skips_zeros = skips_zeros;
-  e->links = links;
   e->routes = links->hosts;
+  e->n_owned = links->n_owned;
   e->kind = kind;
-  e->x = *x;
-  e->bytes = shared_bytes(e->routes, kind, x->cols);
-  rc = list_flows(e);
-  return rc == HG_OK ? allocate_packed(e) : rc;
+  e->slot = slot;
+  return list_flows(e);
+}
+
+// Room for what this rank packs.
+static hg_status grow_packed(hg_host_exchange *e, int cols)
+{
+  hg_off at = 0;
+  hg_status rc = HG_OK;
+  hg_free(&e->packed);
+  if (!e->starts) HG_TRY(HG_ALLOC(e->starts, largest_message(e->routes) + 1, "starts of packed rows"));
+  HG_TRY(HG_ALLOC(e->packed, packed_bytes(e->routes, cols), "messages between hosts"));
+  for (flow *f = e->flows; f < e->flows + e->n_flows; f++) {
+    if (!f->serves) continue;
+    f->packed = e->packed + at;
+    at += f->route->rows * (hg_off)hg_nonzero_row_bytes(HG_PACK_REAL, cols);
+  }
+  e->packed_cols = cols;
+done:
+  return rc;
+}
+
+// What the last exchange left to be heard.
+static void settle(hg_host_exchange *e)
+{
+  if (e->requests) MPI_Waitall(e->n_requests, e->requests, MPI_STATUSES_IGNORE);
+  for (int k = 0; k < e->n_flows; k++) e->flows[k].awaited = 0;
+}
+
+static void close_window(hg_host_exchange *e)
+{
+  if (!e->has_window) return;
+  MPI_Win_unlock_all(e->window);
+  MPI_Win_free(&e->window);
+  hg_alloc_count(-(hg_off)e->bytes);
+  e->has_window = false;
 }
 
 // Open MPI keeps such memory in files there; where there is no room for one, some ranks wait for ever for the others.
-static hg_status check_room(const hg_host_exchange *e, MPI_Comm machine)
+static hg_status check_room(const hg_host_exchange *e, int cols, MPI_Comm machine)
 {
   enum { MORE = 1 << 20 }; // ends of pages, and what MPI itself keeps
   const char *chosen = getenv("OMPI_MCA_osc_sm_backing_directory"), *folder = chosen ? chosen : "/dev/shm";
-  int64_t bytes = (int64_t)e->bytes;
+  int64_t bytes = (int64_t)shared_bytes(e->routes, e->kind, cols);
   struct statvfs room;
   MPI_Allreduce(MPI_IN_PLACE, &bytes, 1, MPI_INT64_T, MPI_SUM, machine);
   if (statvfs(folder, &room) != 0) return HG_OK; // it will be elsewhere
@@ -177,12 +190,12 @@ static hg_status check_room(const hg_host_exchange *e, MPI_Comm machine)
 }
 
 // Shared memory of this host, each rank's part in pages of its own, which it touches first.
-static hg_status open_window(hg_host_exchange *e, hg_world *world)
+static hg_status open_window(hg_host_exchange *e, int cols, MPI_Comm host)
 {
-  MPI_Comm host = hg_world_host_comm(world);
   MPI_Errhandler handler;
   MPI_Info info;
   void *mine = NULL;
+  e->bytes = shared_bytes(e->routes, e->kind, cols);
   MPI_Info_create(&info);
   MPI_Info_set(info, "alloc_shared_noncontig", "true");
   MPI_Comm_get_errhandler(host, &handler);
@@ -197,89 +210,113 @@ static hg_status open_window(hg_host_exchange *e, hg_world *world)
   hg_alloc_count((hg_off)e->bytes);
   MPI_Win_lock_all(MPI_MODE_NOCHECK, e->window);
   if (e->bytes > 0) memset(mine, 0, e->bytes);
+  for (flow *f = e->flows; f < e->flows + e->n_flows; f++) {
+    MPI_Aint bytes;
+    int unit;
+    MPI_Win_shared_query(e->window, f->route->server, &bytes, &unit, (void *)&f->rows);
+    f->rows += f->route->at[e->kind] * cols;
+  }
+  e->cols = cols;
   return HG_OK;
 }
 
 // Requests between a server and a member of its host go by a tag of their pair of hosts, and of who tells whom.
-static int told_tag(const hg_host_exchange *e, const flow *f, int slot, bool to_server)
+static int told_tag(const hg_host_exchange *e, const flow *f, bool to_server)
 {
   bool out = f->sends == (e->kind == HG_FILL_HALO);
-  return (slot * 2 + to_server) * 2 * e->routes->n_hosts + (out ? 0 : e->routes->n_hosts) + f->route->host;
+  return (e->slot * 2 + to_server) * 2 * e->routes->n_hosts + (out ? 0 : e->routes->n_hosts) + f->route->host;
 }
 
-// The message itself: one without zeros is sent as long as it is.
-static void make_message(hg_host_exchange *e, const flow *f)
+static void make_requests(hg_host_exchange *e, MPI_Comm host)
 {
-  MPI_Request *request = &e->requests[f->first + 2 * f->n];
-  const hg_host_route *r = f->route;
-  int numbers = (int)message_numbers(e, r);
-  if (f->sends && !e->skips_zeros)
-    MPI_Send_init(f->rows, numbers, HG_MPI_REAL, r->peer, e->tag, e->comm, request);
-  else if (!f->sends && !e->skips_zeros)
-    MPI_Recv_init(f->rows, numbers, HG_MPI_REAL, r->peer, e->tag, e->comm, request);
-  else if (!f->sends)
-    MPI_Recv_init(f->packed, (int)(r->rows * (hg_off)hg_nonzero_row_bytes(HG_PACK_REAL, e->x.cols)), MPI_BYTE, r->peer,
-                  e->tag, e->comm, request);
-}
-
-static void make_requests(hg_host_exchange *e, const hg_world *world, int slot)
-{
-  MPI_Comm host = hg_world_host_comm(world);
   for (int k = 0; k < e->n_flows; k++) {
-    flow *f = &e->flows[k];
-    const hg_host_route *r = f->route;
-    MPI_Aint bytes;
-    int unit, to_server = told_tag(e, f, slot, true), to_member = told_tag(e, f, slot, false);
-    MPI_Win_shared_query(e->window, r->server, &bytes, &unit, (void *)&f->rows);
-    f->rows += r->at[e->kind] * e->x.cols;
+    const flow *f = &e->flows[k];
+    int to_server = told_tag(e, f, true), to_member = told_tag(e, f, false);
     for (int i = 0; i < f->n; i++) {
-      int other = f->serves ? r->members[i] : r->server, from = f->first + i, to = f->first + f->n + i;
+      int other = f->serves ? f->route->members[i] : f->route->server, from = f->first + i, to = from + f->n;
       MPI_Recv_init(NULL, 0, MPI_BYTE, other, f->serves ? to_server : to_member, host, &e->requests[from]);
       MPI_Send_init(NULL, 0, MPI_BYTE, other, f->serves ? to_member : to_server, host, &e->requests[to]);
       e->events[from] = (event){k, HEARD};
       e->events[to] = (event){k, TOLD};
     }
-    if (!f->serves) continue;
-    e->events[f->first + 2 * f->n] = (event){k, MESSAGE};
-    make_message(e, f);
+    if (f->serves) e->events[f->first + 2 * f->n] = (event){k, MESSAGE};
   }
 }
 
-hg_status hg_host_exchange_create(hg_host_exchange **exchange, hg_world *world, const hg_links *links,
-                                  hg_exchange_kind kind, const hg_matrix *x, int slot, bool skips_zeros)
+static hg_status check_sizes(const hg_host_exchange *e, int cols, bool packs)
 {
   hg_status rc = HG_OK;
-  *exchange = NULL;
-  HG_TRY_ALL(world, "preparing an exchange", prepare(exchange, links, kind, x, skips_zeros));
-  HG_TRY_ALL(world, "preparing an exchange", check_room(*exchange, hg_world_machine_comm(world)));
-  HG_TRY_ALL(world, "preparing an exchange", open_window(*exchange, world));
-  (*exchange)->comm = hg_world_comm(world);
-  (*exchange)->tag = HG_TAG_EXCHANGE + slot;
-  make_requests(*exchange, world, slot);
-done:
-  if (rc != HG_OK) hg_host_exchange_free(exchange);
+  for (int k = 0; rc == HG_OK && k < e->n_flows; k++) rc = check_size(e->flows[k].route, cols, packs);
   return rc;
 }
 
-void hg_host_exchange_free(hg_host_exchange **exchange)
+static hg_status grow(hg_host_exchange *e, hg_world *world, int cols, bool packs)
+{
+  hg_status rc = HG_OK;
+  HG_TRY_ALL(world, "preparing an exchange", check_sizes(e, cols, packs));
+  settle(e);
+  if (packs && cols > e->packed_cols) HG_TRY_ALL(world, "preparing an exchange", grow_packed(e, cols));
+  if (cols <= e->cols) goto done;
+  close_window(e);
+  HG_TRY_ALL(world, "preparing an exchange", check_room(e, cols, hg_world_machine_comm(world)));
+  HG_TRY_ALL(world, "preparing an exchange", open_window(e, cols, hg_world_host_comm(world)));
+done:
+  return rc;
+}
+
+static hg_host_exchange *find(const hg_host_routes *routes, hg_exchange_kind kind, int slot)
+{
+  hg_host_exchange *e = routes->exchanges;
+  while (e && (e->kind != kind || e->slot != slot)) e = e->next;
+  return e;
+}
+
+hg_status hg_host_exchange_open(hg_host_exchange **exchange, hg_world *world, const hg_links *links,
+                                hg_exchange_kind kind, int slot, int cols, bool packs)
+{
+  hg_host_routes *routes = links->hosts;
+  hg_status rc = HG_OK;
+  *exchange = find(routes, kind, slot);
+  if (!*exchange) {
+    hg_status made = prepare(exchange, links, kind, slot);
+    hg_host_exchange *e = *exchange;
+    if (e) {
+      e->next = routes->exchanges;
+      routes->exchanges = e;
+      e->users = 1;
+    }
+    HG_TRY_ALL(world, "preparing an exchange", made);
+    e->comm = hg_world_comm(world);
+    e->tag = HG_TAG_EXCHANGE + slot;
+    make_requests(e, hg_world_host_comm(world));
+  } else {
+    (*exchange)->users++;
+  }
+  HG_TRY(grow(*exchange, world, cols, packs));
+done:
+  if (rc != HG_OK) hg_host_exchange_close(exchange);
+  return rc;
+}
+
+void hg_host_exchange_close(hg_host_exchange **exchange)
 {
   hg_host_exchange *e = *exchange;
-  if (!e) return;
-  if (e->requests) MPI_Waitall(e->n_requests, e->requests, MPI_STATUSES_IGNORE); // members have read what came last
+  *exchange = NULL;
+  if (!e || --e->users > 0) return;
+  hg_host_exchange **at = &e->routes->exchanges;
+  while (*at != e) at = &(*at)->next;
+  *at = e->next;
+  settle(e); // members have read what came last
   for (int k = 0; e->requests && k < e->n_requests; k++)
     if (e->requests[k] != MPI_REQUEST_NULL) MPI_Request_free(&e->requests[k]);
-  if (e->has_window) {
-    MPI_Win_unlock_all(e->window);
-    MPI_Win_free(&e->window);
-    hg_alloc_count(-(hg_off)e->bytes);
-  }
+  close_window(e);
   hg_free(&e->flows);
   hg_free(&e->requests);
   hg_free(&e->events);
   hg_free(&e->completed);
   hg_free(&e->packed);
   hg_free(&e->starts);
-  hg_free(exchange);
+  hg_free(&e);
 }
 
 static void tell(hg_host_exchange *e, const flow *f)
@@ -319,22 +356,22 @@ static hg_matrix rows_of(const hg_host_exchange *e, const flow *f)
 static void send_message(hg_host_exchange *e, const flow *f)
 {
   MPI_Request *request = &e->requests[f->first + 2 * f->n];
-  int64_t bytes = message_numbers(e, f->route) * (int64_t)sizeof(hg_real);
+  const hg_matrix rows = rows_of(e, f);
+  int64_t bytes = rows.rows * rows.cols * (int64_t)sizeof(hg_real);
   double start = hg_now_s();
   MPI_Win_sync(e->window);
   if (e->kind == HG_ADD_HALO) add_extras(e, f);
-  if (e->skips_zeros) {
-    const hg_matrix rows = rows_of(e, f);
+  if (e->packs) {
     bytes = (int64_t)hg_pack_nonzero(&(hg_packing){.x = &rows}, rows.rows, e->starts, f->packed);
     MPI_Isend(f->packed, (int)bytes, MPI_BYTE, f->route->peer, e->tag, e->comm, request);
   } else {
-    MPI_Start(request);
+    MPI_Isend(f->rows, (int)(rows.rows * rows.cols), HG_MPI_REAL, f->route->peer, e->tag, e->comm, request);
   }
-  e->total.packed_s += hg_now_s() - start;
-  e->total.bytes_sent += bytes;
-  e->total.far_bytes += bytes;
-  e->total.messages_sent++;
-  e->total.far_messages++;
+  e->traffic->packed_s += hg_now_s() - start;
+  e->traffic->bytes_sent += bytes;
+  e->traffic->far_bytes += bytes;
+  e->traffic->messages_sent++;
+  e->traffic->far_messages++;
 }
 
 static void receive_message(hg_host_exchange *e, flow *f)
@@ -342,7 +379,12 @@ static void receive_message(hg_host_exchange *e, flow *f)
   f->held = false;
   f->awaited = f->n;
   listen(e, f); // for when they have read it
-  MPI_Start(&e->requests[f->first + 2 * f->n]);
+  MPI_Request *request = &e->requests[f->first + 2 * f->n];
+  int rows = f->route->rows, cols = e->x.cols; // sizes were checked
+  if (e->packs)
+    MPI_Irecv(f->packed, rows * (int)hg_nonzero_row_bytes(HG_PACK_REAL, cols), MPI_BYTE, f->route->peer, e->tag, e->comm, request);
+  else
+    MPI_Irecv(f->rows, rows * cols, HG_MPI_REAL, f->route->peer, e->tag, e->comm, request);
 }
 
 // A member has written or read, or the server tells that a message has left or arrived.
@@ -362,7 +404,7 @@ static void unpack_message(hg_host_exchange *e, const flow *f)
   hg_matrix rows = rows_of(e, f);
   double start = hg_now_s();
   hg_unpack_nonzero(HG_PACK_REAL, f->packed, rows.rows, NULL, false, e->starts, &rows);
-  e->total.packed_s += hg_now_s() - start;
+  e->traffic->packed_s += hg_now_s() - start;
 }
 
 static void handle(hg_host_exchange *e, int n)
@@ -372,7 +414,7 @@ static void handle(hg_host_exchange *e, int n)
     flow *f = &e->flows[v->flow];
     if (v->kind == HEARD) hear(e, f);
     if (v->kind != MESSAGE) continue;
-    if (e->skips_zeros && !f->sends) unpack_message(e, f);
+    if (e->packs && !f->sends) unpack_message(e, f);
     MPI_Win_sync(e->window);
     tell(e, f);
     e->open--;
@@ -386,7 +428,7 @@ static void write_rows(hg_host_exchange *e, const flow *f)
   const hg_host_route *r = f->route;
   bool fill = e->kind == HG_FILL_HALO;
   const hg_lid *rows = fill ? routes->out_rows : routes->in_rows;
-  const hg_real *from = e->x.data + (fill ? 0 : (hg_off)e->links->n_owned * e->x.cols);
+  const hg_real *from = e->x.data + (fill ? 0 : (hg_off)e->n_owned * e->x.cols);
   hg_off cols = e->x.cols;
   size_t bytes = (size_t)cols * sizeof(hg_real);
 #pragma omp parallel for num_threads(hg_threads()) \
@@ -403,7 +445,7 @@ static void read_rows(hg_host_exchange *e, const flow *f)
   const hg_host_routes *routes = e->routes;
   const hg_host_route *r = f->route;
   bool fill = e->kind == HG_FILL_HALO;
-  hg_real *to = e->x.data + (fill ? (hg_off)e->links->n_owned * e->x.cols : 0);
+  hg_real *to = e->x.data + (fill ? (hg_off)e->n_owned * e->x.cols : 0);
   hg_off cols = e->x.cols;
   size_t bytes = (size_t)cols * sizeof(hg_real);
 #pragma omp parallel for num_threads(hg_threads()) \
@@ -420,7 +462,7 @@ static void read_rows(hg_host_exchange *e, const flow *f)
 // Whoever reads a halo row before the end of the exchange shall see it.
 static void poison_halo(const hg_host_exchange *e, const flow *f)
 {
-  hg_real *halo = e->x.data + (hg_off)e->links->n_owned * e->x.cols;
+  hg_real *halo = e->x.data + (hg_off)e->n_owned * e->x.cols;
   for (hg_lid k = f->route->begin; k < f->route->end; k++)
     for (int c = 0; c < e->x.cols; c++) halo[(hg_off)e->routes->in_rows[k] * e->x.cols + c] = (hg_real)NAN;
 }
@@ -451,9 +493,12 @@ static void begin_receiving(hg_host_exchange *e, flow *f)
     f->held = true;
 }
 
-void hg_host_exchange_begin(hg_host_exchange *exchange)
+void hg_host_exchange_begin(hg_host_exchange *exchange, const hg_matrix *x, bool packs, hg_traffic *traffic)
 {
   hg_host_exchange *e = exchange;
+  e->x = *x;
+  e->packs = packs;
+  e->traffic = traffic;
   e->open = e->n_flows;
   for (int k = 0; k < e->n_flows; k++)
     if (!e->flows[k].sends) begin_receiving(e, &e->flows[k]);
@@ -491,5 +536,3 @@ void hg_host_exchange_take(hg_host_exchange *exchange)
     if (!f->serves) tell(e, f);
   }
 }
-
-hg_traffic hg_host_exchange_traffic(const hg_host_exchange *exchange) { return exchange->total; }

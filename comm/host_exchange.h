@@ -16,25 +16,32 @@
 typedef struct hg_host_exchange hg_host_exchange;
 
 /**
- * Collective. Memory: hg_host_exchange_bytes, shared with the host's other ranks.
- * @param links  merged; borrowed
- * @param x      as of hg_exchange_create, which makes it; its data is borrowed
- * @param slot   of that exchange
- * @param skips_zeros  messages between hosts are without zeros: packed by the servers
- * @return       HG_ERR_INPUT where a message would have more than 2^31 - 1 numbers, HG_ERR_MEMORY where the host has no
- *               such memory
+ * What exchanges of this kind and slot on these links share, since one of them is under way at a time: made for the
+ * first of them, and larger for wider ones. Collective. Memory: hg_host_exchange_bytes, in part shared with the host's
+ * other ranks.
+ * @param links   merged; borrowed
+ * @param cols    at least 1
+ * @param packs   an exchange of so many columns will skip zeros: its messages are packed as core/tensor/nonzero.h has it
+ * @return        HG_ERR_INPUT where a message would have more than 2^31 - 1 numbers or bytes, HG_ERR_MEMORY where the
+ *                host has no such memory
  */
-hg_status hg_host_exchange_create(hg_host_exchange **exchange, hg_world *world, const hg_links *links,
-                                  hg_exchange_kind kind, const hg_matrix *x, int slot, bool skips_zeros);
+hg_status hg_host_exchange_open(hg_host_exchange **exchange, hg_world *world, const hg_links *links,
+                                hg_exchange_kind kind, int slot, int cols, bool packs);
 
-/** Collective among the ranks of a host, after all of them have ended it. Accepts a NULL there. */
-void hg_host_exchange_free(hg_host_exchange **exchange);
+/** Collective among the ranks of a host, after all of them have ended what they began. Accepts a NULL there. */
+void hg_host_exchange_close(hg_host_exchange **exchange);
 
-/** Bytes of this rank's part of the shared memory, and of what it packs messages in. */
-size_t hg_host_exchange_bytes(const hg_links *links, hg_exchange_kind kind, int cols, bool skips_zeros);
+/** Bytes of what exchanges of up to `cols` columns share on this rank, of which those that skip zeros have
+ *  `packed_cols`; 0: none does. Of links that are not merged 0. */
+size_t hg_host_exchange_bytes(const hg_links *links, hg_exchange_kind kind, int cols, int packed_cols);
 
-/** This rank's rows are written or will be sent from where they are; nothing waits. */
-void hg_host_exchange_begin(hg_host_exchange *exchange);
+/**
+ * This rank's rows are written or will be sent from where they are; nothing waits.
+ * @param x        as of hg_exchange_create; its data is borrowed until hg_host_exchange_take
+ * @param packs    skips zeros; the same on all ranks
+ * @param traffic  what is sent, and seconds of adding and packing messages, are added to it until then
+ */
+void hg_host_exchange_begin(hg_host_exchange *exchange, const hg_matrix *x, bool packs, hg_traffic *traffic);
 
 /** Goes on as far as it can; whether all messages that concern this rank are through. */
 bool hg_host_exchange_progress(hg_host_exchange *exchange);
@@ -44,6 +51,3 @@ void hg_host_exchange_wait(hg_host_exchange *exchange);
 
 /** What came to x, host after host: halo rows become it (FILL), or it is added to owned rows (ADD). */
 void hg_host_exchange_take(hg_host_exchange *exchange);
-
-/** Messages that crossed and their bytes; seconds of adding and packing before they did. */
-hg_traffic hg_host_exchange_traffic(const hg_host_exchange *exchange);

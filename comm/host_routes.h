@@ -36,14 +36,15 @@ typedef struct {
 
 /** Of links; owned by them. */
 typedef struct hg_host_routes {
-  hg_links near;                  ///< the same links between ranks of this host
-  int n_hosts, n_out, n_in, here; ///< here: this rank's number in its host
-  hg_host_route *out, *in;        ///< [n_out], [n_in] of which this rank has rows or is the server; by host
-  hg_lid *out_rows;               ///< owned local ids
-  hg_lid *in_rows;                ///< halo rows, 0 = local id n_owned
-  hg_lid *in_places;              ///< like in_rows: where in the message they are
-  hg_lid *in_extras;              ///< like in_rows: where the gradient goes: in_places, or `rows` + an extra
-  hg_off served[2];               ///< rows of this rank's memory, by hg_exchange_kind
+  hg_links near;                      ///< the same links between ranks of this host
+  int n_hosts, n_out, n_in, here;     ///< here: this rank's number in its host
+  hg_host_route *out, *in;            ///< [n_out], [n_in] of which this rank has rows or is the server; by host
+  hg_lid *out_rows;                   ///< owned local ids
+  hg_lid *in_rows;                    ///< halo rows, 0 = local id n_owned
+  hg_lid *in_places;                  ///< like in_rows: where in the message they are
+  hg_lid *in_extras;                  ///< like in_rows: where the gradient goes: in_places, or `rows` + an extra
+  struct hg_host_exchange *exchanges; ///< that are open on these links (comm/host_exchange.h)
+  hg_off served[2];                   ///< rows of this rank's memory, by hg_exchange_kind
 } hg_host_routes;
 
 /**

@@ -1,6 +1,7 @@
 // What a model consists of and how large it will be; models/model.c allocates and runs it.
 #include <string.h>
 
+#include "comm/host_exchange.h"
 #include "core/base/alloc.h"
 #include "core/base/threads.h"
 #include "core/tensor/gemm.h"
@@ -353,6 +354,19 @@ static size_t active_exchange_bytes(const hg_layer *layer, const hg_links *links
          exchange_bytes(layer, all, &layer->packing);
 }
 
+// What exchanges between hosts share (comm/host_exchange.h) along the links of one layer, or of all.
+static size_t merged_bytes(const hg_model *model, const hg_links *links, int first, int end)
+{
+  int cols = 0, packed_cols = 0;
+  for (int l = first; l < end; l++) {
+    int columns = hg_model_exchanged(model, l);
+    if (columns > cols) cols = columns;
+    if (model->layers[l].packing.skip_zeros && columns > packed_cols) packed_cols = columns;
+  }
+  return hg_host_exchange_bytes(links, HG_FILL_HALO, cols, packed_cols) +
+         hg_host_exchange_bytes(links, HG_ADD_HALO, cols, packed_cols);
+}
+
 hg_model_size hg_model_measure(const hg_model *model)
 {
   const hg_workspace_size s = model->work_size;
@@ -372,6 +386,8 @@ hg_model_size hg_model_measure(const hg_model *model)
     size.activations += layer->type->bytes(layer);
     if (hg_model_exchanged(model, l) > 0) size.halo += whole_exchange_bytes(layer);
   }
+  const hg_links *links = model->layers[0].graph->links;
+  if (links && links->hosts) size.halo += merged_bytes(model, links, 0, model->n_layers);
   size.activations += (size_t)numbers * sizeof(hg_real) + pool_bytes(model);
   return size;
 }
@@ -468,6 +484,7 @@ size_t hg_model_active_bytes(const hg_model *model, const hg_active *active, con
     }
     if (crosses && rate < 1) bytes += hg_sampled_bytes(links, rate) + sampled_exchange_bytes(layer, links, rate);
     if (crosses && pruned && rate >= 1) bytes += active_exchange_bytes(layer, links);
+    if (crosses && pruned && links->hosts) bytes += merged_bytes(model, links, layer->index, layer->index + 1);
     if (crosses) bytes += hg_stale_bytes(layer, links);
   }
   return bytes + (size_t)kept * sizeof(hg_real);

@@ -90,6 +90,7 @@ static void share_host(counts *c, int host, const sharing *s, hg_host_rows *rows
   for (int k = 0; k < 2 * c->hosts; k++) messages[s->server[k]] += s->sizes[k] > 0;
   for (int p = 0; p < c->parts; p++) {
     if (part_rows[p] + s->loads[p] > rows->part_rows) rows->part_rows = part_rows[p] + s->loads[p];
+    if (s->loads[p] > rows->part_served) rows->part_served = s->loads[p];
     if (messages[p] > rows->part_messages) rows->part_messages = messages[p];
   }
   rows->unique += sent;

@@ -12,6 +12,7 @@ typedef struct {
   hg_off host_pairs; ///< ordered pairs of hosts: messages when a host's are sent as one
   // of the part with most, when a host's messages are sent as one and its parts share them (hg_host_pairs_share)
   hg_off part_rows;     ///< that it sends and receives: rows from and to parts of its host, and of messages
+  hg_off part_served;   ///< of messages alone
   hg_off part_messages; ///< in how many messages
 } hg_host_rows;
 

@@ -120,6 +120,7 @@ hg_status hg_rank_plan_make(hg_rank_plan *plan, const hg_config *config, const h
   HG_TRY(put_in_order(&parts, graph, ranks, part_of, how.order));
   plan->partition_seconds = hg_now_s() - started;
   HG_TRY(hg_halo_rows_count(&plan->rows, graph, ranks, part_of));
+  plan->shared_bytes = 2.0 * (1 + config->train.active_sets) * config->model.hidden * (double)sizeof(hg_real);
   if (options->ranks_per_host > 1 && options->ranks_per_host < ranks && ranks % options->ranks_per_host == 0)
     HG_TRY(hg_host_rows_count(&plan->between, &parts.index, ranks / options->ranks_per_host));
   HG_TRY(hg_reduced_traffic_count(&plan->reduced, config, graph, ranks, part_of));
@@ -137,8 +138,10 @@ void hg_rank_plan_free(hg_rank_plan *plan)
   hg_rehearsal_free(&plan->rehearsal);
 }
 
-// Rows of a scheme, of which those between hosts cross once: after it.
-static void add_merged(const hg_rank_plan *plan, hg_traffic_plan *traffic, int k, const char *name, const char *how)
+// Rows of a scheme, of which those between hosts cross once: after it. Memory is an upper bound: a rank has room for
+// what it serves, `rooms` times: to share it, and to pack it.
+static void add_merged(const hg_rank_plan *plan, hg_traffic_plan *traffic, int k, int rooms, const char *name,
+                       const char *how)
 {
   const hg_host_rows *b = &plan->between;
   const hg_halo_rows *rows = &plan->rows;
@@ -157,7 +160,7 @@ static void add_merged(const hg_rank_plan *plan, hg_traffic_plan *traffic, int k
   s->messages = exchanges * (double)b->part_messages;
   s->far = (double)b->unique / crossing;
   s->way = -1;
-  s->memory = 0; // of what is shared no rank's part is known here
+  s->memory += rooms * plan->shared_bytes * (double)b->part_served;
 }
 
 static int scheme_of(const hg_traffic_plan *traffic, int way)
@@ -184,8 +187,8 @@ void hg_rank_plan_tell(const hg_rank_plan *plan, hg_traffic_plan *traffic)
     if (s->way == HG_WAY_COVERS && plan->reduced.known) tell_reduced(&plan->reduced, s);
   }
   if (plan->between.hosts == 0) return;
-  add_merged(plan, traffic, scheme_of(traffic, HG_PACK_REAL), "merged hosts",
+  add_merged(plan, traffic, scheme_of(traffic, HG_PACK_REAL), 1, "merged hosts",
              "exact: what several ranks of a host need crosses once (halo.hosts: merged)");
-  add_merged(plan, traffic, scheme_of(traffic, HG_WAY_NONZERO), "merged nonzero",
+  add_merged(plan, traffic, scheme_of(traffic, HG_WAY_NONZERO), 2, "merged nonzero",
              "exact: the same without zeros, the default where halo.hosts is merged; estimated");
 }

@@ -16,6 +16,7 @@ typedef struct {
   hg_halo_rows rows;
   hg_host_rows between;       ///< of the hosts' parts; hosts 0: one rank on each, or not as many on each, or one host
   hg_reduced_traffic reduced; ///< of layers that can send rows of their output
+  double shared_bytes;        ///< at most, of a row that a rank serves for its host (halo.hosts: merged)
   double partition_seconds;   ///< parts, and the order of nodes in them
   hg_memory memory[HG_WAYS];  ///< of the part with most work, by the way rows cross
   hg_rehearsal rehearsal;     ///< of the parts with most work; nothing where nothing was timed

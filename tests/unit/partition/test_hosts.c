@@ -99,6 +99,7 @@ Test(hosts, messages_are_shared_by_a_hosts_parts)
   const hg_host_rows rows = measure(&graph, 4, 2, part_of);
   cr_expect(rows.rows == 16 && rows.unique == 8 && rows.host_pairs == 2);
   cr_expect_eq(rows.part_rows, 8); // two each way in the host, and one of two messages of four
+  cr_expect_eq(rows.part_served, 4);
   cr_expect_eq(rows.part_messages, 3);
   hg_graph_free(&graph);
 }
