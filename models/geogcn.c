@@ -209,6 +209,12 @@ static void backward_rows(const message_task *t, int column, hg_off first, hg_of
   if (t->pass->d_positions && first == 0)
     hg_geo_backward_targets(&own->geo, &(hg_geo_piece){&g->forward, g->positions, 0, g->n_owned, column}, &t->x, &d_a,
                             t->pass->d_positions);
+  if (t->pass->d_positions && first == 0 && n_partial(t->layer) > 0) {
+    hg_matrix all = partial_piece_at(t->layer, column);
+    hg_geo_backward_targets(&own->geo,
+                            &(hg_geo_piece){&g->forward, g->positions, g->n_local, n_partial(t->layer), column}, &t->x,
+                            &all, t->layer->partial->d_positions);
+  }
   hg_phases_lap(t->pass->phases, HG_PHASE_AGGREGATE);
 }
 

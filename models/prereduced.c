@@ -299,6 +299,7 @@ void hg_partial_rows_free(hg_partial_rows *partial)
   hg_exchange_free(&partial->push);
   hg_exchange_free(&partial->pull);
   hg_matrix_free(&partial->rows);
+  hg_free(&partial->d_positions);
   partial->reduced = NULL;
 }
 
@@ -314,6 +315,37 @@ size_t hg_partial_rows_bytes(const hg_links *links, int f_in, int f_out)
 hg_matrix hg_partial_rows_here(const hg_partial_rows *partial)
 {
   return hg_matrix_rows(&partial->rows, partial->reduced->n_touched, partial->reduced->n_partial);
+}
+
+hg_status hg_partial_rows_place(hg_partial_rows *partial)
+{
+  const hg_local_graph *g = partial->reduced->base;
+  hg_off rows = (hg_off)g->n_local + partial->reduced->n_partial;
+  return HG_ALLOC(partial->d_positions, rows * g->n_dims, "gradient of positions");
+}
+
+hg_status hg_partial_rows_add_places(hg_partial_rows *partial, hg_real *d_positions)
+{
+  const hg_prereduced *r = partial->reduced;
+  hg_world *world = r->base->world;
+  hg_off dims = r->base->n_dims, here = r->n_partial * dims;
+  hg_matrix m = {0};
+  hg_exchange *exchange = NULL;
+  hg_status rc = HG_OK;
+  HG_TRY_ALL(world, "allocating the gradient of positions",
+             hg_matrix_create(&m, (hg_off)r->n_touched + r->n_partial, (int)dims, "gradient of positions"));
+  HG_TRY(hg_exchange_create(&exchange, world, &r->partials, HG_ADD_HALO, &m, 0));
+  if (here > 0)
+    memcpy(m.data + r->n_touched * dims, partial->d_positions + r->base->n_local * dims, (size_t)here * sizeof *m.data);
+  hg_exchange_begin(exchange);
+  hg_exchange_end(exchange);
+  for (hg_off k = 0; k < r->n_touched; k++)
+    for (hg_off d = 0; d < dims; d++) d_positions[r->touched[k] * dims + d] += m.data[k * dims + d];
+done:
+  hg_exchange_free(&exchange);
+  hg_matrix_free(&m);
+  hg_free(&partial->d_positions);
+  return rc;
 }
 
 void hg_partial_rows_push(hg_partial_rows *partial)

@@ -48,6 +48,8 @@ typedef struct {
   const hg_prereduced *reduced; ///< borrowed; NULL: it has none
   hg_matrix rows;               ///< [n_touched + n_partial x f_out]
   hg_exchange *push, *pull;     ///< forward adds rows to their owners', backward fetches their gradients
+  hg_real *d_positions;         ///< [n_local + n_partial x dims] or NULL; backward adds the gradient of where rows for
+                                ///< others are: hg_partial_rows_place
 } hg_partial_rows;
 
 /** Collective. Memory: hg_partial_rows_bytes. */
@@ -57,6 +59,14 @@ size_t hg_partial_rows_bytes(const hg_links *links, int f_in, int f_out);
 
 /** The rows that are computed here for others, or the gradients of them that have come: [n_partial x f_out], a view. */
 hg_matrix hg_partial_rows_here(const hg_partial_rows *partial);
+
+/** Makes room for the gradient of the positions of rows for others, zeros. Not collective. */
+hg_status hg_partial_rows_place(hg_partial_rows *partial);
+/**
+ * Adds it to that of their owners, d_positions [>= n_owned x dims], and frees it. Collective; on any failure it stays
+ * freed.
+ */
+hg_status hg_partial_rows_add_places(hg_partial_rows *partial, hg_real *d_positions);
 
 /** Sends what was computed; nobody waits. Collective. */
 void hg_partial_rows_push(hg_partial_rows *partial);

@@ -20,7 +20,7 @@ typedef struct {
   hg_lid *edge_left;     // [edges] where an edge begins
   int64_t *flow;         // [edges]
   int64_t *spare;        // [n] what the source can still give a left node, or the sink take from a right one
-  bool *gone;            // [n] decided before the flow: in the cover, or with all neighbours in it
+  bool *begun;           // [n] its flow was begun before paths were looked for, or all its neighbours' was
   int32_t *level;        // [n] steps from the source, UNSEEN or DEAD
   hg_off *next;          // [n] the next edge to try
   hg_lid *queue;         // [n]
@@ -34,7 +34,7 @@ static void free_network(network *w)
   hg_free(&w->edge_left);
   hg_free(&w->flow);
   hg_free(&w->spare);
-  hg_free(&w->gone);
+  hg_free(&w->begun);
   hg_free(&w->level);
   hg_free(&w->next);
   hg_free(&w->queue);
@@ -71,7 +71,7 @@ static hg_status create_network(network *w, const hg_bipartite *g, int64_t left_
   HG_TRY(HG_ALLOC(w->edge_left, edges, "edges of a cut"));
   HG_TRY(HG_ALLOC(w->flow, edges, "flow of a cut"));
   HG_TRY(HG_ALLOC(w->spare, w->n, "flow of a cut"));
-  HG_TRY(HG_ALLOC(w->gone, w->n, "nodes of a cut"));
+  HG_TRY(HG_ALLOC(w->begun, w->n, "nodes of a cut"));
   HG_TRY(HG_ALLOC(w->level, w->n, "nodes of a cut"));
   HG_TRY(HG_ALLOC(w->next, w->n, "nodes of a cut"));
   HG_TRY(HG_ALLOC(w->queue, w->n, "nodes of a cut"));
@@ -99,29 +99,28 @@ static hg_lid other_end(const network *w, hg_lid v, hg_off edge)
   return is_left(w, v) ? right_node(w, edge) : w->edge_left[edge];
 }
 
-static hg_lid only_neighbour(const network *w, hg_lid v)
+// the only edge to a node whose flow is not begun
+static hg_off only_edge(const network *w, hg_lid v)
 {
-  for (hg_off k = 0; k < degree(w, v); k++) {
-    hg_lid u = other_end(w, v, edge_at(w, v, k));
-    if (!w->gone[u]) return u;
-  }
-  return UNSEEN;
+  hg_off k = 0;
+  while (w->begun[other_end(w, v, edge_at(w, v, k))]) k++;
+  return edge_at(w, v, k);
 }
 
-// v is taken into the cover: its edges are served; neighbours left with one edge are looked at next
+// v is full: its edges are served; neighbours left with one edge are looked at next
 static hg_lid take(network *w, hg_lid v, hg_off *left, hg_lid tail)
 {
-  w->gone[v] = true;
+  w->begun[v] = true;
   for (hg_off k = 0; k < degree(w, v); k++) {
     hg_lid u = other_end(w, v, edge_at(w, v, k));
-    if (!w->gone[u] && --left[u] == 1) w->queue[tail++] = u;
+    if (!w->begun[u] && --left[u] == 1) w->queue[tail++] = u;
   }
   return tail;
 }
 
-// Nodes with one edge left, whose other end weighs no more than they do: it is in the cover that is looked for, and
-// they need not be. A left node whose other end weighs as much is left to the flow, or to that end.
-static void reduce(network *w, bool *in_cover)
+// A flow to begin with: nodes with one edge left fill its other end, where that weighs no more than they do. It is in a
+// least cover, and they need not be; so no larger flow is given away (Karp and Sipser's first rule).
+static void begin_flow(network *w)
 {
   hg_off *left = w->next; // edges left of each node
   hg_lid head = 0, tail = 0;
@@ -131,11 +130,14 @@ static void reduce(network *w, bool *in_cover)
   }
   while (head < tail) {
     hg_lid v = w->queue[head++];
-    if (w->gone[v] || left[v] != 1) continue;
-    hg_lid u = only_neighbour(w, v);
-    if (w->spare[u] > w->spare[v] || (w->spare[u] == w->spare[v] && is_left(w, v))) continue; // sources first
-    w->gone[v] = true;
-    in_cover[u] = true;
+    if (w->begun[v] || left[v] != 1) continue;
+    hg_off e = only_edge(w, v);
+    hg_lid u = other_end(w, v, e);
+    if (w->spare[u] > w->spare[v]) continue;
+    w->flow[e] = w->spare[u];
+    w->spare[v] -= w->spare[u];
+    w->spare[u] = 0;
+    w->begun[v] = true;
     tail = take(w, u, left, tail);
   }
 }
@@ -148,7 +150,7 @@ static bool find_levels(network *w)
   for (hg_lid v = 0; v < w->n; v++) {
     w->level[v] = UNSEEN;
     w->next[v] = 0;
-    if (is_left(w, v) && !w->gone[v] && w->spare[v] > 0) {
+    if (is_left(w, v) && w->spare[v] > 0) {
       w->level[v] = 0;
       w->queue[tail++] = v;
     }
@@ -160,7 +162,7 @@ static bool find_levels(network *w)
     for (hg_off k = 0; k < degree(w, v); k++) {
       hg_off e = edge_at(w, v, k);
       hg_lid u = other_end(w, v, e);
-      if (w->gone[u] || w->level[u] != UNSEEN || (!is_left(w, v) && w->flow[e] == 0)) continue;
+      if (w->level[u] != UNSEEN || (!is_left(w, v) && w->flow[e] == 0)) continue;
       w->level[u] = w->level[v] + 1;
       w->queue[tail++] = u;
     }
@@ -174,7 +176,7 @@ static hg_off next_edge(network *w, hg_lid v)
   for (; w->next[v] < degree(w, v); w->next[v]++) {
     hg_off e = edge_at(w, v, w->next[v]);
     hg_lid u = other_end(w, v, e);
-    if (!w->gone[u] && w->level[u] == w->level[v] + 1 && (is_left(w, v) || w->flow[e] > 0)) return e;
+    if (w->level[u] == w->level[v] + 1 && (is_left(w, v) || w->flow[e] > 0)) return e;
   }
   return -1;
 }
@@ -218,7 +220,7 @@ static void cut(const network *w, bool *in_cover)
 {
   for (hg_lid v = 0; v < w->n; v++) {
     bool reached = w->level[v] != UNSEEN;
-    if (!w->gone[v] && is_left(w, v) != reached) in_cover[v] = true;
+    if (is_left(w, v) != reached) in_cover[v] = true;
   }
 }
 
@@ -248,10 +250,9 @@ hg_status hg_cover_create(hg_cover *cover, const hg_bipartite *graph, int64_t le
   HG_TRY(HG_ALLOC(cover->left, (hg_off)graph->n_left + graph->n_right, "a cover"));
   cover->right = cover->left + graph->n_left;
   HG_TRY(create_network(&w, graph, left_weight / divisor, right_weight / divisor));
-  reduce(&w, cover->left);
+  begin_flow(&w);
   while (find_levels(&w))
-    for (hg_lid l = 0; l < graph->n_left; l++)
-      if (!w.gone[l]) send_from(&w, l);
+    for (hg_lid l = 0; l < graph->n_left; l++) send_from(&w, l);
   cut(&w, cover->left);
   count(cover, graph, left_weight, right_weight);
 done:

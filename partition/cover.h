@@ -25,10 +25,10 @@ typedef struct {
 
 /**
  * The vertex cover of least weight, and of those the one with most left nodes, when each left node weighs `left_weight`
- * and each right node `right_weight` (bytes of a source's row and of a partial row; both at least 1). Nodes whose only
- * neighbour weighs less, or on the right no more, go first: that neighbour is in it. The rest is the minimum cut
- * (Koenig's theorem) nearest to the source by Dinic's algorithm, which for equal weights is Hopcroft and Karp's
- * matching: O(edges sqrt(nodes)) then. Deterministic; one thread.
+ * and each right node `right_weight` (bytes of a source's row and of a partial row; both at least 1). It is the
+ * minimum cut nearest to the source (Koenig's theorem), by Dinic's algorithm, which for equal weights is Hopcroft and
+ * Karp's matching: O(edges sqrt(nodes)) then; after nodes with one edge have filled its other end. Deterministic; one
+ * thread.
  * Memory: 2 edges and 4 nodes numbers.
  * @param cover   created; free with hg_cover_free. Zeroed on failure
  */

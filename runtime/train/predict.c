@@ -98,11 +98,9 @@ hg_status hg_predict(hg_world *world, const hg_config *config, int repeat, bool 
   hg_trainer trainer = {0};
   hg_checkpoint best = {0};
   hg_trained trained;
-  hg_config sources = *config;
   hg_status rc = HG_OK;
   HG_TRY_ALL(world, "loading the weights", read_best(config, repeat, &best, &trained));
-  if (position_gradients) sources.model.halo.aggregation = HG_AGGREGATION_SOURCES; // where each target is its owner's
-  HG_TRY(hg_trainer_create_trained(&trainer, world, &sources, &trained));
+  HG_TRY(hg_trainer_create_trained(&trainer, world, config, &trained));
   HG_TRY_ALL(world, "loading the weights", restore(&trainer, &best));
   if (position_gradients) HG_TRY(gather_position_gradients(&trainer, predictions));
   HG_TRY(gather_all(&trainer, predictions));

@@ -341,6 +341,33 @@ static void of_positions(hg_world *world)
                                  "model.normalize_positions=none", "model.activation=elu"));
 }
 
+// against one rank, whose gradients are compared with differences above
+static void of_positions_with_covers(hg_world *world)
+{
+  const char *const *const options[] = {
+      OPTIONS("model.filters=3", "model.hidden=9", "model.layers=4", "model.normalization=row"),
+      OPTIONS("model.filters_per=shared", "model.filters=20", "model.hidden=4", "model.layers=3"),
+      OPTIONS("model.filters=21", "model.hidden=11", "model.layers=3", "model.normalization=sum"),
+  };
+  for (int k = 0; k < 3; k++) {
+    char path[HG_PATH_MAX];
+    train_graph g = train_graph_default();
+    g.n = POSITION_NODES;
+    g.n_dims = 2 + k % 2;
+    g.directed = k > 0;
+    check_ok(train_graph_write(world, &g, path));
+    hg_config config = train_config(path);
+    check_ok(hg_config_override(&config, "model.type=geogcn"));
+    check_ok(hg_config_override(&config, "model.activation=elu"));
+    check_ok(hg_config_override(&config, "partition.method=random"));
+    check_ok(hg_config_override(&config, "halo.aggregation=covers"));
+    for (const char *const *o = options[k]; *o; o++) check_ok(hg_config_override(&config, *o));
+    check_ok(hg_config_resolve(&config));
+    check_positions_of_one_rank(world, &config, options[k][0]);
+    train_graph_remove(world, path);
+  }
+}
+
 static void of_mlp(hg_world *world)
 {
   train_graph g = train_graph_default();
@@ -363,6 +390,7 @@ const mpi_case gradient_cases[] = {
     {"gradient/of_tasks", of_tasks, "1 3 7"},
     {"gradient/of_geogcn", of_geogcn, "1 3"},
     {"gradient/of_geogcn_with_covers", of_geogcn_with_covers, "1 3"},
+    {"gradient/of_positions_with_covers", of_positions_with_covers, "2 3"},
     {"gradient/of_positions", of_positions, "1 2 3 7"},
     {"gradient/of_mlp", of_mlp, "1 3"},
     {0},
