@@ -382,7 +382,8 @@ static void receive_message(hg_host_exchange *e, flow *f)
   MPI_Request *request = &e->requests[f->first + 2 * f->n];
   int rows = f->route->rows, cols = e->x.cols; // sizes were checked
   if (e->packs)
-    MPI_Irecv(f->packed, rows * (int)hg_nonzero_row_bytes(HG_PACK_REAL, cols), MPI_BYTE, f->route->peer, e->tag, e->comm, request);
+    MPI_Irecv(f->packed, rows * (int)hg_nonzero_row_bytes(HG_PACK_REAL, cols), MPI_BYTE, f->route->peer, e->tag,
+              e->comm, request);
   else
     MPI_Irecv(f->rows, rows * cols, HG_MPI_REAL, f->route->peer, e->tag, e->comm, request);
 }
