@@ -41,12 +41,12 @@ typedef struct {
   hg_aggregation aggregation;
   hg_pack_format precision; ///< the last layer's rows keep 8 bits
   hg_skip_zeros skip_zeros; ///< numbers that are 0 stay out of messages, of reals in evaluations too
+  hg_between_hosts hosts;   ///< MERGED: of evaluations as well; of reals alone
   int warmup_epochs;        ///< the first epochs, which send reals
   bool error_feedback;
   double bytes_fraction;  ///< of ADAPTIVE
   double sample;          ///< share of each peer's rows that cross, drawn anew each epoch (models/sampled.h); 1: all
   hg_staleness staleness; ///< how old they may be
-  hg_between_hosts hosts; ///< MERGED: of evaluations as well, and exact; goes with none of the above
 } hg_halo_options;
 
 /** What a model is made of; the config's `model:` group. */
