@@ -21,7 +21,7 @@ typedef struct hg_host_exchange hg_host_exchange;
  * other ranks.
  * @param links   merged; borrowed
  * @param cols    at least 1
- * @param packs   an exchange of so many columns will skip zeros: its messages are packed as core/tensor/nonzero.h has it
+ * @param packs   exchanges of so many columns skip zeros: their messages are packed (core/tensor/nonzero.h)
  * @return        HG_ERR_INPUT where a message would have more than 2^31 - 1 numbers or bytes, HG_ERR_MEMORY where the
  *                host has no such memory
  */
@@ -31,8 +31,10 @@ hg_status hg_host_exchange_open(hg_host_exchange **exchange, hg_world *world, co
 /** Collective among the ranks of a host, after all of them have ended what they began. Accepts a NULL there. */
 void hg_host_exchange_close(hg_host_exchange **exchange);
 
-/** Bytes of what exchanges of up to `cols` columns share on this rank, of which those that skip zeros have
- *  `packed_cols`; 0: none does. Of links that are not merged 0. */
+/**
+ * Bytes of what exchanges of up to `cols` columns share on this rank, of which those that skip zeros have
+ * `packed_cols`; 0: none does. Of links that are not merged 0.
+ */
 size_t hg_host_exchange_bytes(const hg_links *links, hg_exchange_kind kind, int cols, int packed_cols);
 
 /**
