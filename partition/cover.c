@@ -20,7 +20,9 @@ typedef struct {
   hg_lid *edge_left;     // [edges] where an edge begins
   int64_t *flow;         // [edges]
   int64_t *spare;        // [n] what the source can still give a left node, or the sink take from a right one
-  bool *begun;           // [n] its flow was begun before paths were looked for, or all its neighbours' was
+  bool *begun;           // [n] its flow was begun before paths were looked for, or all its neighbours' was:
+                         // no path leads through it, only the cut looks at it
+  bool whole;            // whether levels are of all nodes
   int32_t *level;        // [n] steps from the source, UNSEEN or DEAD
   hg_off *next;          // [n] the next edge to try
   hg_lid *queue;         // [n]
@@ -142,6 +144,8 @@ static void begin_flow(network *w)
   }
 }
 
+static bool takes_part(const network *w, hg_lid v) { return w->whole || !w->begun[v]; }
+
 // Levels from left nodes with something to spare, as far as the first right node with room; true when there is one.
 static bool find_levels(network *w)
 {
@@ -150,7 +154,7 @@ static bool find_levels(network *w)
   for (hg_lid v = 0; v < w->n; v++) {
     w->level[v] = UNSEEN;
     w->next[v] = 0;
-    if (is_left(w, v) && w->spare[v] > 0) {
+    if (is_left(w, v) && w->spare[v] > 0 && takes_part(w, v)) {
       w->level[v] = 0;
       w->queue[tail++] = v;
     }
@@ -162,7 +166,7 @@ static bool find_levels(network *w)
     for (hg_off k = 0; k < degree(w, v); k++) {
       hg_off e = edge_at(w, v, k);
       hg_lid u = other_end(w, v, e);
-      if (w->level[u] != UNSEEN || (!is_left(w, v) && w->flow[e] == 0)) continue;
+      if (!takes_part(w, u) || w->level[u] != UNSEEN || (!is_left(w, v) && w->flow[e] == 0)) continue;
       w->level[u] = w->level[v] + 1;
       w->queue[tail++] = u;
     }
@@ -176,7 +180,7 @@ static hg_off next_edge(network *w, hg_lid v)
   for (; w->next[v] < degree(w, v); w->next[v]++) {
     hg_off e = edge_at(w, v, w->next[v]);
     hg_lid u = other_end(w, v, e);
-    if (w->level[u] == w->level[v] + 1 && (is_left(w, v) || w->flow[e] > 0)) return e;
+    if (!w->begun[u] && w->level[u] == w->level[v] + 1 && (is_left(w, v) || w->flow[e] > 0)) return e;
   }
   return -1;
 }
@@ -252,7 +256,10 @@ hg_status hg_cover_create(hg_cover *cover, const hg_bipartite *graph, int64_t le
   HG_TRY(create_network(&w, graph, left_weight / divisor, right_weight / divisor));
   begin_flow(&w);
   while (find_levels(&w))
-    for (hg_lid l = 0; l < graph->n_left; l++) send_from(&w, l);
+    for (hg_lid l = 0; l < graph->n_left; l++)
+      if (!w.begun[l]) send_from(&w, l);
+  w.whole = true;
+  (void)find_levels(&w); // no path is left
   cut(&w, cover->left);
   count(cover, graph, left_weight, right_weight);
 done:

@@ -11,7 +11,7 @@
 #include "tests/mpi/train_runs.h"
 #include "tests/support/mpi_case.h"
 
-enum { EPOCHS = 8 };
+enum { EPOCHS = 5 };
 
 // A graph, its parts, and a model on it.
 typedef struct {
