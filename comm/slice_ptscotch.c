@@ -36,16 +36,26 @@ static int cut(const hg_slice *slice, SCOTCH_Dgraph *graph, const arrays *t, int
 {
   SCOTCH_Num n = (SCOTCH_Num)hg_slice_n(slice), edges = t->rows[n];
   SCOTCH_Strat strategy;
+  SCOTCH_Context context;
+  SCOTCH_Dgraph bound;
   SCOTCH_randomSeed((SCOTCH_Num)(options->seed % INT32_MAX));
   SCOTCH_randomReset();
   int failed = SCOTCH_dgraphBuild(graph, 0, n, n, t->rows, NULL, t->weights, NULL, edges, edges, slice->a.indices, NULL,
                                   NULL);
   if (failed) return failed;
+  SCOTCH_contextInit(&context);
+  SCOTCH_contextOptionSetNum(&context, SCOTCH_OPTIONNUMDETERMINISTIC, 1);
+  SCOTCH_contextOptionSetNum(&context, SCOTCH_OPTIONNUMRANDOMFIXEDSEED, 1);
+  SCOTCH_contextRandomSeed(&context, (SCOTCH_Num)(options->seed % INT32_MAX));
+  SCOTCH_contextThreadSpawn(&context, 1, NULL);
+  failed = SCOTCH_contextBindDgraph(&context, graph, &bound);
   SCOTCH_stratInit(&strategy);
   failed = SCOTCH_stratDgraphMapBuild(&strategy, SCOTCH_STRATDEFAULT, hg_world_size(slice->world), k,
                                       options->imbalance - 1);
-  if (!failed) failed = SCOTCH_dgraphPart(graph, k, &strategy, part_of);
+  if (!failed) failed = SCOTCH_dgraphPart(&bound, k, &strategy, part_of);
   SCOTCH_stratExit(&strategy);
+  SCOTCH_dgraphExit(&bound);
+  SCOTCH_contextExit(&context);
   return failed;
 }
 
