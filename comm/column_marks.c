@@ -9,7 +9,8 @@ hg_status hg_column_marks_create(hg_column_marks *marks, const hg_csr *a)
   *marks = (hg_column_marks){0};
   HG_TRY(HG_ALLOC(marks->bits, words, "columns"));
   HG_TRY(HG_ALLOC(marks->before, words, "columns"));
-  for (hg_off e = 0; e < a->indptr[a->n_rows]; e++) marks->bits[a->indices[e] >> 6] |= (uint64_t)1 << (a->indices[e] & 63);
+  for (hg_off e = 0; e < a->indptr[a->n_rows]; e++)
+    marks->bits[a->indices[e] >> 6] |= (uint64_t)1 << (a->indices[e] & 63);
   for (hg_off w = 0; w < words; w++) {
     marks->before[w] = marks->count;
     marks->count += (hg_lid)__builtin_popcountll(marks->bits[w]);

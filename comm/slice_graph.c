@@ -98,8 +98,7 @@ static hg_status swap_reversed(const hg_slice *slice, edge **came, hg_off *n_cam
   if (rc == HG_OK) rc = HG_ALLOC(next, ranks, "edges for each rank");
   if (rc == HG_OK) rc = HG_ALLOC(arrive, (hg_off)ranks + 1, "edges of each rank");
   HG_TRY_ALL(slice->world, "reversing edges", rc);
-  for (hg_off e = 0; e < slice->a.indptr[slice->a.n_rows]; e++)
-    send[hg_slice_owner(slice, slice->a.indices[e]) + 1]++;
+  for (hg_off e = 0; e < slice->a.indptr[slice->a.n_rows]; e++) send[hg_slice_owner(slice, slice->a.indices[e]) + 1]++;
   for (int r = 0; r < ranks; r++) {
     next[r] = send[r];
     send[r + 1] += send[r];

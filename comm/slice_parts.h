@@ -8,11 +8,11 @@
  * consecutive parts, one of them when there are as many as ranks. Owned; free with hg_slice_parts_free.
  */
 typedef struct {
-  hg_world *world; ///< borrowed
-  int first, end;  ///< the parts of this rank
-  hg_route route;  ///< from the slices to these parts
-  hg_lid *order;   ///< [nodes] the nodes in the order of their global ids, as they came by `route`
-  hg_graph rows;   ///< in that order; columns are global ids. Nodes: after hg_slice_parts_load
+  hg_world *world;      ///< borrowed
+  int first, end;       ///< the parts of this rank
+  hg_route route;       ///< from the slices to these parts
+  hg_lid *order;        ///< [nodes] the nodes in the order of their global ids, as they came by `route`
+  hg_graph rows;        ///< in that order; columns are global ids. Nodes: after hg_slice_parts_load
   hg_parts_index index; ///< of all parts; halo_ids: of these alone
   hg_off *cut;          ///< [parts of this rank] edges from other parts
 } hg_slice_parts;

@@ -79,8 +79,7 @@ static hg_status find_place(const hg_slice_parts *parts, hg_store_place *place)
   mine[1] = nodes->features.indptr ? nodes->features.indptr[nodes->n] : 0;
   for (hg_off i = 0; nodes->split && i < nodes->n; i++) mine[2 + nodes->split[i]]++;
   hg_sum_int64(parts->world, all, ranks * FIELDS);
-  *place =
-      (hg_store_place){.row = parts->index.offsets[parts->first], .halo = parts->index.halo_offsets[parts->first]};
+  *place = (hg_store_place){.row = parts->index.offsets[parts->first], .halo = parts->index.halo_offsets[parts->first]};
   for (int r = 0; r < rank; r++) {
     place->edge += all[(hg_off)r * FIELDS];
     place->feature_entry += all[(hg_off)r * FIELDS + 1];

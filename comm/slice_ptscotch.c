@@ -40,8 +40,8 @@ static int cut(const hg_slice *slice, SCOTCH_Dgraph *graph, const arrays *t, int
   SCOTCH_Dgraph bound;
   SCOTCH_randomSeed((SCOTCH_Num)(options->seed % INT32_MAX));
   SCOTCH_randomReset();
-  int failed = SCOTCH_dgraphBuild(graph, 0, n, n, t->rows, NULL, t->weights, NULL, edges, edges, slice->a.indices, NULL,
-                                  NULL);
+  int failed =
+      SCOTCH_dgraphBuild(graph, 0, n, n, t->rows, NULL, t->weights, NULL, edges, edges, slice->a.indices, NULL, NULL);
   if (failed) return failed;
   SCOTCH_contextInit(&context);
   SCOTCH_contextOptionSetNum(&context, SCOTCH_OPTIONNUMDETERMINISTIC, 1);

@@ -131,7 +131,8 @@ static void fill_quality(const job *j, const hg_parts_index *index, const int64_
   int64_t totals[COUNTS] = {0}, most[COUNTS] = {0}, nodes_max = 0, interior = 0;
   *q = (hg_quality){.n_parts = j->k, .volume = index->halo_offsets[j->k], .halo_min = INT64_MAX};
   for (int p = 0; p < j->k; p++) {
-    int64_t halo = index->halo_offsets[p + 1] - index->halo_offsets[p], nodes = index->offsets[p + 1] - index->offsets[p];
+    int64_t halo = index->halo_offsets[p + 1] - index->halo_offsets[p],
+            nodes = index->offsets[p + 1] - index->offsets[p];
     if (halo > q->halo_max) q->halo_max = halo;
     if (halo < q->halo_min) q->halo_min = halo;
     if (nodes > nodes_max) nodes_max = nodes;

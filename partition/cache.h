@@ -14,8 +14,7 @@
 hg_status hg_partition_file(const char *graph_path, int k, const hg_partition_options *options, const char *parts_path);
 
 /** Finds out before the work whether parts can be written there, and makes the cache's folder; fails as that does. */
-hg_status hg_parts_try_path(const char *graph_path, int k, const hg_partition_options *options,
-                            const char *parts_path);
+hg_status hg_parts_try_path(const char *graph_path, int k, const hg_partition_options *options, const char *parts_path);
 
 /** All that decides the parts of a graph: hg_parts_index.recipe. */
 void hg_parts_recipe(int k, const hg_partition_options *options, char recipe[sizeof((hg_parts_index *)0)->recipe]);

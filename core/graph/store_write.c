@@ -146,7 +146,8 @@ static hg_status put_graph(const hg_h5 *file, const content *what, const char *c
   const hg_graph *graph = what->graph;
   const hg_parts_index *parts = what->parts;
   hg_status rc = HG_OK;
-  HG_TRY(hg_store_put_head(file, parts ? "parts" : "graph", parts ? parts->fingerprint : hg_graph_fingerprint(graph), creator));
+  HG_TRY(hg_store_put_head(file, parts ? "parts" : "graph", parts ? parts->fingerprint : hg_graph_fingerprint(graph),
+                           creator));
   HG_TRY(put_structure(file, graph));
   HG_TRY(put_truth(file, &graph->nodes));
   if (parts) HG_TRY(hg_store_put_index(file, parts));

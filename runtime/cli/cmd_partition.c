@@ -40,8 +40,11 @@ typedef struct {
 static const struct argp_option options[] = {
     {"parts", 'k', "K", 0, "number of parts: one for each rank", 0},
     {"output", 'o', "PARTS.hg", 0, "the file to write (the default is where `halognn train` looks for it)", 0},
-    {"method", 'm', "NAME", 0, "metis (the default), ldg for graphs too large for it, random, block; ptscotch under mpirun: each rank has a slice "
-     "of the graph", 0},
+    {"method", 'm', "NAME", 0,
+     "metis (the default), ldg for graphs too large for it, random, block; ptscotch under mpirun: each rank has a "
+     "slice "
+     "of the graph",
+     0},
     {"objective", KEY_OBJECTIVE, "WHAT", 0,
      "metis, ldg: what is least: volume (all rows of an exchange; the default), largest (those of the part that sends "
      "or "
@@ -306,6 +309,7 @@ static hg_status partition_slices(const arguments *a, int argc, char **argv)
 {
   hg_world *world = NULL;
   hg_status rc = hg_world_open(&world, &argc, &argv);
+  if (rc == HG_OK) rc = hg_agree(world, hg_files_apart(a->graph, a->output), "partitioning");
   if (rc == HG_OK) rc = hg_slices_partition_file(world, a->graph, a->k, &a->partition, a->output);
   if (rc == HG_OK) rc = hg_agree(world, hg_world_rank(world) == 0 ? report(a) : HG_OK, "reporting");
   hg_world_close(&world, rc);
@@ -333,8 +337,8 @@ hg_status hg_cmd_partition(int argc, char **argv)
     HG_TRY(hg_parts_cache_path(a.graph, a.k, &a.partition, cache, sizeof cache));
     a.output = cache;
   }
-  HG_TRY(hg_files_apart(a.graph, a.output));
   if (hg_partition_sliced(&a.partition)) return partition_slices(&a, argc, argv);
+  HG_TRY(hg_files_apart(a.graph, a.output));
   HG_TRY(hg_partition_file(a.graph, a.k, &a.partition, a.output));
   HG_TRY(report(&a));
 done:

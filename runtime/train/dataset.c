@@ -103,8 +103,7 @@ static hg_status check_contents(const hg_store_header *header, const char *path,
   return HG_OK;
 }
 
-static hg_status find_parts(const hg_config *config, const hg_world *world, int slabs, bool training,
-                            parts_file *file)
+static hg_status find_parts(const hg_config *config, const hg_world *world, int slabs, bool training, parts_file *file)
 {
   char *path = file->path;
   int ranks = hg_world_size(world);

@@ -299,7 +299,8 @@ static void refuse(hg_world *world, hg_partition_options options, int k, const c
   if (!check_ok(train_graph_write(world, &g, path))) return;
   path_beside(path, "parts.hg", parts);
   hg_status rc = hg_slices_partition_file(world, path, k, &options, parts);
-  check(rc == HG_ERR_INPUT && strstr(hg_error_text(), text), "found %d, '%s', expected '%s'", rc, hg_error_text(), text);
+  check(rc == HG_ERR_INPUT && strstr(hg_error_text(), text), "found %d, '%s', expected '%s'", rc, hg_error_text(),
+        text);
   check(access(parts, F_OK) != 0, "a file was written");
   train_graph_remove(world, path);
 }
@@ -359,7 +360,7 @@ const mpi_case slices_cases[] = {
     {"slices/refuses_two_balances", refuses_two_balances, "! 2"},
     {"slices/refuses_hosts", refuses_hosts, "! 2"},
     {"slices/refuses_more_parts_than_nodes", refuses_more_parts_than_nodes, "! 1 3"},
-    {"slices/refuses_a_graph_that_is_marked_symmetric_and_is_not",
-     refuses_a_graph_that_is_marked_symmetric_and_is_not, "! 3"},
+    {"slices/refuses_a_graph_that_is_marked_symmetric_and_is_not", refuses_a_graph_that_is_marked_symmetric_and_is_not,
+     "! 3"},
     {0},
 };

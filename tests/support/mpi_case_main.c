@@ -23,8 +23,7 @@ static const mpi_case *const tables[] = {
     model_cases,         collection_cases,   collection_plan_cases, precision_cases,  active_cases,
     packed_cases,        packed_train_cases, optimisation_cases,    sampled_cases,    covered_cases,
     stale_cases,         stale_train_cases,  alone_cases,           recompute_cases,  slabs_cases,
-    slabs_failing_cases, nonzero_cases,      hosts_cases,           prereduced_cases,
-    slices_cases,
+    slabs_failing_cases, nonzero_cases,      hosts_cases,           prereduced_cases, slices_cases,
 };
 extern const mpi_death world_deaths[], train_deaths[];
 static const mpi_death *const deaths[] = {world_deaths, train_deaths};
