@@ -1,4 +1,5 @@
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/base/alloc.h"
@@ -88,8 +89,8 @@ static void check_grown(sample what)
   hg_parts_index index = sample_parts(&graph, 3), found = {0};
   hg_store_header header, shape;
   char whole[256], grown[256];
-  strcpy(whole, path_in(folder, "whole.hg"));
-  strcpy(grown, path_in(folder, "grown.hg"));
+  snprintf(whole, sizeof whole, "%s", path_in(folder, "whole.hg"));
+  snprintf(grown, sizeof grown, "%s", path_in(folder, "grown.hg"));
   cr_assert_eq(hg_store_write_parts(whole, &graph, &index, "test"), HG_OK, "%s", hg_error_text());
   cr_assert_eq(hg_store_read_header(whole, &shape), HG_OK);
   hg_gid *ids = index.halo_ids;
