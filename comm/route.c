@@ -7,7 +7,10 @@
 #include "comm/world_mpi.h"
 #include "core/base/alloc.h"
 
-enum { MESSAGE_BYTES = 1 << 30 }; // of one message at most: MPI counts in int
+enum {
+  MESSAGE_BYTES = 1 << 30, // of one message at most: MPI counts in int
+  PACKED_BYTES = 4 << 20,  // of rows that are packed at a time
+};
 
 static size_t at_most(size_t bytes) { return bytes < MESSAGE_BYTES ? bytes : MESSAGE_BYTES; }
 
@@ -89,19 +92,34 @@ static hg_off largest(const hg_route *route, const hg_off *offsets)
   return most;
 }
 
+// Items first .. first + n of the order, one after the other
+static void pack(const hg_route *route, const unsigned char *in, size_t bytes, hg_off first, hg_off n,
+                 unsigned char *packed)
+{
+  for (hg_off i = 0; i < n; i++)
+    memcpy(packed + (size_t)i * bytes, in + (size_t)route->order[first + i] * bytes, bytes);
+}
+
+static hg_off least(hg_off a, hg_off b) { return a < b ? a : b; }
+
 hg_status hg_route_move(const hg_route *route, const void *in, size_t bytes, void *out)
 {
   int ranks = hg_world_size(route->world), rank = hg_world_rank(route->world);
+  hg_off piece = bytes > PACKED_BYTES ? 1 : PACKED_BYTES / (hg_off)(bytes ? bytes : 1); // the same on both sides
   hg_status rc = HG_OK;
-  unsigned char *packed = NULL;
-  HG_TRY_ALL(route->world, "moving rows", hg_alloc(&packed, largest(route, route->send), bytes, "rows for a rank"));
+  unsigned char *packed = NULL, *arrived = out;
+  HG_TRY_ALL(route->world, "moving rows", hg_alloc(&packed, least(piece, route->n_in), bytes, "rows for a rank"));
   for (int step = 0; step < ranks; step++) {
     int to = (rank + step) % ranks, from = (rank - step + ranks) % ranks;
-    hg_off first = route->send[to], n = route->send[to + 1] - first, came = route->arrive[from];
-    for (hg_off i = 0; i < n; i++)
-      memcpy(packed + (size_t)i * bytes, (const unsigned char *)in + (size_t)route->order[first + i] * bytes, bytes);
-    trade(route->world, packed, (size_t)n * bytes, to, (unsigned char *)out + (size_t)came * bytes,
-          (size_t)(route->arrive[from + 1] - came) * bytes, from);
+    hg_off at = route->send[to], end = route->send[to + 1], came = route->arrive[from], last = route->arrive[from + 1];
+    while (at < end || came < last) {
+      hg_off n_out = least(piece, end - at), n_in = least(piece, last - came);
+      pack(route, in, bytes, at, n_out, packed);
+      trade(route->world, packed, (size_t)n_out * bytes, to, arrived + (size_t)came * bytes, (size_t)n_in * bytes,
+            from);
+      at += n_out;
+      came += n_in;
+    }
   }
 done:
   hg_free(&packed);

@@ -22,7 +22,7 @@ hg_status hg_route_create(hg_route *route, hg_world *world, const int32_t *to, h
 void hg_route_free(hg_route *route);
 
 /**
- * Moves `bytes` bytes of each item: in [n_in] to out [n_out]. Memory: what goes to one rank, once more. Collective.
+ * Moves `bytes` bytes of each item: in [n_in] to out [n_out]. Memory: 4 MiB, or an item. Collective.
  */
 hg_status hg_route_move(const hg_route *route, const void *in, size_t bytes, void *out);
 

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "comm/column_marks.h"
 #include "comm/reduce.h"
+#include "comm/slice_columns.h"
 #include "core/base/alloc.h"
 
 static const char *const phase = "cutting parts";
@@ -15,24 +15,20 @@ typedef struct {
   const hg_slice *slice; // its edges are gone
   hg_slice_parts *out;
   int k;
-  hg_csr a;              // rows as they came, columns as old numbers
-  int32_t *part;         // [rows]
-  hg_lid *new_of;        // [rows] global ids
-  hg_column_marks marks; // of the columns of `a`
-  hg_route ask;          // from each column to the slice that it is in
-  hg_lid *asked;         // [ask.n_out] the nodes of this slice that ranks ask for
-  int32_t *column_part;  // [marks.count]
-  hg_lid *column_new;    // [marks.count]
+  hg_csr a;                 // rows as they came, columns as old numbers
+  int32_t *part;            // [rows]
+  hg_lid *new_of;           // [rows] global ids
+  hg_slice_columns columns; // of `a`
+  int32_t *column_part;     // [columns.marks.count]
+  hg_lid *column_new;       // [columns.marks.count]
 } cutting;
 
 static void cutting_free(cutting *c)
 {
   hg_csr_free(&c->a);
-  hg_column_marks_free(&c->marks);
-  hg_route_free(&c->ask);
+  hg_slice_columns_free(&c->columns);
   hg_free(&c->part);
   hg_free(&c->new_of);
-  hg_free(&c->asked);
   hg_free(&c->column_part);
   hg_free(&c->column_new);
 }
@@ -60,48 +56,16 @@ done:
   return rc;
 }
 
-static hg_status find_columns(cutting *c, hg_lid **columns, int32_t **owners)
+// The parts of all columns; room for their global ids
+static hg_status find_columns(cutting *c, const int32_t *part_of)
 {
   hg_status rc = HG_OK;
-  HG_TRY(hg_column_marks_create(&c->marks, &c->a));
-  HG_TRY(HG_ALLOC(*columns, c->marks.count, "columns"));
-  HG_TRY(HG_ALLOC(*owners, c->marks.count, "slices of columns"));
-  HG_TRY(HG_ALLOC(c->column_part, c->marks.count, "parts of columns"));
-  HG_TRY(HG_ALLOC(c->column_new, c->marks.count, "global ids of columns"));
-  hg_column_marks_list(&c->marks, c->a.n_cols, *columns);
-  for (hg_lid u = 0; u < c->marks.count; u++) (*owners)[u] = hg_slice_owner(c->slice, (*columns)[u]);
+  HG_TRY(hg_slice_columns_create(&c->columns, c->slice, &c->a));
+  rc = HG_ALLOC(c->column_part, c->columns.marks.count, "parts of columns");
+  if (rc == HG_OK) rc = HG_ALLOC(c->column_new, c->columns.marks.count, "global ids of columns");
+  HG_TRY_ALL(c->slice->world, phase, rc);
+  HG_TRY(hg_slice_columns_look_up(&c->columns, part_of, c->column_part));
 done:
-  return rc;
-}
-
-// Tells every slice which of its nodes this rank will ask for.
-static hg_status ask_slices(cutting *c)
-{
-  hg_status rc = HG_OK;
-  hg_lid *columns = NULL;
-  int32_t *owners = NULL;
-  hg_world *world = c->slice->world;
-  HG_TRY_ALL(world, phase, find_columns(c, &columns, &owners));
-  HG_TRY(hg_route_create(&c->ask, world, owners, c->marks.count));
-  HG_TRY_ALL(world, phase, HG_ALLOC(c->asked, c->ask.n_out, "columns that are asked for"));
-  HG_TRY(hg_route_move(&c->ask, columns, sizeof *columns, c->asked));
-done:
-  hg_free(&columns);
-  hg_free(&owners);
-  return rc;
-}
-
-// of_column[u] = of_node[the column's node], which its slice knows: [nodes of the slice]
-static hg_status look_up(cutting *c, const int32_t *of_node, int32_t *of_column)
-{
-  hg_status rc = HG_OK;
-  int32_t *answers = NULL;
-  hg_gid first = c->slice->first[hg_world_rank(c->slice->world)];
-  HG_TRY_ALL(c->slice->world, phase, HG_ALLOC(answers, c->ask.n_out, "answers about columns"));
-  for (hg_off q = 0; q < c->ask.n_out; q++) answers[q] = of_node[c->asked[q] - first];
-  HG_TRY(hg_route_back(&c->ask, answers, sizeof *answers, of_column));
-done:
-  hg_free(&answers);
   return rc;
 }
 
@@ -110,7 +74,7 @@ static hg_off count_foreign(const cutting *c, hg_off i)
 {
   hg_off count = 0;
   for (hg_off e = c->a.indptr[i]; e < c->a.indptr[i + 1]; e++)
-    count += c->column_part[hg_column_number(&c->marks, c->a.indices[e])] != c->part[i];
+    count += c->column_part[hg_column_number(&c->columns.marks, c->a.indices[e])] != c->part[i];
   return count;
 }
 
@@ -171,7 +135,7 @@ static hg_status number_columns(cutting *c)
   hg_lid *of_slice = NULL;
   HG_TRY_ALL(c->slice->world, phase, HG_ALLOC(of_slice, c->out->route.n_in, "global ids of the slice"));
   HG_TRY(hg_route_back(&c->out->route, c->new_of, sizeof *c->new_of, of_slice));
-  HG_TRY(look_up(c, of_slice, c->column_new));
+  HG_TRY(hg_slice_columns_look_up(&c->columns, of_slice, c->column_new));
 done:
   hg_free(&of_slice);
   return rc;
@@ -198,7 +162,7 @@ static hg_status renumber_edges(cutting *c)
   for (hg_off r = 0; r < n; r++) {
     hg_off i = c->out->order[r], to = rows->indptr[r];
     for (hg_off e = c->a.indptr[i]; e < c->a.indptr[i + 1]; e++)
-      rows->indices[to++] = c->column_new[hg_column_number(&c->marks, c->a.indices[e])];
+      rows->indices[to++] = c->column_new[hg_column_number(&c->columns.marks, c->a.indices[e])];
     rows->indptr[r + 1] = to;
     qsort(rows->indices + rows->indptr[r], (size_t)(to - rows->indptr[r]), sizeof *rows->indices, compare_lids);
   }
@@ -215,7 +179,7 @@ static hg_off collect_halo(const cutting *c, int p, int32_t *stamp, hg_gid *ids)
   for (hg_gid row = index->offsets[p] + index->n_interior[p]; row < index->offsets[p + 1]; row++) {
     hg_lid i = c->out->order[row - first];
     for (hg_off e = c->a.indptr[i]; e < c->a.indptr[i + 1]; e++) {
-      hg_lid u = hg_column_number(&c->marks, c->a.indices[e]);
+      hg_lid u = hg_column_number(&c->columns.marks, c->a.indices[e]);
       if (c->column_part[u] == p || stamp[u] == p + 1) continue;
       stamp[u] = p + 1;
       if (ids) ids[count] = c->column_new[u];
@@ -231,12 +195,12 @@ static hg_status collect_halos(cutting *c)
   hg_slice_parts *out = c->out;
   hg_off *halo = out->index.halo_offsets, used = 0;
   int32_t *stamp = NULL;
-  HG_TRY_ALL(c->slice->world, phase, HG_ALLOC(stamp, c->marks.count, "halo marks"));
+  HG_TRY_ALL(c->slice->world, phase, HG_ALLOC(stamp, c->columns.marks.count, "halo marks"));
   for (int p = out->first; p < out->end; p++) used += halo[p + 1] = collect_halo(c, p, stamp, NULL);
   hg_sum_int64(c->slice->world, halo, c->k + 1);
   for (int p = 0; p < c->k; p++) halo[p + 1] += halo[p];
   HG_TRY_ALL(c->slice->world, phase, HG_ALLOC(out->index.halo_ids, used, "halo ids"));
-  if (c->marks.count > 0) memset(stamp, 0, (size_t)c->marks.count * sizeof *stamp);
+  if (c->columns.marks.count > 0) memset(stamp, 0, (size_t)c->columns.marks.count * sizeof *stamp);
   for (int p = out->first; p < out->end; p++) {
     hg_gid *ids = out->index.halo_ids + (halo[p] - halo[out->first]);
     hg_off n = collect_halo(c, p, stamp, ids);
@@ -258,8 +222,7 @@ hg_status hg_slice_parts_cut(hg_slice_parts *parts, hg_slice *slice, int k, cons
   *parts = (hg_slice_parts){
       .world = slice->world, .first = first_part(rank, k, ranks), .end = first_part(rank + 1, k, ranks)};
   HG_TRY(send_rows(&c, slice, part_of));
-  HG_TRY(ask_slices(&c));
-  HG_TRY(look_up(&c, part_of, c.column_part));
+  HG_TRY(find_columns(&c, part_of));
   HG_TRY(number_rows(&c));
   HG_TRY(number_columns(&c));
   HG_TRY(collect_halos(&c));

@@ -33,7 +33,8 @@ done:
   return rc;
 }
 
-static hg_status move_nodes(const hg_route *route, const hg_nodes *from, hg_nodes *to)
+// The features, of which there is most, are freed when they have moved.
+static hg_status move_nodes(const hg_route *route, hg_nodes *from, hg_nodes *to)
 {
   size_t width = (size_t)from->features.width, classes = (size_t)from->n_classes, dims = (size_t)from->n_dims;
   hg_status rc = HG_OK;
@@ -41,6 +42,7 @@ static hg_status move_nodes(const hg_route *route, const hg_nodes *from, hg_node
   to->features.width = from->features.width;
   HG_TRY(move_array(route, from->features.dense, width * sizeof(float), &to->features.dense, "features"));
   HG_TRY(move_sparse(route, &from->features, &to->features));
+  hg_features_free(&from->features);
   HG_TRY(move_array(route, from->labels, sizeof *from->labels, &to->labels, "labels"));
   HG_TRY(move_array(route, from->label_bits, (size_t)hg_label_bytes(from->n_classes), &to->label_bits, "label bits"));
   HG_TRY(move_array(route, from->targets, classes * sizeof(float), &to->targets, "targets"));

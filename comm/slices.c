@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "comm/reduce.h"
 #include "comm/slice_parts.h"
@@ -94,11 +95,14 @@ static hg_status choose_parts(const job *j, const hg_slice *slice, int32_t **par
 {
   hg_status rc = HG_OK;
   hg_slice both = {0};
-  bool symmetric = j->header.symmetric;
+  bool symmetric = j->header.symmetric, streams = strcmp(j->options->method, "ldg_slices") == 0;
   HG_TRY_ALL(j->world, "partitioning", HG_ALLOC(*part_of, hg_slice_n(slice), "parts of the nodes"));
   if (j->k == 1) goto done;
-  if (!symmetric) HG_TRY(hg_slice_symmetrise(slice, &both));
-  HG_TRY(hg_slice_ptscotch(symmetric ? slice : &both, j->k, j->options, *part_of));
+  if (!symmetric && !streams) HG_TRY(hg_slice_symmetrise(slice, &both));
+  if (streams)
+    HG_TRY(hg_slice_ldg(slice, j->k, j->options, *part_of));
+  else
+    HG_TRY(hg_slice_ptscotch(symmetric ? slice : &both, j->k, j->options, *part_of));
   HG_TRY_ALL(j->world, "partitioning", check_parts(j, hg_slice_n(slice), *part_of));
   HG_TRY(repair_empty(j, hg_slice_n(slice), *part_of));
 done:

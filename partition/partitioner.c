@@ -15,7 +15,7 @@
 
 enum {
   ATTEMPTS = 3,
-  N_METHODS = 5,
+  N_METHODS = 6,
   RETRY_EDGES =
       1000000, // a larger graph is not partitioned again for its balance alone: it seldom helps and takes minutes
 };
@@ -30,6 +30,7 @@ const hg_partitioner hg_partitioners[] = {
 
 const hg_partitioner hg_sliced_partitioners[] = {
     {"ptscotch", "PT-Scotch on all ranks, each with its slice of the graph; least edge cut", NULL, false},
+    {"ldg_slices", "ldg on all ranks, each with its slice of the graph; least memory", NULL, false},
     {0},
 };
 

@@ -179,10 +179,10 @@ static void cuts_graphs_of_few_nodes(hg_world *world)
   }
 }
 
-static hg_partition_options ptscotch(void)
+static hg_partition_options sliced(const char *method)
 {
   hg_partition_options options = hg_partition_options_default();
-  options.method = "ptscotch";
+  options.method = method;
   return options;
 }
 
@@ -202,8 +202,8 @@ static void check_partition(hg_world *world, const train_graph *g, int k, const 
   if (is_chief(world)) {
     check_ok(read_assignment(found, k, part_of));
     check_ok(write_whole(graph, k, part_of, expected));
-    check_same_parts(found, expected, k, "ptscotch");
-    check_same_parts(again, found, k, "ptscotch again");
+    check_same_parts(found, expected, k, "sliced");
+    check_same_parts(again, found, k, "sliced again");
     check(hg_parts_cache_valid(found, graph, k, options), "the file is not what was asked for");
     check_ok(hg_store_read_parts_index(found, -1, &index));
     for (int p = 0; p < k; p++) check(index.offsets[p + 1] > index.offsets[p], "part %d of %d is empty", p, k);
@@ -214,9 +214,9 @@ static void check_partition(hg_world *world, const train_graph *g, int k, const 
   remove_files(world, found, expected, graph);
 }
 
-static void partitions_as_one_process_cuts(hg_world *world)
+static void partitions_as_one_process_cuts(hg_world *world, const char *method)
 {
-  hg_partition_options options = ptscotch();
+  hg_partition_options options = sliced(method);
   train_graph g = train_graph_default();
   g.n = 400;
   check_partition(world, &g, hg_world_size(world), &options);
@@ -229,6 +229,9 @@ static void partitions_as_one_process_cuts(hg_world *world)
   g.degree = 0;
   check_partition(world, &g, 3, &options);
 }
+
+static void ptscotch_cuts_as_one_process(hg_world *world) { partitions_as_one_process_cuts(world, "ptscotch"); }
+static void ldg_cuts_as_one_process(hg_world *world) { partitions_as_one_process_cuts(world, "ldg_slices"); }
 
 static hg_off rows_between(const hg_csr *a, const bool *there)
 {
@@ -283,8 +286,8 @@ static void training_follows_one_rank(hg_world *world)
   check_ok(hg_world_self_create(&self, world));
   if (is_chief(world)) train_curve(self, &config, EPOCHS, expected);
   hg_broadcast(world, expected, sizeof expected, 0);
-  train_configure(&config, OPTIONS("partition.method=ptscotch"));
-  for (int time = 0; time < 2; time++) { // made, and then found in the cache
+  for (int time = 0; time < 4; time++) { // made, and then found in the cache
+    train_configure(&config, time < 2 ? OPTIONS("partition.method=ptscotch") : OPTIONS("partition.method=ldg_slices"));
     train_curve(world, &config, EPOCHS, found);
     check_train_curves(found, expected, EPOCHS, train_exact ? 1e-9 : 1e-4, "ptscotch");
   }
@@ -307,21 +310,21 @@ static void refuse(hg_world *world, hg_partition_options options, int k, const c
 
 static void refuses_two_balances(hg_world *world)
 {
-  hg_partition_options options = ptscotch();
+  hg_partition_options options = sliced("ptscotch");
   options.balance = HG_BALANCE_NODES | HG_BALANCE_EDGES;
   refuse(world, options, 2, "balances nodes or edges, one of them");
 }
 
 static void refuses_hosts(hg_world *world)
 {
-  hg_partition_options options = ptscotch();
+  hg_partition_options options = sliced("ptscotch");
   options.hosts = 2;
   refuse(world, options, 2, "makes one level of parts, found 2 hosts");
 }
 
 static void refuses_more_parts_than_nodes(hg_world *world)
 {
-  refuse(world, ptscotch(), 91, "91 parts asked for, but the graph has only 90 nodes");
+  refuse(world, sliced("ptscotch"), 91, "91 parts asked for, but the graph has only 90 nodes");
 }
 
 // A file whose mark is wrong, without reading it whole
@@ -340,7 +343,7 @@ static void refuses_a_graph_that_is_marked_symmetric_and_is_not(hg_world *world)
 {
   char directed[HG_PATH_MAX], path[HG_PATH_MAX], parts[HG_PATH_MAX];
   train_graph g = train_graph_default();
-  hg_partition_options options = ptscotch();
+  hg_partition_options options = sliced("ptscotch");
   g.directed = true;
   if (!check_ok(train_graph_write(world, &g, directed))) return;
   if (!check_ok(train_file_write(world, write_lopsided, directed, path))) return;
@@ -354,7 +357,8 @@ static void refuses_a_graph_that_is_marked_symmetric_and_is_not(hg_world *world)
 const mpi_case slices_cases[] = {
     {"slices/cuts_as_one_process_does", cuts_as_one_process_does, "1 2 3 4 7"},
     {"slices/cuts_graphs_of_few_nodes", cuts_graphs_of_few_nodes, "1 2 3 4 7"},
-    {"slices/partitions_as_one_process_cuts", partitions_as_one_process_cuts, "1 2 3 4 7"},
+    {"slices/ptscotch_cuts_as_one_process", ptscotch_cuts_as_one_process, "1 2 3 4 7"},
+    {"slices/ldg_cuts_as_one_process", ldg_cuts_as_one_process, "1 2 3 4 7"},
     {"slices/adds_reverses", adds_reverses, "1 2 3 4 7"},
     {"slices/training_follows_one_rank", training_follows_one_rank, "2 3 4 7"},
     {"slices/refuses_two_balances", refuses_two_balances, "! 2"},

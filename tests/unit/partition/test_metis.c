@@ -104,9 +104,10 @@ Test(partitioner, refuses_what_cannot_be_done)
       {-3, "block", 1.05, 1, "-3 parts asked for, expected at least 1"},
       {5, "metis", 1.05, 1, "5 parts asked for, but the graph has only 4 nodes: a part cannot be empty"},
       {2, "metix", 1.05, 1,
-       "unknown partition method 'metix', did you mean 'metis'?: expected one of metis, ldg, random, block, ptscotch"},
+       "unknown partition method 'metix', did you mean 'metis'?: expected one of metis, ldg, random, block, ptscotch, "
+       "ldg_slices"},
       {2, "hypergraph", 1.05, 1,
-       "unknown partition method 'hypergraph': expected one of metis, ldg, random, block, ptscotch"},
+       "unknown partition method 'hypergraph': expected one of metis, ldg, random, block, ptscotch, ldg_slices"},
       {2, "ptscotch", 1.05, 1,
        "ptscotch makes parts of slices alone: `halognn partition` and `train` can, this cannot"},
       {2, "metis", 0.9, 1, "imbalance 0.9, expected largest part / mean part: 1 or more, as 1.05"},
