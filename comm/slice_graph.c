@@ -77,13 +77,34 @@ typedef struct {
   hg_lid row, column;
 } edge;
 
-// The reversed edges, by the rank of their row and in the order of their columns
-static void fill_reversed(const hg_slice *slice, edge *out, hg_off *next)
+// Reversed edges on their way: by the rank of their row, and in the order of their columns
+typedef struct {
+  edge *out;
+  hg_off *send, *next, *arrive; // [ranks + 1]
+} reversal;
+
+static hg_status reversal_create(reversal *r, hg_off n_edges, int ranks)
 {
+  hg_status rc = HG_OK;
+  HG_TRY(HG_ALLOC(r->out, n_edges, "reversed edges"));
+  HG_TRY(HG_ALLOC(r->send, (hg_off)ranks + 1, "edges for each rank"));
+  HG_TRY(HG_ALLOC(r->next, (hg_off)ranks + 1, "edges for each rank"));
+  HG_TRY(HG_ALLOC(r->arrive, (hg_off)ranks + 1, "edges of each rank"));
+done:
+  return rc;
+}
+
+static void reversal_fill(reversal *r, const hg_slice *slice)
+{
+  const hg_csr *a = &slice->a;
+  int ranks = hg_world_size(slice->world);
   hg_gid first = slice->first[hg_world_rank(slice->world)];
-  for (hg_off i = 0; i < slice->a.n_rows; i++)
-    for (hg_off e = slice->a.indptr[i]; e < slice->a.indptr[i + 1]; e++)
-      out[next[hg_slice_owner(slice, slice->a.indices[e])]++] = (edge){slice->a.indices[e], (hg_lid)(first + i)};
+  for (hg_off e = 0; e < a->indptr[a->n_rows]; e++) r->send[hg_slice_owner(slice, a->indices[e]) + 1]++;
+  for (int p = 0; p < ranks; p++) r->send[p + 1] += r->send[p];
+  memcpy(r->next, r->send, ((size_t)ranks + 1) * sizeof *r->next);
+  for (hg_off i = 0; i < a->n_rows; i++)
+    for (hg_off e = a->indptr[i]; e < a->indptr[i + 1]; e++)
+      r->out[r->next[hg_slice_owner(slice, a->indices[e])]++] = (edge){a->indices[e], (hg_lid)(first + i)};
 }
 
 // What comes to this rank: *came edges, by their columns
@@ -91,28 +112,18 @@ static hg_status swap_reversed(const hg_slice *slice, edge **came, hg_off *n_cam
 {
   int ranks = hg_world_size(slice->world);
   hg_status rc = HG_OK;
-  edge *out = NULL;
-  hg_off *send = NULL, *next = NULL, *arrive = NULL;
-  rc = HG_ALLOC(out, slice->a.indptr[slice->a.n_rows], "reversed edges");
-  if (rc == HG_OK) rc = HG_ALLOC(send, (hg_off)ranks + 1, "edges for each rank");
-  if (rc == HG_OK) rc = HG_ALLOC(next, ranks, "edges for each rank");
-  if (rc == HG_OK) rc = HG_ALLOC(arrive, (hg_off)ranks + 1, "edges of each rank");
-  HG_TRY_ALL(slice->world, "reversing edges", rc);
-  for (hg_off e = 0; e < slice->a.indptr[slice->a.n_rows]; e++) send[hg_slice_owner(slice, slice->a.indices[e]) + 1]++;
-  for (int r = 0; r < ranks; r++) {
-    next[r] = send[r];
-    send[r + 1] += send[r];
-  }
-  fill_reversed(slice, out, next);
-  hg_route_offsets(slice->world, send, arrive);
-  *n_came = arrive[ranks];
+  reversal r = {0};
+  HG_TRY_ALL(slice->world, "reversing edges", reversal_create(&r, slice->a.indptr[slice->a.n_rows], ranks));
+  reversal_fill(&r, slice);
+  hg_route_offsets(slice->world, r.send, r.arrive);
+  *n_came = r.arrive[ranks];
   HG_TRY_ALL(slice->world, "reversing edges", HG_ALLOC(*came, *n_came, "reversed edges"));
-  hg_route_swap(slice->world, out, send, *came, arrive, sizeof *out);
+  hg_route_swap(slice->world, r.out, r.send, *came, r.arrive, sizeof *r.out);
 done:
-  hg_free(&out);
-  hg_free(&send);
-  hg_free(&next);
-  hg_free(&arrive);
+  hg_free(&r.out);
+  hg_free(&r.send);
+  hg_free(&r.next);
+  hg_free(&r.arrive);
   return rc;
 }
 

@@ -41,9 +41,8 @@ static const struct argp_option options[] = {
     {"parts", 'k', "K", 0, "number of parts: one for each rank", 0},
     {"output", 'o', "PARTS.hg", 0, "the file to write (the default is where `halognn train` looks for it)", 0},
     {"method", 'm', "NAME", 0,
-     "metis (the default), ldg for graphs too large for it, random, block; ptscotch under mpirun: each rank has a "
-     "slice "
-     "of the graph",
+     "metis (the default), ldg for graphs too large for it, random, block; under mpirun, each rank with a slice of the "
+     "graph: ptscotch, ldg_slices",
      0},
     {"objective", KEY_OBJECTIVE, "WHAT", 0,
      "metis, ldg: what is least: volume (all rows of an exchange; the default), largest (those of the part that sends "
