@@ -21,6 +21,7 @@ typedef enum {
   HG_TAG_HOST_PLACES,
   HG_TAG_HOST_EXTRAS,
   HG_TAG_HOST_SUMS,
+  HG_TAG_ROUTE,
   HG_TAG_EXCHANGE,                                    ///< + slot of the exchange, 0..HG_EXCHANGE_SLOTS-1
   HG_TAG_STALE = HG_TAG_EXCHANGE + HG_EXCHANGE_SLOTS, ///< + slot, 0..HG_STALE_SLOTS-1: keep it last
 } hg_tag;

@@ -20,7 +20,8 @@ enum { RECIPE_MAX = sizeof((hg_parts_index *)0)->recipe };
 // file and its key.
 static void write_plain_recipe(int k, const hg_partition_options *o, char recipe[RECIPE_MAX])
 {
-  const char *order = hg_orders[o->order].name;
+  bool sliced = hg_partition_sliced(o); // they know one objective, and one order
+  const char *order = sliced ? "none" : hg_orders[o->order].name;
   char hosts[32] = "";
   if (o->hosts > 1) snprintf(hosts, sizeof hosts, "-hosts%d", o->hosts);
   if (strcmp(o->method, "block") == 0) {
@@ -36,13 +37,13 @@ static void write_plain_recipe(int k, const hg_partition_options *o, char recipe
   char active[48] = "";
   if (balance & HG_BALANCE_ACTIVE) snprintf(active, sizeof active, "-active%dx%d", o->layers, o->hidden);
   snprintf(recipe, RECIPE_MAX, "k%d%s-%.64s-%s%s%s%s%s%s-%g-seed%" PRIu64 "-%s", k, hosts, o->method,
-           objectives[o->objective], k > 1 && hg_partition_refines(o) ? "-refined" : "",
+           objectives[sliced ? HG_OBJECTIVE_CUT : o->objective], k > 1 && hg_partition_refines(o) ? "-refined" : "",
            balance & HG_BALANCE_NODES ? "-nodes" : "", balance & HG_BALANCE_EDGES ? "-edges" : "",
            balance & HG_BALANCE_LABELS ? "-labels" : "", active, o->imbalance, o->seed, order);
 }
 
 // Where parts are cut depends on the balance for each method.
-static void write_recipe(int k, const hg_partition_options *o, char recipe[RECIPE_MAX])
+void hg_parts_recipe(int k, const hg_partition_options *o, char recipe[RECIPE_MAX])
 {
   write_plain_recipe(k, o, recipe);
   size_t used = strlen(recipe);
@@ -62,7 +63,7 @@ hg_status hg_parts_cache_path(const char *graph_path, int k, const hg_partition_
   if (rc != HG_OK) return rc;
   size_t stem = strlen(graph_path);
   if (stem > 3 && strcmp(graph_path + stem - 3, ".hg") == 0) stem -= 3;
-  write_recipe(k, options, recipe);
+  hg_parts_recipe(k, options, recipe);
   int length = snprintf(path, size, "%.*s.parts/%s.hg", (int)stem, graph_path, recipe);
   if (length < 0 || (size_t)length >= size) return hg_fail(HG_ERR_INPUT, "%s: the path is too long", graph_path);
   return HG_OK;
@@ -75,7 +76,7 @@ bool hg_parts_cache_valid(const char *parts_path, const char *graph_path, int k,
   hg_store_header graph, parts;
   hg_parts_index index = {0};
   if (!hg_file_exists(parts_path)) return false;
-  write_recipe(k, options, recipe);
+  hg_parts_recipe(k, options, recipe);
   bool valid = hg_store_kind_of(parts_path, &kind) == HG_OK && kind == HG_STORE_PARTS &&
                hg_store_read_header(parts_path, &parts) == HG_OK && hg_store_read_header(graph_path, &graph) == HG_OK &&
                hg_store_read_parts_index(parts_path, 0, &index) == HG_OK && index.n_parts == k &&
@@ -84,8 +85,7 @@ bool hg_parts_cache_valid(const char *parts_path, const char *graph_path, int k,
   return valid;
 }
 
-// Finds out before the work whether the result can be written.
-static hg_status try_path(const char *graph_path, int k, const hg_partition_options *options, const char *parts_path)
+hg_status hg_parts_try_path(const char *graph_path, int k, const hg_partition_options *options, const char *parts_path)
 {
   hg_status rc = HG_OK;
   hg_new_file file;
@@ -160,7 +160,7 @@ static hg_status make_parts(hg_graph *graph, int k, const hg_partition_options *
   quality.fetches_after = reordered.fetches_after;
   quality.peak_bytes = hg_peak_rss_bytes();
   HG_TRY(hg_quality_json(&quality, &index->quality_json));
-  write_recipe(k, options, index->recipe);
+  hg_parts_recipe(k, options, index->recipe);
 done:
   hg_free(&part_of);
   hg_free(&order);
@@ -187,7 +187,7 @@ hg_status hg_partition_file(const char *graph_path, int k, const hg_partition_op
   char creator[RECIPE_MAX + 16];
   HG_TRY(hg_store_kind_of(graph_path, &kind));
   HG_TRY(hg_partition_check_kind(graph_path, kind));
-  HG_TRY(try_path(graph_path, k, options, parts_path));
+  HG_TRY(hg_parts_try_path(graph_path, k, options, parts_path));
   HG_TRY(hg_store_read_graph(graph_path, &graph));
   HG_TRY(hg_context(make_parts(&graph, k, options, &index), "%s", graph_path));
   snprintf(creator, sizeof creator, "partition %s", index.recipe);

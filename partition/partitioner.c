@@ -15,7 +15,7 @@
 
 enum {
   ATTEMPTS = 3,
-  N_METHODS = 4,
+  N_METHODS = 6,
   RETRY_EDGES =
       1000000, // a larger graph is not partitioned again for its balance alone: it seldom helps and takes minutes
 };
@@ -27,6 +27,19 @@ const hg_partitioner hg_partitioners[] = {
     {"block", "consecutive nodes, parts of equal size", hg_partition_block, false},
     {0},
 };
+
+const hg_partitioner hg_sliced_partitioners[] = {
+    {"ptscotch", "PT-Scotch on all ranks, each with its slice of the graph; least edge cut", NULL, false},
+    {"ldg_slices", "ldg on all ranks, each with its slice of the graph; least memory", NULL, false},
+    {0},
+};
+
+bool hg_partition_sliced(const hg_partition_options *options)
+{
+  for (const hg_partitioner *p = hg_sliced_partitioners; p->name; p++)
+    if (strcmp(options->method, p->name) == 0) return true;
+  return false;
+}
 
 hg_partition_options hg_partition_options_default(void)
 {
@@ -44,15 +57,17 @@ hg_partition_options hg_partition_options_default(void)
 
 hg_status hg_partitioner_find(const char *name, const hg_partitioner **found)
 {
+  const hg_partitioner *const tables[] = {hg_partitioners, hg_sliced_partitioners};
   const char *names[N_METHODS + 1] = {0};
   char list[256] = "";
-  for (int i = 0; hg_partitioners[i].name; i++) {
-    *found = &hg_partitioners[i];
-    if (strcmp(name, hg_partitioners[i].name) == 0) return HG_OK;
-    names[i] = hg_partitioners[i].name;
-    size_t used = strlen(list);
-    snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", names[i]);
-  }
+  int count = 0;
+  for (int t = 0; t < 2; t++)
+    for (*found = tables[t]; (*found)->name; (*found)++) {
+      if (strcmp(name, (*found)->name) == 0) return HG_OK;
+      size_t used = strlen(list);
+      snprintf(list + used, sizeof list - used, "%s%s", count ? ", " : "", (*found)->name);
+      names[count++] = (*found)->name;
+    }
   *found = NULL;
   const char *near = hg_suggest(name, names);
   return hg_fail(HG_ERR_INPUT, "unknown partition method '%s'%s%s%s: expected one of %s", name,
@@ -69,13 +84,28 @@ hg_off hg_balance_weight(const hg_graph *graph, const hg_partition_options *opti
   return bit == HG_BALANCE_NODES;
 }
 
-static hg_status check_request(const hg_graph *graph, int k, const hg_partition_options *options)
+// What needs the whole graph in one process, or more than one weight a node
+static hg_status check_sliced(const hg_partition_options *o)
+{
+  if (o->balance > HG_BALANCE_EDGES || o->balance == (HG_BALANCE_NODES | HG_BALANCE_EDGES))
+    return hg_fail(HG_ERR_INPUT, "%s: balances nodes or edges, one of them, expected no other balance", o->method);
+  if (o->hosts > 1)
+    return hg_fail(HG_ERR_INPUT, "%s: makes one level of parts, found %d hosts, expected 1", o->method, o->hosts);
+  if (o->slabs > 1)
+    return hg_fail(HG_ERR_INPUT, "%s: its parts are not cut into slabs, found %d, expected 1", o->method, o->slabs);
+  if (o->order != HG_ORDER_AUTO && o->order != HG_ORDER_NONE)
+    return hg_fail(HG_ERR_INPUT, "%s: keeps the nodes of a part in the file's order, expected the order none or auto",
+                   o->method);
+  return HG_OK;
+}
+
+hg_status hg_partition_check(hg_off n, int k, const hg_partition_options *options)
 {
   if (k < 1) return hg_fail(HG_ERR_INPUT, "%d parts asked for, expected at least 1", k);
-  if (k > graph->nodes.n)
+  if (k > n)
     return hg_fail(HG_ERR_INPUT,
-                   "%d parts asked for, but the graph has only %" PRId64 " node%s: a part cannot be empty", k,
-                   graph->nodes.n, graph->nodes.n == 1 ? "" : "s");
+                   "%d parts asked for, but the graph has only %" PRId64 " node%s: a part cannot be empty", k, n,
+                   n == 1 ? "" : "s");
   if (!(options->imbalance >= 1 && options->imbalance <= 1000))
     return hg_fail(HG_ERR_INPUT, "imbalance %g, expected largest part / mean part: 1 or more, as 1.05",
                    options->imbalance);
@@ -86,7 +116,7 @@ static hg_status check_request(const hg_graph *graph, int k, const hg_partition_
                    options->layers, options->hidden);
   if (options->hosts < 0 || (options->hosts > 1 && k % options->hosts != 0))
     return hg_fail(HG_ERR_INPUT, "%d parts on %d hosts, expected as many on each", k, options->hosts);
-  return HG_OK;
+  return hg_partition_sliced(options) ? check_sliced(options) : HG_OK;
 }
 
 // How far the parts are from what was asked: empty parts first, then the worst imbalance above the allowed one.
@@ -218,7 +248,10 @@ hg_status hg_partition_refined(const hg_graph *graph, int k, const hg_partition_
   const hg_partitioner *method;
   *refined = (hg_refined){0};
   HG_TRY(hg_partitioner_find(options->method, &method));
-  HG_TRY(check_request(graph, k, options));
+  HG_TRY(hg_partition_check(graph->nodes.n, k, options));
+  if (!method->run)
+    HG_TRY(hg_fail(HG_ERR_INPUT, "%s makes parts of slices alone: `halognn partition` and `train` can, this cannot",
+                   method->name));
   if (k == 1) {
     memset(part_of, 0, (size_t)graph->nodes.n * sizeof *part_of);
     goto done;

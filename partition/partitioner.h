@@ -48,6 +48,12 @@ typedef struct {
 
 extern const hg_partitioner hg_partitioners[]; ///< ends with a NULL name; metis first
 
+/** Those that ranks run together on slices of a graph file (comm/slices.h): `run` is NULL. Ends with a NULL name. */
+extern const hg_partitioner hg_sliced_partitioners[];
+
+/** Whether options->method is one of these; false for a name that is none. */
+bool hg_partition_sliced(const hg_partition_options *options);
+
 hg_status hg_partition_metis(const hg_graph *graph, int k, const hg_partition_options *options, int32_t *part_of);
 
 /**
@@ -67,7 +73,7 @@ hg_status hg_partition_block(const hg_graph *graph, int k, const hg_partition_op
  */
 hg_status hg_metis_bisect(const hg_graph *graph, int k, int32_t *block_of);
 
-/** The partitioner called `name`; HG_ERR_INPUT names those that exist. */
+/** The partitioner called `name`, of either table; HG_ERR_INPUT names those that exist. */
 hg_status hg_partitioner_find(const char *name, const hg_partitioner **found);
 
 /**
@@ -84,6 +90,12 @@ hg_status hg_partition_level(const hg_graph *graph, int k, const hg_partition_op
  * Memory: a host's edges and 4 bytes a node, beside what the method needs.
  */
 hg_status hg_partition_two_level(const hg_graph *graph, int k, const hg_partition_options *options, int32_t *part_of);
+
+/**
+ * Whether a graph of n nodes can become k parts so: HG_ERR_INPUT says why not. That what a sliced partitioner cannot do
+ * is not asked of it, too.
+ */
+hg_status hg_partition_check(hg_off n, int k, const hg_partition_options *options);
 
 /** Whether parts made with these options are refined (partition/refine.h). */
 bool hg_partition_refines(const hg_partition_options *options);

@@ -8,7 +8,7 @@ cd "${1:-$ROOT}"
 
 # lowest first
 layers='core/base core/tensor core/graph partition comm models runtime/config runtime/observe runtime/coord runtime/train bench runtime/cli'
-only='mpi.h:comm metis.h:partition hdf5.h:core/graph|runtime/train hdf5_hl.h:core/graph|runtime/train cblas.h:core/tensor zmq.h:runtime/coord
+only='mpi.h:comm ptscotch.h:comm metis.h:partition hdf5.h:core/graph|runtime/train hdf5_hl.h:core/graph|runtime/train cblas.h:core/tensor zmq.h:runtime/coord
   argp.h:runtime/cli zip.h:core/graph|runtime/observe zlib.h:core/graph Random123/philox.h:core/base'
 
 includes() {

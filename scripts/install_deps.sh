@@ -7,8 +7,8 @@
 #   scripts/install_deps.sh --list        prints the packages of --tests and installs nothing
 . "$(dirname "$0")/common.sh"
 
-build=(build-essential cmake ninja-build pkg-config openmpi-bin libopenmpi-dev libmetis-dev libopenblas-pthread-dev libzmq3-dev
-  libhdf5-dev libyaml-dev libjansson-dev libzip-dev zlib1g-dev librandom123-dev gnuplot-nox python3 curl ca-certificates)
+build=(build-essential cmake ninja-build pkg-config openmpi-bin libopenmpi-dev libmetis-dev libptscotch-dev libopenblas-pthread-dev
+  libzmq3-dev libhdf5-dev libyaml-dev libjansson-dev libzip-dev zlib1g-dev librandom123-dev gnuplot-nox python3 curl ca-certificates)
 tests=(libcriterion-dev python3-numpy python3-scipy python3-h5py hdf5-tools clang-14 clang-format-14 clang-tidy-14 cppcheck
   libclang-rt-14-dev libomp-14-dev valgrind iproute2)
 

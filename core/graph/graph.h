@@ -73,6 +73,10 @@ hg_status hg_graph_check(const hg_graph *graph);
  */
 hg_status hg_graph_check_rows(const hg_graph *slice, hg_gid first);
 
+/** The two halves of it: the edges alone; what is known of the nodes. */
+hg_status hg_graph_check_edges(const hg_graph *slice, hg_gid first);
+hg_status hg_nodes_check(const hg_nodes *nodes, hg_gid first);
+
 /** The half of hg_graph_check without labels, split and original ids. */
 hg_status hg_graph_check_structure(const hg_graph *graph);
 
@@ -93,6 +97,9 @@ hg_status hg_graph_permute(hg_graph *out, const hg_graph *graph, const hg_lid *o
  * Unchanged on failure. Memory: a copy of the adjacency and of sparse features, and 5 bytes a node.
  */
 hg_status hg_graph_reorder(hg_graph *graph, const hg_lid *order);
+
+/** The same of what is known about nodes, without edges. */
+hg_status hg_nodes_reorder(hg_nodes *nodes, const hg_lid *order);
 
 /** Whether each edge has its reverse; rows must be ascending and in range. Cost: O(edges) time, 8 bytes a node. */
 hg_status hg_graph_is_symmetric(const hg_graph *graph, bool *symmetric);

@@ -188,6 +188,22 @@ hg_status hg_graph_check_rows(const hg_graph *slice, hg_gid first)
   return rc != HG_OK ? rc : check_truth(&slice->nodes, first, "node");
 }
 
+hg_status hg_graph_check_edges(const hg_graph *slice, hg_gid first)
+{
+  hg_graph edges = {.adjacency = slice->adjacency, .nodes.n = slice->nodes.n};
+  return check_structure(&edges, first);
+}
+
+hg_status hg_nodes_check(const hg_nodes *nodes, hg_gid first)
+{
+  hg_status rc = HG_OK;
+  HG_TRY(check_features(&nodes->features, nodes->n, first));
+  HG_TRY(check_positions(nodes, first));
+  HG_TRY(check_truth(nodes, first, "node"));
+done:
+  return rc;
+}
+
 hg_status hg_graph_check_structure(const hg_graph *graph)
 {
   const hg_csr *a = &graph->adjacency;

@@ -172,34 +172,53 @@ static size_t longest_row(const hg_nodes *nodes)
   return (width > classes ? width : classes) * sizeof(float) + dims * sizeof(float) + sizeof(int64_t);
 }
 
-hg_status hg_graph_reorder(hg_graph *graph, const hg_lid *order)
+static hg_status reorder_nodes(hg_nodes *nodes, const hg_lid *order)
 {
   hg_status rc = HG_OK;
-  hg_nodes *nodes = &graph->nodes;
-  hg_lid *new_of = NULL;
-  hg_csr adjacency = {0};
   hg_features sparse = {.width = nodes->features.width};
   cycles c = {.n = nodes->n, .order = order};
-  HG_TRY(HG_ALLOC(new_of, nodes->n, "new numbers"));
-  HG_TRY(invert(order, nodes->n, new_of));
   HG_TRY(HG_ALLOC(c.moved, nodes->n, "rows that were moved"));
   HG_TRY(hg_alloc(&c.row, (hg_off)longest_row(nodes), 1, "a row that is moved"));
-  if (nodes->features.indptr) HG_TRY(permute_sparse(&sparse, &nodes->features, nodes->n, order));
-  HG_TRY(permute_adjacency(&adjacency, graph, order, new_of));
-  hg_csr_free(&graph->adjacency);
-  graph->adjacency = adjacency;
-  adjacency = (hg_csr){0};
   if (nodes->features.indptr) {
+    HG_TRY(permute_sparse(&sparse, &nodes->features, nodes->n, order));
     hg_features_free(&nodes->features);
     nodes->features = sparse;
     sparse = (hg_features){0};
   }
   move_nodes(nodes, &c);
 done:
-  hg_free(&new_of);
   hg_free(&c.moved);
   hg_free(&c.row);
   hg_features_free(&sparse);
+  return rc;
+}
+
+hg_status hg_nodes_reorder(hg_nodes *nodes, const hg_lid *order)
+{
+  hg_status rc = HG_OK;
+  hg_lid *new_of = NULL;
+  HG_TRY(HG_ALLOC(new_of, nodes->n, "new numbers"));
+  HG_TRY(invert(order, nodes->n, new_of));
+  HG_TRY(reorder_nodes(nodes, order));
+done:
+  hg_free(&new_of);
+  return rc;
+}
+
+hg_status hg_graph_reorder(hg_graph *graph, const hg_lid *order)
+{
+  hg_status rc = HG_OK;
+  hg_lid *new_of = NULL;
+  hg_csr adjacency = {0};
+  HG_TRY(HG_ALLOC(new_of, graph->nodes.n, "new numbers"));
+  HG_TRY(invert(order, graph->nodes.n, new_of));
+  HG_TRY(permute_adjacency(&adjacency, graph, order, new_of));
+  HG_TRY(reorder_nodes(&graph->nodes, order)); // the last that can fail, and then nothing was moved
+  hg_csr_free(&graph->adjacency);
+  graph->adjacency = adjacency;
+  adjacency = (hg_csr){0};
+done:
+  hg_free(&new_of);
   hg_csr_free(&adjacency);
   return rc;
 }

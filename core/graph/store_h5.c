@@ -131,6 +131,21 @@ hg_status hg_h5_create(hg_h5 *file, const char *temporary, const char *path)
   return rc;
 }
 
+hg_status hg_h5_reopen(hg_h5 *file, const char *temporary, const char *path)
+{
+  *file = (hg_h5){0};
+  start_library();
+  hid_t list = access_list();
+  hg_h5 opened = {H5Fopen(temporary, H5F_ACC_RDWR, list), path};
+  hg_status rc = HG_OK;
+  if (opened.id < 0)
+    rc = fail_h5(HG_ERR_IO, &opened, "/", "cannot be written");
+  else
+    *file = opened;
+  H5Pclose(list);
+  return rc;
+}
+
 hg_status hg_h5_close(hg_h5 *file)
 {
   hg_h5 closing = *file;
@@ -193,7 +208,7 @@ hg_status hg_h5_write(const hg_h5 *file, const char *name, hg_h5_type type, hg_o
   }
   hid_t set = H5Dcreate2(file->id, name, file_type(type), space, H5P_DEFAULT, options, H5P_DEFAULT);
   hg_status rc = HG_OK;
-  if (set < 0 || (rows > 0 && H5Dwrite(set, memory_type(type), H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0))
+  if (set < 0 || (data && rows > 0 && H5Dwrite(set, memory_type(type), H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0))
     rc = fail_h5(HG_ERR_IO, file, name, "cannot be written");
   if (set >= 0 && H5Dclose(set) < 0 && rc == HG_OK) rc = fail_h5(HG_ERR_IO, file, name, "cannot be written");
   H5Pclose(options);
@@ -295,23 +310,46 @@ done:
   return rc;
 }
 
+// Rows [first, first + n) of an open dataset, and room for them in memory
+static bool select_rows(hid_t set, hg_off first, hg_off n, hid_t *space, hid_t *memory)
+{
+  hsize_t dims[H5S_MAX_RANK] = {0}, start[H5S_MAX_RANK] = {(hsize_t)first};
+  *space = H5Dget_space(set);
+  int rank = H5Sget_simple_extent_dims(*space, dims, NULL);
+  dims[0] = (hsize_t)n;
+  *memory = H5Screate_simple(rank, dims, NULL);
+  return rank >= 1 && *memory >= 0 && H5Sselect_hyperslab(*space, H5S_SELECT_SET, start, NULL, dims, NULL) >= 0;
+}
+
 hg_status hg_h5_read_rows(const hg_h5 *file, const char *name, hg_h5_type type, hg_off first, hg_off n, void *data)
 {
   if (n == 0) return HG_OK;
   hg_status rc = HG_OK;
   hid_t set = -1, space = -1, memory = -1;
-  hsize_t dims[H5S_MAX_RANK] = {0}, start[H5S_MAX_RANK] = {(hsize_t)first};
   HG_TRY(open_dataset(file, name, &set));
-  space = H5Dget_space(set);
-  int rank = H5Sget_simple_extent_dims(space, dims, NULL);
-  dims[0] = (hsize_t)n;
-  memory = H5Screate_simple(rank, dims, NULL);
-  if (rank < 1 || memory < 0 || H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, dims, NULL) < 0 ||
+  if (!select_rows(set, first, n, &space, &memory) ||
       H5Dread(set, memory_type(type), memory, space, H5P_DEFAULT, data) < 0)
     rc = fail_h5(HG_ERR_INPUT, file, name, "is damaged");
 done:
   if (memory >= 0) H5Sclose(memory);
   if (space >= 0) H5Sclose(space);
   if (set >= 0) H5Dclose(set);
+  return rc;
+}
+
+hg_status hg_h5_write_rows(const hg_h5 *file, const char *name, hg_h5_type type, hg_off first, hg_off n,
+                           const void *data)
+{
+  if (n == 0) return HG_OK;
+  hg_status rc = HG_OK;
+  hid_t set = -1, space = -1, memory = -1;
+  HG_TRY(open_dataset(file, name, &set));
+  if (!select_rows(set, first, n, &space, &memory) ||
+      H5Dwrite(set, memory_type(type), memory, space, H5P_DEFAULT, data) < 0)
+    rc = fail_h5(HG_ERR_IO, file, name, "cannot be written");
+done:
+  if (memory >= 0) H5Sclose(memory);
+  if (space >= 0) H5Sclose(space);
+  if (set >= 0 && H5Dclose(set) < 0 && rc == HG_OK) rc = fail_h5(HG_ERR_IO, file, name, "cannot be written");
   return rc;
 }

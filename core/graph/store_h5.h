@@ -64,9 +64,16 @@ hg_status hg_h5_read_u64(const hg_h5 *file, const char *name, const char *attrib
 
 /**
  * Writes a whole dataset of rows x cols (cols 0: a list of rows) in chunks of about 64 Ki elements with
- * Fletcher32 checksums.
+ * Fletcher32 checksums. data NULL: all zeros, for hg_h5_write_rows.
  */
 hg_status hg_h5_write(const hg_h5 *file, const char *name, hg_h5_type type, hg_off rows, hg_off cols, const void *data);
+
+/** Opens what hg_h5_create made, after it was closed, to write more; messages speak of `path`. */
+hg_status hg_h5_reopen(hg_h5 *file, const char *temporary, const char *path);
+
+/** Writes rows [first, first + n) of a dataset that is there, all columns. */
+hg_status hg_h5_write_rows(const hg_h5 *file, const char *name, hg_h5_type type, hg_off first, hg_off n,
+                           const void *data);
 
 /**
  * The shape of a dataset after checking that it has this element type and rank, uses no filter but Fletcher32,

@@ -165,11 +165,25 @@ static hg_status read_ids(const hg_store_reader *in, hg_off first, hg_nodes *ite
 hg_status hg_store_read_structure(const hg_store_reader *in, hg_off first, hg_off n, hg_graph *slice)
 {
   hg_status rc = HG_OK;
+  HG_TRY(hg_store_read_edges(in, first, n, slice));
+  HG_TRY(hg_store_read_inputs(in, first, n, &slice->nodes));
+done:
+  return rc;
+}
+
+hg_status hg_store_read_edges(const hg_store_reader *in, hg_off first, hg_off n, hg_graph *slice)
+{
   slice->symmetric = in->header.symmetric;
   slice->nodes.n = n;
-  HG_TRY(read_adjacency(in, first, n, &slice->adjacency));
-  HG_TRY(read_features(in, first, n, &slice->nodes.features));
-  HG_TRY(read_positions(in, first, &slice->nodes));
+  return read_adjacency(in, first, n, &slice->adjacency);
+}
+
+hg_status hg_store_read_inputs(const hg_store_reader *in, hg_off first, hg_off n, hg_nodes *nodes)
+{
+  hg_status rc = HG_OK;
+  nodes->n = n;
+  HG_TRY(read_features(in, first, n, &nodes->features));
+  HG_TRY(read_positions(in, first, nodes));
 done:
   return rc;
 }

@@ -25,5 +25,9 @@ extern const char *const hg_store_split_names[HG_SPLIT_COUNT];
 /** Edges (columns as global ids), features and positions of the nodes first, first + 1, ..., first + n - 1. */
 hg_status hg_store_read_structure(const hg_store_reader *in, hg_off first, hg_off n, hg_graph *slice);
 
+/** The two halves of it: the edges; features and positions. */
+hg_status hg_store_read_edges(const hg_store_reader *in, hg_off first, hg_off n, hg_graph *slice);
+hg_status hg_store_read_inputs(const hg_store_reader *in, hg_off first, hg_off n, hg_nodes *nodes);
+
 /** Labels, split and original ids of those items. */
 hg_status hg_store_read_truth(const hg_store_reader *in, hg_off first, hg_off n, hg_nodes *items);

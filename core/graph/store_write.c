@@ -19,9 +19,18 @@ done:
   return rc;
 }
 
-static hg_status put_labels(const hg_h5 *file, const hg_nodes *nodes)
+hg_status hg_store_put_task(const hg_h5 *file, hg_task task, int n_classes)
 {
   static const char *const tasks[] = {"none", "classes", "multilabel", "regression"};
+  hg_status rc = HG_OK;
+  HG_TRY(hg_h5_write_text(file, "/labels", "task", tasks[task]));
+  HG_TRY(hg_h5_write_number(file, "/labels", "n_classes", n_classes));
+done:
+  return rc;
+}
+
+static hg_status put_labels(const hg_h5 *file, const hg_nodes *nodes)
+{
   hg_status rc = HG_OK;
   switch (nodes->task) {
   case HG_TASK_NONE:
@@ -36,8 +45,7 @@ static hg_status put_labels(const hg_h5 *file, const hg_nodes *nodes)
     HG_TRY(hg_h5_write(file, "/labels", HG_H5_F32, nodes->n, nodes->n_classes, nodes->targets));
     break;
   }
-  HG_TRY(hg_h5_write_text(file, "/labels", "task", tasks[nodes->task]));
-  HG_TRY(hg_h5_write_number(file, "/labels", "n_classes", nodes->n_classes));
+  HG_TRY(hg_store_put_task(file, nodes->task, nodes->n_classes));
 done:
   return rc;
 }
@@ -72,7 +80,7 @@ done:
   return rc;
 }
 
-static hg_status put_head(const hg_h5 *file, const char *format, uint64_t fingerprint, const char *creator)
+hg_status hg_store_put_head(const hg_h5 *file, const char *format, uint64_t fingerprint, const char *creator)
 {
   hg_status rc = HG_OK;
   HG_TRY(hg_h5_write_text(file, "/", "halognn_format", format));
@@ -106,7 +114,7 @@ done:
   return rc;
 }
 
-static hg_status put_index(const hg_h5 *file, const hg_parts_index *index)
+hg_status hg_store_put_index(const hg_h5 *file, const hg_parts_index *index)
 {
   hg_status rc = HG_OK;
   hg_off parts = index->n_parts;
@@ -115,11 +123,11 @@ static hg_status put_index(const hg_h5 *file, const hg_parts_index *index)
   HG_TRY(hg_h5_write(file, "/parts/n_interior", HG_H5_I64, parts, 0, index->n_interior));
   HG_TRY(hg_h5_write(file, "/parts/halo_offsets", HG_H5_I64, parts + 1, 0, index->halo_offsets));
   HG_TRY(hg_h5_write(file, "/parts/halo_ids", HG_H5_I64, index->halo_offsets[parts], 0, index->halo_ids));
-  if (index->halo_in_cover)
-    HG_TRY(hg_h5_write(file, "/parts/halo_in_cover", HG_H5_U8, index->halo_offsets[parts], 0, index->halo_in_cover));
   HG_TRY(hg_h5_write_text(file, "/parts", "quality", index->quality_json ? index->quality_json : "{}"));
   HG_TRY(hg_h5_write_text(file, "/parts", "recipe", index->recipe));
   HG_TRY(hg_h5_write_u64(file, "/parts", "fingerprint", index->fingerprint));
+  if (index->halo_in_cover)
+    HG_TRY(hg_h5_write(file, "/parts/halo_in_cover", HG_H5_U8, index->halo_offsets[parts], 0, index->halo_in_cover));
 done:
   return rc;
 }
@@ -138,10 +146,11 @@ static hg_status put_graph(const hg_h5 *file, const content *what, const char *c
   const hg_graph *graph = what->graph;
   const hg_parts_index *parts = what->parts;
   hg_status rc = HG_OK;
-  HG_TRY(put_head(file, parts ? "parts" : "graph", parts ? parts->fingerprint : hg_graph_fingerprint(graph), creator));
+  HG_TRY(hg_store_put_head(file, parts ? "parts" : "graph", parts ? parts->fingerprint : hg_graph_fingerprint(graph),
+                           creator));
   HG_TRY(put_structure(file, graph));
   HG_TRY(put_truth(file, &graph->nodes));
-  if (parts) HG_TRY(put_index(file, parts));
+  if (parts) HG_TRY(hg_store_put_index(file, parts));
 done:
   return rc;
 }
@@ -150,7 +159,7 @@ static hg_status put_collection(const hg_h5 *file, const content *what, const ch
 {
   const hg_collection *c = what->collection;
   hg_status rc = HG_OK;
-  HG_TRY(put_head(file, "collection", hg_collection_fingerprint(c), creator));
+  HG_TRY(hg_store_put_head(file, "collection", hg_collection_fingerprint(c), creator));
   HG_TRY(hg_h5_write(file, "/graph_ptr", HG_H5_I64, c->n_graphs + 1, 0, c->graph_ptr));
   HG_TRY(put_structure(file, &c->united));
   HG_TRY(put_truth(file, &c->items));

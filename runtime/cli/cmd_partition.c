@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "comm/slices.h"
 #include "core/base/files.h"
 #include "core/base/suggest.h"
 #include "core/graph/store.h"
@@ -39,7 +40,10 @@ typedef struct {
 static const struct argp_option options[] = {
     {"parts", 'k', "K", 0, "number of parts: one for each rank", 0},
     {"output", 'o', "PARTS.hg", 0, "the file to write (the default is where `halognn train` looks for it)", 0},
-    {"method", 'm', "NAME", 0, "metis (the default), ldg for graphs too large for it, random or block", 0},
+    {"method", 'm', "NAME", 0,
+     "metis (the default), ldg for graphs too large for it, random, block; under mpirun, each rank with a slice of the "
+     "graph: ptscotch, ldg_slices",
+     0},
     {"objective", KEY_OBJECTIVE, "WHAT", 0,
      "metis, ldg: what is least: volume (all rows of an exchange; the default), largest (those of the part that sends "
      "or "
@@ -210,6 +214,8 @@ static hg_status predict(const arguments *a)
   HG_TRY(hg_store_read_header(a->graph, &header));
   HG_TRY(hg_partition_check_kind(a->graph, header.kind));
   HG_TRY(hg_partitioner_find(a->partition.method, &method));
+  if (!method->run)
+    HG_TRY(hg_fail(HG_ERR_INPUT, "--dry-run: predicts what one process needs, %s runs on slices", method->name));
   // the file is about as large as its arrays in memory
   hg_off adjacency = 8 * header.n_nodes + 4 * header.n_edges;
   hg_off data = stat(a->graph, &info) == 0 && info.st_size > adjacency ? info.st_size - adjacency : 0;
@@ -270,6 +276,10 @@ static void print_figures(const arguments *a, const hg_store_header *header, con
   if (q->label_imbalance > 0) printf(", training nodes %.3f", q->label_imbalance);
   if (q->active_imbalance > 0) printf(", active work %.3f", q->active_imbalance);
   printf("\n  took                   %.3f s, peak memory %.1f MiB\n", q->seconds, mib((double)q->peak_bytes));
+  if (q->fetches_before == 0) {
+    printf("  order of nodes         %s\n", q->order);
+    return;
+  }
   printf("  order of nodes         %s: %" PRId64 " rows fetched an aggregation, %" PRId64
          " in file order; took %.3f s\n",
          q->order, q->fetches_after, q->fetches_before, q->reorder_seconds);
@@ -290,6 +300,18 @@ static hg_status report(const arguments *a)
   print_figures(a, &header, &quality, &between);
 done:
   hg_parts_index_free(&index);
+  return rc;
+}
+
+// All ranks of mpirun together; rank 0 speaks.
+static hg_status partition_slices(const arguments *a, int argc, char **argv)
+{
+  hg_world *world = NULL;
+  hg_status rc = hg_world_open(&world, &argc, &argv);
+  if (rc == HG_OK) rc = hg_agree(world, hg_files_apart(a->graph, a->output), "partitioning");
+  if (rc == HG_OK) rc = hg_slices_partition_file(world, a->graph, a->k, &a->partition, a->output);
+  if (rc == HG_OK) rc = hg_agree(world, hg_world_rank(world) == 0 ? report(a) : HG_OK, "reporting");
+  hg_world_close(&world, rc);
   return rc;
 }
 
@@ -314,6 +336,7 @@ hg_status hg_cmd_partition(int argc, char **argv)
     HG_TRY(hg_parts_cache_path(a.graph, a.k, &a.partition, cache, sizeof cache));
     a.output = cache;
   }
+  if (hg_partition_sliced(&a.partition)) return partition_slices(&a, argc, argv);
   HG_TRY(hg_files_apart(a.graph, a.output));
   HG_TRY(hg_partition_file(a.graph, a.k, &a.partition, a.output));
   HG_TRY(report(&a));

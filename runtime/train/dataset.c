@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "comm/reduce.h"
+#include "comm/slices.h"
 #include "core/base/alloc.h"
 #include "core/base/files.h"
 #include "core/base/log.h"
@@ -40,28 +41,51 @@ done:
   return rc;
 }
 
-// a folder that cannot be written is no reason to fail: the run's own folder can
-static hg_status make_parts(const char *graph, const hg_world *world, int slabs, const hg_config *config, char *path)
+// Parts that are missing: rank 0 alone finds out, and makes them unless all ranks must do it together.
+typedef struct {
+  char path[HG_PATH_MAX];
+  bool sliced; ///< to be made by all
+} parts_file;
+
+// The parts of this config and world; all ranks know the same
+static hg_partition_options options_of(const hg_config *config, const hg_world *world, int slabs)
 {
-  int ranks = hg_world_size(world);
   hg_partition_options options = hg_config_partition(config);
   options.slabs = slabs;
-  if (config->partition.hosts < 0) options.hosts = hg_world_hosts(world);
+  if (config->partition.hosts < 0 && !hg_partition_sliced(&options)) options.hosts = hg_world_hosts(world);
+  return options;
+}
+
+static hg_status own_path(const hg_config *config, int k, char *path)
+{
+  hg_log(HG_LOG_WARN, "%s; keeping the parts in the run's folder", hg_error_text());
+  hg_status rc = hg_make_directories(config->output);
+  if (rc != HG_OK) return rc;
+  if (snprintf(path, HG_PATH_MAX, "%s/parts_k%d.hg", config->output, k) >= HG_PATH_MAX)
+    return hg_fail(HG_ERR_INPUT, "%s: the path is too long", config->output);
+  return HG_OK;
+}
+
+// a folder that cannot be written is no reason to fail: the run's own folder can
+static hg_status make_parts(const char *graph, const hg_world *world, int slabs, const hg_config *config,
+                            parts_file *file)
+{
+  int ranks = hg_world_size(world);
+  hg_partition_options options = options_of(config, world, slabs);
   if (config->partition.hosts < 0 && options.hosts == 0)
     hg_log(HG_LOG_WARN,
            "partition.hosts: the ranks are not numbered host by host, as many on each: one level of parts");
-  hg_status rc = hg_parts_cache_path(graph, ranks, &options, path, HG_PATH_MAX);
+  hg_status rc = hg_parts_cache_path(graph, ranks, &options, file->path, HG_PATH_MAX);
   if (rc != HG_OK) return rc;
-  if (hg_parts_cache_valid(path, graph, ranks, &options)) return HG_OK;
+  if (hg_parts_cache_valid(file->path, graph, ranks, &options)) return HG_OK;
   hg_log(HG_LOG_INFO, "partitioning %s into %d parts with %s", graph, ranks, options.method);
-  rc = hg_partition_file(graph, ranks, &options, path);
+  file->sliced = hg_partition_sliced(&options);
+  rc = file->sliced ? hg_parts_try_path(graph, ranks, &options, file->path)
+                    : hg_partition_file(graph, ranks, &options, file->path);
   if (rc != HG_ERR_IO) return rc;
-  hg_log(HG_LOG_WARN, "%s; keeping the parts in the run's folder", hg_error_text());
-  rc = hg_make_directories(config->output);
-  if (rc != HG_OK) return rc;
-  if (snprintf(path, HG_PATH_MAX, "%s/parts_k%d.hg", config->output, ranks) >= HG_PATH_MAX)
-    return hg_fail(HG_ERR_INPUT, "%s: the path is too long", config->output);
-  return hg_partition_file(graph, ranks, &options, path);
+  rc = own_path(config, ranks, file->path);
+  if (rc != HG_OK || file->sliced) return rc;
+  return hg_partition_file(graph, ranks, &options, file->path);
 }
 
 // what is needed of a graph; said of the file that the user named, and before a large graph is partitioned
@@ -79,8 +103,9 @@ static hg_status check_contents(const hg_store_header *header, const char *path,
   return HG_OK;
 }
 
-static hg_status find_parts(const hg_config *config, const hg_world *world, int slabs, bool training, char *path)
+static hg_status find_parts(const hg_config *config, const hg_world *world, int slabs, bool training, parts_file *file)
 {
+  char *path = file->path;
   int ranks = hg_world_size(world);
   const char *graph = config->dataset.path;
   hg_store_kind kind;
@@ -101,7 +126,7 @@ static hg_status find_parts(const hg_config *config, const hg_world *world, int 
                    graph);
   HG_TRY(hg_store_read_header(graph, &header));
   HG_TRY(check_contents(&header, graph, config, training));
-  rc = make_parts(graph, world, slabs, config, path);
+  rc = make_parts(graph, world, slabs, config, file);
 done:
   return rc;
 }
@@ -191,6 +216,24 @@ done:
   return rc;
 }
 
+static hg_status provide_parts(hg_dataset *d, hg_world *world, const hg_config *config, bool training, int slabs)
+{
+  hg_status rc = HG_OK;
+  parts_file file = {.path = ""};
+  hg_status found = hg_world_rank(world) == 0 ? find_parts(config, world, slabs, training, &file) : HG_OK;
+  hg_alloc_trim(); // what partitioning needed must not stand beside what training needs
+  HG_TRY_ALL(world, "partitioning", found);
+  hg_broadcast(world, &file, sizeof file, 0);
+  if (file.sliced) {
+    hg_partition_options options = options_of(config, world, slabs);
+    HG_TRY(hg_slices_partition_file(world, config->dataset.path, hg_world_size(world), &options, file.path));
+    hg_alloc_trim();
+  }
+  snprintf(d->parts_path, sizeof d->parts_path, "%s", file.path);
+done:
+  return rc;
+}
+
 hg_status hg_dataset_load(hg_dataset *dataset, hg_world *world, const hg_config *config, const hg_trained *trained)
 {
   return hg_dataset_load_slabs(dataset, world, config, trained, 1);
@@ -202,10 +245,7 @@ hg_status hg_dataset_load_slabs(hg_dataset *dataset, hg_world *world, const hg_c
   memset(dataset, 0, sizeof *dataset);
   int rank = hg_world_rank(world);
   hg_status rc = HG_OK;
-  hg_status found = rank == 0 ? find_parts(config, world, slabs, !trained, dataset->parts_path) : HG_OK;
-  hg_alloc_trim(); // what partitioning needed must not stand beside what training needs
-  HG_TRY_ALL(world, "partitioning", found);
-  hg_broadcast(world, dataset->parts_path, sizeof dataset->parts_path, 0);
+  HG_TRY(provide_parts(dataset, world, config, !trained, slabs));
   HG_TRY_ALL(world, "loading parts", read_alone(dataset, config, rank, !trained));
   if (trained && trained->fingerprint != dataset->header.fingerprint)
     HG_TRY_ALL(world, "loading parts", hg_trained_adopt(trained, &dataset->part.nodes, config, config->dataset.path));

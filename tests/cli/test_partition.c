@@ -191,7 +191,8 @@ static const bad_case bad[] = {
      "see "
      "`halognn partition --help`\n"},
     {{"g.hg", "-k", "2", "-m", "metiss", "-o", "p.hg"},
-     "halognn: unknown partition method 'metiss', did you mean 'metis'?: expected one of metis, ldg, random, block\n"},
+     "halognn: unknown partition method 'metiss', did you mean 'metis'?: expected one of metis, ldg, random, block, "
+     "ptscotch, ldg_slices\n"},
     {{"g.hg", "-k", "101", "-o", "p.hg"},
      "halognn: g.hg: 101 parts asked for, but the graph has only 100 nodes: a part cannot be empty\n"},
     {{"g.hg", "-k", "2", "-o", "no/p.hg"},
