@@ -27,8 +27,8 @@ hg_off hg_slice_n(const hg_slice *slice);
 hg_status hg_slice_symmetrise(const hg_slice *slice, hg_slice *both);
 
 /**
- * LDG (partition/partitioner.h) of all ranks at once: each streams its slice, in blocks; after each block ranks tell one
- * another the parts of nodes and what parts weigh. In a block a rank fills up at most its share of the room that is
+ * LDG (partition/partitioner.h) of all ranks at once: each streams its slice, in blocks; after each block ranks tell
+ * one another the parts of nodes and what parts weigh. In a block a rank fills up at most its share of the room that is
  * left. 20 passes at most. Directed graphs as they are: a node sees its in-neighbours. The same on any repetition with
  * as many ranks.
  * @param part_of   [nodes of the slice], written; parts may be empty

@@ -3,7 +3,7 @@
 #
 #   scripts/bench_all.sh [--repeat N] [--threads "1 2"] [--seconds S] [NAME...]
 #
-# Names: arxiv_like reddit_like (generated where they are missing), cora photo coauthor_cs (import them to data/NAME.hg first).
+# Names: arxiv_like reddit_like reddit_full (generated where they are missing), cora photo coauthor_cs (import them to data/NAME.hg first).
 # Default: arxiv_like. The two programs take turns, N times (3), S seconds each (5); a line gives the medians of those turns. The first layer
 # has no input dropout, so that both may aggregate constant features once; no norm. HALOGNN is the program (build/release/halognn).
 . "$(dirname "$0")/common.sh"
@@ -24,8 +24,8 @@ while [ "$#" -gt 0 ]; do
       printf -v "${1#--}" '%s' "$2"
       shift
       ;;
-    arxiv_like | reddit_like | cora | photo | coauthor_cs) names+=("$1") ;;
-    *) die "no graph '$1'; there are: arxiv_like reddit_like cora photo coauthor_cs" ;;
+    arxiv_like | reddit_like | reddit_full | cora | photo | coauthor_cs) names+=("$1") ;;
+    *) die "no graph '$1'; there are: arxiv_like reddit_like reddit_full cora photo coauthor_cs" ;;
   esac
   shift
 done
@@ -37,7 +37,7 @@ halognn=${HALOGNN:-$ROOT/build/release/halognn}
 prepare() { # prepare NAME: the graph file, by the command at the head of its config
   [ -f "data/$1.hg" ] && return
   case "$1" in
-    arxiv_like | reddit_like) "$halognn" $(sed -n 's/^# *halognn \(generate .*\)/\1/p' "configs/$1_gcn.yaml") >&2 ;;
+    arxiv_like | reddit_like | reddit_full) "$halognn" $(sed -n 's/^# *halognn \(generate .*\)/\1/p' "configs/$1_gcn.yaml") >&2 ;;
     *) die "data/$1.hg is missing: halognn import npz FILE.npz -o data/$1.hg" ;;
   esac
 }
