@@ -13,9 +13,15 @@
  * A layer that rounds keeps a copy in bfloat16 of what it aggregates: x, or x W, and on the way back what A' meets. The
  * exchange is of reals, and the halo's rows are rounded when they are here.
  */
+#include <string.h>
+
 #include "core/base/alloc.h"
+#include "core/base/threads.h"
 #include "core/tensor/gemm.h"
 #include "models/layer.h"
+
+// columns of the features that are aggregated at a time where their aggregate replaces them
+enum { PANEL = 64 };
 
 static bool is_sparse(const hg_layer *layer) { return layer->input && !layer->input->is_dense; }
 
@@ -61,26 +67,78 @@ static size_t bytes(const hg_layer *layer)
   return kept + (size_t)rows * (size_t)layer->f_in * sizeof(hg_real);
 }
 
+// whether A x may stand where x stood: no rows of a halo are there
+static bool sums_in_place(const hg_layer *layer)
+{
+  const hg_local_graph *g = layer->graph;
+  return layer->cached && !g->slabs && g->n_local == g->n_owned;
+}
+
 static hg_status create_alone(hg_layer *layer)
 {
   const hg_local_graph *g = layer->graph;
   hg_status rc = HG_OK;
   if (hg_layer_copies_input(layer))
     HG_TRY(hg_matrix_create(&layer->x, g->n_local, layer->f_in, "features under dropout"));
-  if (keeps_sums(layer)) HG_TRY(hg_matrix_create(&layer->s, g->n_owned, layer->f_in, "aggregated inputs"));
+  if (keeps_sums(layer) && !sums_in_place(layer))
+    HG_TRY(hg_matrix_create(&layer->s, g->n_owned, layer->f_in, "aggregated inputs"));
 done:
   return rc;
 }
 
-// s = A x of features that never change
+// columns [first, first + part->cols) of x to `part`, or from there
+static void copy_columns(hg_matrix *x, int first, hg_matrix *part, bool back)
+{
+  size_t bytes = (size_t)part->cols * sizeof *part->data;
+#pragma omp parallel for schedule(static) default(none) shared(x, first, part, back, bytes) num_threads(hg_threads())
+  for (hg_off i = 0; i < x->rows; i++) {
+    hg_real *in = x->data + i * x->cols + first, *out = part->data + i * part->cols;
+    memcpy(back ? in : out, back ? out : in, bytes);
+  }
+}
+
+// x = A x, some columns at a time
+static hg_status aggregate_in_place(const hg_local_graph *g, hg_matrix *x)
+{
+  hg_matrix from = {0}, to = {0};
+  hg_phases unused;
+  hg_status rc = HG_OK;
+  hg_phases_start(&unused);
+  HG_TRY(hg_matrix_create(&from, x->rows, PANEL, "columns to aggregate"));
+  HG_TRY(hg_matrix_create(&to, x->rows, PANEL, "aggregated columns"));
+  for (int first = 0; first < x->cols; first += PANEL) {
+    int cols = x->cols - first < PANEL ? x->cols - first : PANEL;
+    hg_matrix in = hg_matrix_view(from.data, x->rows, cols), out = hg_matrix_view(to.data, x->rows, cols);
+    copy_columns(x, first, &in, false);
+    hg_aggregate(g, NULL, &in, &out, &unused);
+    copy_columns(x, first, &out, true);
+  }
+done:
+  hg_matrix_free(&from);
+  hg_matrix_free(&to);
+  return rc;
+}
+
+// s = A x of features that never change, which are not needed any more
 static hg_status aggregate_features(hg_layer *layer)
 {
   const hg_local_graph *g = layer->graph;
+  hg_matrix *x = &layer->input->dense;
   hg_phases unused;
+  hg_status rc = HG_OK;
   hg_phases_start(&unused);
-  if (g->slabs) return hg_slabs_aggregate_once(g->slabs, &layer->input->dense, &layer->s);
-  hg_aggregate(g, NULL, &layer->input->dense, &layer->s, &unused);
-  return HG_OK;
+  if (g->slabs)
+    HG_TRY(hg_slabs_aggregate_once(g->slabs, x, &layer->s));
+  else if (!sums_in_place(layer))
+    hg_aggregate(g, NULL, x, &layer->s, &unused);
+  HG_TRY_ALL(g->world, "aggregating features", sums_in_place(layer) ? aggregate_in_place(g, x) : HG_OK);
+  if (sums_in_place(layer)) {
+    layer->s = *x;
+    *x = (hg_matrix){0};
+  }
+  hg_matrix_free(x);
+done:
+  return rc;
 }
 
 static hg_status create(hg_layer *layer)
@@ -88,10 +146,7 @@ static hg_status create(hg_layer *layer)
   const hg_local_graph *g = layer->graph;
   hg_status rc = HG_OK;
   HG_TRY_ALL(g->world, "allocating a layer", create_alone(layer));
-  if (layer->cached) {
-    HG_TRY(aggregate_features(layer));
-    hg_matrix_free(&layer->input->dense); // only its aggregate is ever needed
-  }
+  if (layer->cached) HG_TRY(aggregate_features(layer));
   if (layer->keeps_columns) {
     HG_TRY(hg_slabs_columns_once(g->slabs, &layer->input->dense, &layer->x));
     hg_matrix_free(&layer->input->dense);

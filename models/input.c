@@ -4,20 +4,24 @@
 
 #include "core/base/alloc.h"
 
-static hg_status copy_dense(hg_input *input, const hg_local_graph *graph)
+static hg_status copy_dense(hg_input *input, const hg_local_graph *graph, hg_features *f)
 {
-  const hg_features *f = &graph->part->nodes.features;
+  if (graph->n_local == graph->n_owned && sizeof(hg_real) == sizeof *f->dense) {
+    input->dense = hg_matrix_view((hg_real *)(void *)f->dense, graph->n_owned, f->width);
+    f->dense = NULL;
+    return HG_OK;
+  }
   hg_status rc = hg_matrix_create(&input->dense, graph->n_local, f->width, "input features");
   if (rc != HG_OK) return rc;
   for (hg_off e = 0; e < (hg_off)graph->n_owned * f->width; e++) input->dense.data[e] = (hg_real)f->dense[e];
   return HG_OK;
 }
 
-static hg_status create_dense(hg_input *input, const hg_local_graph *graph)
+static hg_status create_dense(hg_input *input, const hg_local_graph *graph, hg_features *features)
 {
   hg_exchange *exchange = NULL;
   hg_status rc = HG_OK;
-  HG_TRY_ALL(graph->world, "loading features", copy_dense(input, graph));
+  HG_TRY_ALL(graph->world, "loading features", copy_dense(input, graph, features));
   if (!graph->links) goto done; // aggregated by columns: no halo here
   HG_TRY(hg_exchange_create(&exchange, graph->world, graph->links, HG_FILL_HALO, &input->dense, 0));
   hg_exchange_begin(exchange);
@@ -65,18 +69,20 @@ done:
   return rc;
 }
 
-hg_status hg_input_create(hg_input *input, const hg_local_graph *graph)
+hg_status hg_input_create(hg_input *input, const hg_local_graph *graph, hg_features *features)
 {
   memset(input, 0, sizeof *input);
-  const hg_features *features = &graph->part->nodes.features;
   input->width = features->width;
   input->is_dense = !features->indptr;
   hg_status rc = HG_OK;
   if (features->width < 1)
     return hg_agree(graph->world, hg_fail(HG_ERR_INPUT, "the graph has no node features, a model needs some"),
                     "loading features");
-  rc = input->is_dense ? create_dense(input, graph) : create_sparse(input, graph);
-  if (rc != HG_OK) hg_input_free(input);
+  rc = input->is_dense ? create_dense(input, graph, features) : create_sparse(input, graph);
+  if (rc != HG_OK)
+    hg_input_free(input);
+  else
+    hg_features_free(features);
   return rc;
 }
 

@@ -19,10 +19,12 @@ typedef struct {
 } hg_input;
 
 /**
- * Takes the features of the part's nodes (already scaled) to this rank's layout and fetches the halo's.
+ * Takes the features of the part's nodes (already scaled) to this rank's layout and fetches the halo's. Where they are
+ * in it already, without a halo, they are not copied but taken.
  * Collective. HG_ERR_INPUT for a graph without features.
+ * @param features   of graph->part, freed afterwards but on failure
  */
-hg_status hg_input_create(hg_input *input, const hg_local_graph *graph);
+hg_status hg_input_create(hg_input *input, const hg_local_graph *graph, hg_features *features);
 
 /** The same from the features of the whole graph, in the order of global ids. Not collective. */
 hg_status hg_input_create_alone(hg_input *input, const hg_part *part, const hg_features *whole);

@@ -153,8 +153,7 @@ static hg_status build(hg_trainer *t)
   HG_TRY(make_graph(t));
   if (hg_needs_positions(t->config)) HG_TRY(place(t));
   HG_TRY_ALL(t->world, "keeping positions", hg_augment_prepare(&t->config->augment, &feed->stage.graph));
-  HG_TRY(hg_input_create(&feed->input, &feed->stage.graph));
-  hg_features_free(&d->part.nodes.features); // the input has them now
+  HG_TRY(hg_input_create(&feed->input, &feed->stage.graph, &d->part.nodes.features));
   HG_TRY(hg_model_create(&t->model, o, &feed->stage, 1, &feed->input, d->part.nodes.n_classes));
   HG_TRY(hg_model_activate(&t->model, &feed->active));
   HG_TRY(make_labels(t));

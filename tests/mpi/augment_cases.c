@@ -47,7 +47,7 @@ static bool set_up(setting *s, hg_world *world, int dims, const char *const *cha
       !check_ok(hg_local_graph_create(&s->stage.graph, world, &s->dataset.part, &s->dataset.links, o->normalization,
                                       o->self_loops)) ||
       !check_ok(hg_local_graph_place(&s->stage.graph, o->normalize_positions == HG_POSITIONS_MEAN_EDGE ? 0 : 1)) ||
-      !check_ok(hg_input_create(&s->input, &s->stage.graph)) ||
+      !check_ok(hg_input_create(&s->input, &s->stage.graph, &s->dataset.part.nodes.features)) ||
       !check_ok(hg_model_create(&s->model, o, &s->stage, 1, &s->input, 3)) ||
       !check_ok(hg_sums_create(&s->sums, world)))
     return false;
