@@ -18,6 +18,7 @@ typedef struct {
   hg_csr a;                 // rows as they came, columns as old numbers
   int32_t *part;            // [rows]
   hg_lid *new_of;           // [rows] global ids
+  hg_off *next;             // where the next row of each group goes
   hg_slice_columns columns; // of `a`
   int32_t *column_part;     // [columns.marks.count]
   hg_lid *column_new;       // [columns.marks.count]
@@ -29,6 +30,7 @@ static void cutting_free(cutting *c)
   hg_slice_columns_free(&c->columns);
   hg_free(&c->part);
   hg_free(&c->new_of);
+  hg_free(&c->next);
   hg_free(&c->column_part);
   hg_free(&c->column_new);
 }
@@ -78,53 +80,59 @@ static hg_off count_foreign(const cutting *c, hg_off i)
   return count;
 }
 
-static hg_status create_index(hg_slice_parts *out, int k)
+// The index, and room for where each group of rows goes: 2 x (part - first) + whether it is a boundary node
+static hg_status create_index(cutting *c)
 {
   hg_status rc = HG_OK;
-  out->index.n_parts = k;
-  HG_TRY(HG_ALLOC(out->index.offsets, (hg_off)k + 1, "part offsets"));
-  HG_TRY(HG_ALLOC(out->index.n_interior, k, "interior counts"));
-  HG_TRY(HG_ALLOC(out->index.halo_offsets, (hg_off)k + 1, "halo offsets"));
+  hg_slice_parts *out = c->out;
+  out->index.n_parts = c->k;
+  HG_TRY(HG_ALLOC(out->index.offsets, (hg_off)c->k + 1, "part offsets"));
+  HG_TRY(HG_ALLOC(out->index.n_interior, c->k, "interior counts"));
+  HG_TRY(HG_ALLOC(out->index.halo_offsets, (hg_off)c->k + 1, "halo offsets"));
   HG_TRY(HG_ALLOC(out->cut, out->end - out->first, "cut edges"));
   HG_TRY(HG_ALLOC(out->order, out->route.n_out, "order of nodes"));
+  HG_TRY(HG_ALLOC(c->new_of, out->route.n_out, "global ids"));
+  HG_TRY(HG_ALLOC(c->next, 2 * (hg_off)(out->end - out->first) + 2, "groups of nodes"));
 done:
   return rc;
 }
 
-// Groups of rows: 2 x (part - first) + whether it is a boundary node. Then the global ids of all.
+// new_of = the group of each row; next [group + 1] = its size; cut edges
+static void find_groups(cutting *c)
+{
+  const hg_slice_parts *out = c->out;
+  for (hg_off i = 0; i < c->a.n_rows; i++) {
+    int part = c->part[i] - out->first;
+    hg_off foreign = count_foreign(c, i), group = 2 * (hg_off)part + (foreign > 0);
+    out->cut[part] += foreign;
+    c->new_of[i] = (hg_lid)group;
+    c->next[group + 1]++;
+  }
+}
+
+// The global ids of this rank's rows: part by part, interior nodes first, in the order in which they came
 static hg_status number_rows(cutting *c)
 {
   hg_status rc = HG_OK;
   hg_slice_parts *out = c->out;
-  hg_world *world = c->slice->world;
   hg_parts_index *index = &out->index;
-  hg_off n = c->a.n_rows, *next = NULL, groups = 2 * (hg_off)(out->end - out->first);
-  rc = create_index(out, c->k);
-  if (rc == HG_OK) rc = HG_ALLOC(next, groups + 2, "groups of nodes");
-  if (rc == HG_OK) rc = HG_ALLOC(c->new_of, n, "global ids");
-  HG_TRY_ALL(world, phase, rc);
-  for (hg_off i = 0; i < n; i++) {
-    hg_off foreign = count_foreign(c, i), group = 2 * (hg_off)(c->part[i] - out->first) + (foreign > 0);
-    out->cut[c->part[i] - out->first] += foreign;
-    c->new_of[i] = (hg_lid)group;
-    next[group + 1]++;
-  }
+  HG_TRY_ALL(c->slice->world, phase, create_index(c));
+  find_groups(c);
   for (int p = out->first; p < out->end; p++) {
-    index->n_interior[p] = next[2 * (p - out->first) + 1];
-    index->offsets[p + 1] = index->n_interior[p] + next[2 * (p - out->first) + 2];
+    const hg_off *sizes = c->next + 1 + 2 * (hg_off)(p - out->first);
+    index->n_interior[p] = sizes[0];
+    index->offsets[p + 1] = sizes[0] + sizes[1];
   }
-  hg_sum_int64(world, index->n_interior, c->k);
-  hg_sum_int64(world, index->offsets, c->k + 1);
+  hg_sum_int64(c->slice->world, index->n_interior, c->k);
+  hg_sum_int64(c->slice->world, index->offsets, c->k + 1);
   for (int p = 0; p < c->k; p++) index->offsets[p + 1] += index->offsets[p];
-  for (hg_off g = 0; g < groups; g++) next[g + 1] += next[g];
-  hg_gid row = index->offsets[out->first];
-  for (hg_off i = 0; i < n; i++) {
-    hg_off at = next[c->new_of[i]]++;
+  for (hg_off g = 0; g < 2 * (hg_off)(out->end - out->first); g++) c->next[g + 1] += c->next[g];
+  for (hg_off i = 0; i < c->a.n_rows; i++) {
+    hg_off at = c->next[c->new_of[i]]++;
     out->order[at] = (hg_lid)i;
-    c->new_of[i] = (hg_lid)(row + at);
+    c->new_of[i] = (hg_lid)(index->offsets[out->first] + at);
   }
 done:
-  hg_free(&next);
   return rc;
 }
 

@@ -24,8 +24,9 @@ static hg_status move_sparse(const hg_route *route, const hg_features *from, hg_
   hg_status rc = HG_OK;
   if (!from->indptr) return HG_OK;
   HG_TRY(hg_route_move_pointers(route, from->indptr, &to->indptr));
-  rc = HG_ALLOC(to->indices, to->indptr[route->n_out], "feature indices");
-  if (rc == HG_OK) rc = HG_ALLOC(to->values, to->indptr[route->n_out], "feature values");
+  hg_off entries = to->indptr ? to->indptr[route->n_out] : 0;
+  rc = HG_ALLOC(to->indices, entries, "feature indices");
+  if (rc == HG_OK) rc = HG_ALLOC(to->values, entries, "feature values");
   HG_TRY_ALL(route->world, "moving nodes to their parts", rc);
   HG_TRY(hg_route_move_entries(route, from->indptr, from->indices, sizeof *from->indices, to->indptr, to->indices));
   HG_TRY(hg_route_move_entries(route, from->indptr, from->values, sizeof *from->values, to->indptr, to->values));

@@ -1,7 +1,7 @@
 // PT-Scotch: Chevalier and Pellegrini 2008, doi:10.1016/j.parco.2007.12.001
 #include <inttypes.h>
 #include <stdio.h>
-// PT-Scotch's header needs the two above it
+// PT-Scotch's header needs what is above it
 #include <mpi.h>
 #include <ptscotch.h>
 
@@ -49,12 +49,14 @@ static int cut(const hg_slice *slice, SCOTCH_Dgraph *graph, const arrays *t, int
   SCOTCH_contextRandomSeed(&context, (SCOTCH_Num)(options->seed % INT32_MAX));
   SCOTCH_contextThreadSpawn(&context, 1, NULL);
   failed = SCOTCH_contextBindDgraph(&context, graph, &bound);
-  SCOTCH_stratInit(&strategy);
-  failed = SCOTCH_stratDgraphMapBuild(&strategy, SCOTCH_STRATDEFAULT, hg_world_size(slice->world), k,
-                                      options->imbalance - 1);
-  if (!failed) failed = SCOTCH_dgraphPart(&bound, k, &strategy, part_of);
-  SCOTCH_stratExit(&strategy);
-  SCOTCH_dgraphExit(&bound);
+  if (!failed) {
+    SCOTCH_stratInit(&strategy);
+    failed = SCOTCH_stratDgraphMapBuild(&strategy, SCOTCH_STRATDEFAULT, hg_world_size(slice->world), k,
+                                        options->imbalance - 1);
+    if (!failed) failed = SCOTCH_dgraphPart(&bound, k, &strategy, part_of);
+    SCOTCH_stratExit(&strategy);
+    SCOTCH_dgraphExit(&bound);
+  }
   SCOTCH_contextExit(&context);
   return failed;
 }

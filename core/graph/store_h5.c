@@ -294,7 +294,7 @@ hg_status hg_h5_inspect(const hg_h5 *file, const char *name, hg_h5_type type, in
 {
   hg_status rc = HG_OK;
   hid_t set = -1, space = -1, options = -1, found = -1;
-  bool deflated;
+  bool deflated = false;
   HG_TRY(open_dataset(file, name, &set));
   space = H5Dget_space(set), options = H5Dget_create_plist(set), found = H5Dget_type(set);
   if (space < 0 || options < 0 || found < 0) HG_TRY(fail_h5(HG_ERR_INPUT, file, name, "cannot be read"));

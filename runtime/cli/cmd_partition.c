@@ -269,6 +269,7 @@ static void print_figures(const arguments *a, const hg_store_header *header, con
   print_rows(q);
   print_hosts(between);
   print_refined(&q->refined);
+  if (hg_partition_sliced(&a->partition)) printf("  refinement             none; least edge cut: made of slices\n");
   printf("  halo nodes a part      %" PRId64 " least, %.1f mean, %" PRId64 " most\n", q->halo_min,
          (double)q->volume / k, q->halo_max);
   printf("  interior nodes         %.1f %% of %.0f\n", 100 * q->interior_fraction, n);

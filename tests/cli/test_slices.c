@@ -31,6 +31,7 @@ Test(cli_slices, ranks_make_parts_together)
     expect_once(r.out, "p.hg: 4 parts of 300 nodes");
     expect_once(r.out, "(ptscotch)");
     expect_once(r.out, "communication volume");
+    expect_once(r.out, "refinement             none; least edge cut: made of slices\n");
     expect_once(r.out, "order of nodes         none\n");
     cr_expect_null(strstr(r.out, "of least covers"), "these are not counted");
     run_free(&r);
