@@ -67,11 +67,11 @@ static size_t bytes(const hg_layer *layer)
   return kept + (size_t)rows * (size_t)layer->f_in * sizeof(hg_real);
 }
 
-// whether A x may stand where x stood: no rows of a halo are there
+// whether A x shall stand where x stood: then no rows of a halo are there
 static bool sums_in_place(const hg_layer *layer)
 {
   const hg_local_graph *g = layer->graph;
-  return layer->cached && !g->slabs && g->n_local == g->n_owned;
+  return layer->cached && !g->slabs && layer->input->dense.rows == g->n_owned;
 }
 
 static hg_status create_alone(hg_layer *layer)
@@ -86,34 +86,36 @@ done:
   return rc;
 }
 
-// columns [first, first + part->cols) of x to `part`, or from there
-static void copy_columns(hg_matrix *x, int first, hg_matrix *part, bool back)
+// columns [first, first + n) of x to the first ones of `part`, or from there
+static void copy_columns(hg_matrix *x, int first, int n, hg_matrix *part, bool back)
 {
-  size_t bytes = (size_t)part->cols * sizeof *part->data;
-#pragma omp parallel for schedule(static) default(none) shared(x, first, part, back, bytes) num_threads(hg_threads())
+#pragma omp parallel for schedule(static) default(none) shared(x, first, n, part, back) num_threads(hg_threads())
   for (hg_off i = 0; i < x->rows; i++) {
     hg_real *in = x->data + i * x->cols + first, *out = part->data + i * part->cols;
-    memcpy(back ? in : out, back ? out : in, bytes);
+    memcpy(back ? in : out, back ? out : in, (size_t)n * sizeof *in);
   }
 }
 
-// x = A x, some columns at a time
+// x = A x, some columns at a time, of which the halo's are fetched and forgotten. Collective.
 static hg_status aggregate_in_place(const hg_local_graph *g, hg_matrix *x)
 {
+  hg_exchange *exchange = NULL;
   hg_matrix from = {0}, to = {0};
   hg_phases unused;
   hg_status rc = HG_OK;
+  int width = x->cols < PANEL ? x->cols : PANEL;
   hg_phases_start(&unused);
-  HG_TRY(hg_matrix_create(&from, x->rows, PANEL, "columns to aggregate"));
-  HG_TRY(hg_matrix_create(&to, x->rows, PANEL, "aggregated columns"));
-  for (int first = 0; first < x->cols; first += PANEL) {
-    int cols = x->cols - first < PANEL ? x->cols - first : PANEL;
-    hg_matrix in = hg_matrix_view(from.data, x->rows, cols), out = hg_matrix_view(to.data, x->rows, cols);
-    copy_columns(x, first, &in, false);
-    hg_aggregate(g, NULL, &in, &out, &unused);
-    copy_columns(x, first, &out, true);
+  HG_TRY_ALL(g->world, "aggregating features", hg_matrix_create(&from, g->n_local, width, "columns to aggregate"));
+  HG_TRY_ALL(g->world, "aggregating features", hg_matrix_create(&to, g->n_owned, width, "aggregated columns"));
+  if (g->links) HG_TRY(hg_exchange_create(&exchange, g->world, g->links, HG_FILL_HALO, &from, 0));
+  for (int first = 0; first < x->cols; first += width) {
+    int n = x->cols - first < width ? x->cols - first : width;
+    copy_columns(x, first, n, &from, false);
+    hg_aggregate(g, exchange, &from, &to, &unused);
+    copy_columns(x, first, n, &to, true);
   }
 done:
+  hg_exchange_free(&exchange);
   hg_matrix_free(&from);
   hg_matrix_free(&to);
   return rc;
@@ -127,14 +129,14 @@ static hg_status aggregate_features(hg_layer *layer)
   hg_phases unused;
   hg_status rc = HG_OK;
   hg_phases_start(&unused);
-  if (g->slabs)
-    HG_TRY(hg_slabs_aggregate_once(g->slabs, x, &layer->s));
-  else if (!sums_in_place(layer))
-    hg_aggregate(g, NULL, x, &layer->s, &unused);
-  HG_TRY_ALL(g->world, "aggregating features", sums_in_place(layer) ? aggregate_in_place(g, x) : HG_OK);
   if (sums_in_place(layer)) {
+    HG_TRY(aggregate_in_place(g, x));
     layer->s = *x;
     *x = (hg_matrix){0};
+  } else if (g->slabs) {
+    HG_TRY(hg_slabs_aggregate_once(g->slabs, x, &layer->s));
+  } else { // halo rows are here already
+    hg_aggregate(g, NULL, x, &layer->s, &unused);
   }
   hg_matrix_free(x);
 done:
@@ -146,7 +148,10 @@ static hg_status create(hg_layer *layer)
   const hg_local_graph *g = layer->graph;
   hg_status rc = HG_OK;
   HG_TRY_ALL(g->world, "allocating a layer", create_alone(layer));
-  if (layer->cached) HG_TRY(aggregate_features(layer));
+  if (layer->cached)
+    HG_TRY(aggregate_features(layer));
+  else if (layer->input && !layer->keeps_columns)
+    HG_TRY(hg_input_fetch_halo(layer->input, g));
   if (layer->keeps_columns) {
     HG_TRY(hg_slabs_columns_once(g->slabs, &layer->input->dense, &layer->x));
     hg_matrix_free(&layer->input->dense);

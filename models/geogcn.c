@@ -83,6 +83,7 @@ static hg_status create(hg_layer *layer)
   const hg_local_graph *g = layer->graph;
   hg_status rc = HG_OK;
   HG_TRY_ALL(g->world, "allocating a layer", create_alone(layer));
+  if (layer->input) HG_TRY(hg_input_fetch_halo(layer->input, g));
   HG_TRY(hg_layer_create_exchanges(layer, layer->x, hg_layer_d_x(layer)));
 done:
   return rc;

@@ -2,27 +2,41 @@
 
 #include <string.h>
 
+#include "comm/reduce.h"
 #include "core/base/alloc.h"
 
 static hg_status copy_dense(hg_input *input, const hg_local_graph *graph, hg_features *f)
 {
-  if (graph->n_local == graph->n_owned && sizeof(hg_real) == sizeof *f->dense) {
+  if (sizeof(hg_real) == sizeof *f->dense) {
     input->dense = hg_matrix_view((hg_real *)(void *)f->dense, graph->n_owned, f->width);
     f->dense = NULL;
     return HG_OK;
   }
-  hg_status rc = hg_matrix_create(&input->dense, graph->n_local, f->width, "input features");
+  hg_status rc = hg_matrix_create(&input->dense, graph->n_owned, f->width, "input features");
   if (rc != HG_OK) return rc;
   for (hg_off e = 0; e < (hg_off)graph->n_owned * f->width; e++) input->dense.data[e] = (hg_real)f->dense[e];
   return HG_OK;
 }
 
-static hg_status create_dense(hg_input *input, const hg_local_graph *graph, hg_features *features)
+static hg_status make_room(hg_input *input, hg_off n_local)
+{
+  hg_matrix dense, *owned = &input->dense;
+  hg_status rc = hg_matrix_create(&dense, n_local, owned->cols, "input features");
+  if (rc != HG_OK) return rc;
+  if (owned->rows > 0) memcpy(dense.data, owned->data, (size_t)(owned->rows * owned->cols) * sizeof *dense.data);
+  hg_matrix_free(owned);
+  *owned = dense;
+  return HG_OK;
+}
+
+hg_status hg_input_fetch_halo(hg_input *input, const hg_local_graph *graph)
 {
   hg_exchange *exchange = NULL;
   hg_status rc = HG_OK;
-  HG_TRY_ALL(graph->world, "loading features", copy_dense(input, graph, features));
-  if (!graph->links) goto done; // aggregated by columns: no halo here
+  double missing = input->is_dense && input->dense.rows < graph->n_local;
+  hg_sum_doubles(graph->world, &missing, 1);
+  if (missing == 0) return HG_OK;
+  HG_TRY_ALL(graph->world, "loading features", make_room(input, graph->n_local));
   HG_TRY(hg_exchange_create(&exchange, graph->world, graph->links, HG_FILL_HALO, &input->dense, 0));
   hg_exchange_begin(exchange);
   hg_exchange_end(exchange);
@@ -78,7 +92,10 @@ hg_status hg_input_create(hg_input *input, const hg_local_graph *graph, hg_featu
   if (features->width < 1)
     return hg_agree(graph->world, hg_fail(HG_ERR_INPUT, "the graph has no node features, a model needs some"),
                     "loading features");
-  rc = input->is_dense ? create_dense(input, graph, features) : create_sparse(input, graph);
+  if (input->is_dense)
+    rc = hg_agree(graph->world, copy_dense(input, graph, features), "loading features");
+  else
+    rc = create_sparse(input, graph);
   if (rc != HG_OK)
     hg_input_free(input);
   else

@@ -2,15 +2,16 @@
 #include "models/local_graph.h"
 
 /**
- * The input features of owned and halo nodes. Those of one graph never change, so the halo's are fetched once and the
- * first layer needs no exchange: a remote row's dropout mask is drawn again here (ALGORITHMS A.4). Those of batches
- * have no halo, and change.
+ * The input features of owned and halo nodes. Those of one graph never change, so the halo's are fetched once at most
+ * and the first layer needs no exchange: a remote row's dropout mask is drawn again here (ALGORITHMS A.4). Those of
+ * batches have no halo, and change.
  */
 typedef struct {
   int width;
   bool is_dense;
   bool varies;       ///< from pass to pass: nothing that is made of them may be kept
-  hg_matrix dense;   ///< [n_local x width] when is_dense; a first layer that keeps their aggregate frees them
+  hg_matrix dense;   ///< [n_owned or, after hg_input_fetch_halo, n_local x width] when is_dense; a first layer that
+                     ///< keeps their aggregate has no use for them any more
   hg_csr all;        ///< n_local x width with values: sparse features as they are
   hg_csr sparse;     ///< a view of what this pass computes with: `all`, or what dropout has kept of it
   hg_csr kept;       ///< room for what dropout keeps
@@ -19,14 +20,16 @@ typedef struct {
 } hg_input;
 
 /**
- * Takes the features of the part's nodes (already scaled) to this rank's layout and fetches the halo's. Where they are
- * in it already, without a halo, they are not copied but taken.
- * Collective. HG_ERR_INPUT for a graph without features.
+ * Takes the features of the part's nodes (already scaled) to this rank's layout, sparse ones with the halo's. Dense
+ * ones of the same precision are not copied. Collective. HG_ERR_INPUT for a graph without features.
  * @param features   of graph->part, freed afterwards but on failure
  */
 hg_status hg_input_create(hg_input *input, const hg_local_graph *graph, hg_features *features);
 
-/** The same from the features of the whole graph, in the order of global ids. Not collective. */
+/** Dense features: gets the halo's too, where they are not here. Collective. */
+hg_status hg_input_fetch_halo(hg_input *input, const hg_local_graph *graph);
+
+/** The same, with the halo's, from the features of the whole graph, in the order of global ids. Not collective. */
 hg_status hg_input_create_alone(hg_input *input, const hg_part *part, const hg_features *whole);
 void hg_input_free(hg_input *input);
 
