@@ -13,6 +13,7 @@
 #include "core/tensor/geo.h"
 
 #include "core/base/alloc.h"
+#include "core/base/threads.h"
 #include "core/tensor/gemm.h"
 #include "models/layer.h"
 
@@ -219,6 +220,16 @@ static void backward_rows(const message_task *t, int column, hg_off first, hg_of
   hg_phases_lap(t->pass->phases, HG_PHASE_AGGREGATE);
 }
 
+// What the relu below takes away at the halo's owners, where the rows that came are 0, need not cross.
+static void leave_zeros(const message_task *t)
+{
+  const hg_local_graph *g = t->layer->graph;
+  hg_off cols = t->x.cols, first = g->n_owned * cols, end = g->n_local * cols;
+  if (!t->layer->packing.skip_zeros) return;
+#pragma omp parallel for simd schedule(static) default(none) shared(t, first, end) num_threads(hg_threads())
+  for (hg_off e = first; e < end; e++) t->d_x->data[e] = t->x.data[e] == 0 ? 0 : t->d_x->data[e];
+}
+
 // The halo's rows first: they travel while those of the owned nodes are computed.
 static void backward_pieces(const message_task *t)
 {
@@ -230,6 +241,7 @@ static void backward_pieces(const message_task *t)
   if (layer->add) {
     for (int column = 0; column < columns(layer); column += step)
       backward_rows(t, column, g->n_owned, g->n_local - g->n_owned);
+    leave_zeros(t);
     hg_exchange_begin(layer->add);
     hg_phases_lap(t->pass->phases, HG_PHASE_EXCHANGE);
   }

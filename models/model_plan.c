@@ -40,10 +40,11 @@ hg_pack_format hg_model_pack_format(hg_pack_format precision, bool last)
   return last && precision > HG_PACK_INT8 ? HG_PACK_INT8 : precision;
 }
 
-// whether rows that cross are what an activation and dropout made
+// Whether rows that cross are what an activation and dropout made; then their gradients are 0 where they are. A kind of
+// layer that passes gradients on after they have crossed knows only of relu that it is so.
 static bool has_zeros(const hg_layer *layer, const hg_model_options *o)
 {
-  bool zeros = o->activation == HG_ACTIVATION_RELU || layer->dropout > 0;
+  bool zeros = o->activation == HG_ACTIVATION_RELU || (layer->dropout > 0 && layer->type->in_place);
   return layer->index > 0 && layer->aggregate_first && zeros;
 }
 

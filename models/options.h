@@ -40,9 +40,10 @@ typedef enum { HG_SKIP_ZEROS_BETWEEN_HOSTS, HG_SKIP_ZEROS_ALWAYS, HG_SKIP_ZEROS_
 typedef struct {
   hg_aggregation aggregation;
   hg_pack_format precision; ///< the last layer's rows keep 8 bits
-  hg_skip_zeros skip_zeros; ///< numbers that are 0 stay out of messages, of reals in evaluations too
-  hg_between_hosts hosts;   ///< MERGED: of evaluations as well; of reals alone
-  int warmup_epochs;        ///< the first epochs, which send reals
+  hg_skip_zeros
+      skip_zeros; ///< numbers that are 0 stay out of messages, where precision is that of reals evaluations' too
+  hg_between_hosts hosts; ///< MERGED: of evaluations as well; of reals alone
+  int warmup_epochs;      ///< the first epochs, which send reals
   bool error_feedback;
   double bytes_fraction;  ///< of ADAPTIVE
   double sample;          ///< share of each peer's rows that cross, drawn anew each epoch (models/sampled.h); 1: all

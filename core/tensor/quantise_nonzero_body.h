@@ -53,8 +53,10 @@ static inline void add_integers(hg_pack_format format, open_row *row, const hg_r
                                 bool last)
 {
   uint8_t q[HG_PACK_PIECE], kept[HG_PACK_PIECE + 12];
+  hg_real inside[HG_PACK_PIECE]; // zeros may be far from the range
   int count = row->carried, in_byte = 8 / width_of(format);
-  make_integers(format, row->grid, x, n, random, q);
+  for (int k = 0; k < n; k++) inside[k] = x[k] != 0 ? x[k] : (hg_real)row->grid.least;
+  make_integers(format, row->grid, inside, n, random, q);
   memcpy(kept, row->carry, sizeof row->carry);
   for (int k = 0; k < n; k++) {
     kept[count] = q[k];

@@ -30,7 +30,7 @@ typedef enum {
   HG_PARALLEL_PARTS,    ///< each rank has a part of the graph
   HG_PARALLEL_FEATURES, ///< each rank aggregates some columns of the whole graph
   HG_PARALLEL_GRID,     ///< some columns of a part
-  HG_PARALLEL_AUTO      ///< what sends least (runtime/train/choose_columns.h)
+  HG_PARALLEL_AUTO      ///< what takes least (runtime/train/choose_columns.h)
 } hg_parallel_mode;
 
 enum { HG_PATH_MAX = 4096, HG_NAME_MAX = 128 };
@@ -63,6 +63,7 @@ typedef struct {
   struct {
     hg_parallel_mode mode;
     int columns; ///< of a grid: ranks that share a part; hg_config_columns
+    int before;  ///< no key. auto: what the run that is resumed chose; 0: it is to be chosen
   } parallel;
   hg_model_options
       model; ///< with the keys of halo: in `halo`; input_dropout < 0 before hg_config_resolve: same as dropout

@@ -62,6 +62,13 @@ static int count_from(const json_t *object, const char *key)
   return n >= 0 && n <= INT_MAX ? (int)n : -1;
 }
 
+// 0 where it is not said
+static int known_count(const json_t *object, const char *key)
+{
+  int n = count_from(object, key);
+  return n > 0 ? n : 0;
+}
+
 // checkpoints from before there were mini-batches do not say it: an epoch was a step
 static hg_off steps_from(const json_t *object, int epoch)
 {
@@ -93,6 +100,8 @@ static char *progress_text(const hg_checkpoint *c)
   json_object_set_new(object, "repeat", json_integer(c->repeat));
   json_object_set_new(object, "seed", json_integer((json_int_t)c->seed));
   json_object_set_new(object, "epoch", json_integer(c->epoch));
+  json_object_set_new(object, "ranks", json_integer(c->ranks));
+  json_object_set_new(object, "parallel_columns", json_integer(c->columns));
   json_object_set_new(object, "steps", json_integer(c->steps));
   json_object_set_new(object, "train_loss", real(c->train_loss));
   json_object_set_new(object, "best_epoch", json_integer(c->schedule.best_epoch));
@@ -140,6 +149,8 @@ static hg_status progress_from(hg_checkpoint *c, const char *text, const char *p
   c->repeat = count_from(object, "repeat");
   c->seed = (uint64_t)json_integer_value(json_object_get(object, "seed"));
   c->epoch = count_from(object, "epoch");
+  c->ranks = known_count(object, "ranks");
+  c->columns = known_count(object, "parallel_columns");
   c->steps = steps_from(object, c->epoch);
   c->train_loss = number(object, "train_loss");
   c->schedule.best_epoch = count_from(object, "best_epoch");

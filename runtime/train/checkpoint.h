@@ -15,8 +15,9 @@ typedef struct {
   hg_scales scales; ///< of the data that it was trained on; not known in files of an earlier version
   int repeat;       ///< from 0
   uint64_t seed;
-  int epoch;    ///< the last one that is done; 0: none
-  hg_off steps; ///< of the optimiser in these epochs, whatever the batches were: Adam corrects its bias by them
+  int epoch;          ///< the last one that is done; 0: none
+  int ranks, columns; ///< that it was written on, and what they shared a part by; 0 in files of an earlier version
+  hg_off steps;       ///< of the optimiser in these epochs, whatever the batches were: Adam corrects its bias by them
   double train_loss;
   hg_schedule_state schedule;
   hg_scores best_val, best_test; ///< at schedule.best_epoch

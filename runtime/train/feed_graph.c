@@ -51,15 +51,19 @@ static void hide_labels(hg_trainer *t, hg_step_task *task, uint64_t seed, int ep
   sum_labels(t);
 }
 
-// known before a large graph is partitioned
 static hg_status choose_columns(const hg_trainer *t, hg_graph_feed *feed)
 {
   hg_column_speeds speeds;
+  if (t->config->parallel.before > 0) {
+    feed->columns = t->config->parallel.before;
+    return HG_OK;
+  }
   hg_status rc = hg_column_speeds_measure(&speeds, t->world, &feed->dataset.part);
   if (rc != HG_OK) return rc;
   return hg_columns_choose(t->world, t->config, feed->dataset.parts_path, &speeds, &feed->columns);
 }
 
+// known before a large graph is partitioned
 static hg_status load(hg_trainer *t, const hg_trained *trained)
 {
   hg_graph_feed *feed = NULL;

@@ -93,6 +93,8 @@ static hg_status resume(hg_run *run)
   hg_checkpoint_free(&run->checkpoint);
   run->checkpoint = found;
   run->checkpoint.results = room;
+  run->checkpoint.ranks = hg_world_size(run->world);
+  run->checkpoint.columns = run->trainer.facts.columns;
   run->checkpoint.scales = scales;
   memset(&found, 0, sizeof found);
   hg_trainer_restore(&run->trainer, &run->checkpoint);
@@ -251,6 +253,8 @@ static hg_status prepare_alone(hg_run *run)
   HG_TRY(hg_checkpoint_create(&run->checkpoint, &run->trainer.model, moments, run->config->repeat));
   run->checkpoint.task = run->trainer.labelled.task;
   run->checkpoint.dataset = run->trainer.facts.fingerprint;
+  run->checkpoint.ranks = hg_world_size(run->world);
+  run->checkpoint.columns = run->trainer.facts.columns;
   HG_TRY(hg_scales_copy(&run->checkpoint.scales, run->trainer.scales));
   if (run->chief) hg_progress_begin(&run->progress, run->config, run->trainer.metric, run->options.quiet);
 done:
@@ -297,17 +301,35 @@ static void record_failure(hg_run *run)
   (void)hg_fail(HG_ERR_INTERNAL, "%s", text);
 }
 
+// parallel.mode auto measures: a resumed run on as many ranks goes on with what was chosen, for the same bits. Whatever is
+// wrong with the checkpoint is told later.
+static void choose_as_before(hg_world *world, const hg_run_options *options, hg_config *config)
+{
+  char path[HG_PATH_MAX];
+  hg_checkpoint c = {0};
+  int columns = 0, ranks = hg_world_size(world);
+  if (!options->resume || config->parallel.mode != HG_PARALLEL_AUTO) return;
+  if (hg_world_rank(world) == 0 && hg_checkpoint_find_last(config->output, path) == HG_OK &&
+      hg_checkpoint_read(&c, path) == HG_OK && c.ranks == ranks && c.columns > 0 && ranks % c.columns == 0)
+    columns = c.columns;
+  hg_checkpoint_free(&c);
+  hg_broadcast(world, &columns, sizeof columns, 0);
+  config->parallel.before = columns;
+}
+
 hg_status hg_run_train(hg_world *world, const hg_config *config, hg_run_options options)
 {
+  hg_config settled = *config;
   hg_run run = {.world = world,
-                .config = config,
+                .config = &settled,
                 .options = options,
                 .chief = hg_world_rank(world) == 0,
                 .start_rss = (double)hg_peak_rss_bytes()};
   double start = hg_now_s(), loaded;
   hg_status rc = HG_OK;
   if (run.chief && !options.quiet) hg_log_set_level(HG_LOG_INFO); // partitioning takes a while
-  HG_TRY(hg_trainer_create(&run.trainer, world, config));
+  choose_as_before(world, &options, &settled);
+  HG_TRY(hg_trainer_create(&run.trainer, world, &settled));
   HG_TRY_ALL(world, "allocating the run", prepare_alone(&run));
   print_plan(&run);
   if (options.dry_run) goto done;

@@ -223,9 +223,10 @@ static void fewer_bytes_in_the_planned_memory(hg_world *world)
 {
   train_graph g = train_graph_default();
   char path[HG_PATH_MAX];
-  int64_t bytes[2];
+  int64_t bytes[2], geo[2];
   g.n = 20000;
   g.width = 40;
+  g.n_dims = 2;
   check_ok(train_graph_write(world, &g, path));
   for (int skips = 0; skips < 2; skips++) {
     hg_trainer t;
@@ -237,9 +238,13 @@ static void fewer_bytes_in_the_planned_memory(hg_world *world)
     check(fabs(planned - used) <= 0.05 * used, "%.0f bytes used, %.0f planned", used, planned);
     hg_trainer_free(&t);
     bytes[skips] = epoch_bytes(world, &config);
+    train_configure(&config, OPTIONS("model.type=geogcn", "model.filters=2"));
+    geo[skips] = epoch_bytes(world, &config);
   }
   double ratio = (double)bytes[1] / (double)bytes[0];
   check(hg_world_size(world) == 1 || (ratio > 0.3 && ratio < 0.55), "%.3f of the bytes", ratio);
+  ratio = (double)geo[1] / (double)geo[0];
+  check(hg_world_size(world) == 1 || (ratio > 0.3 && ratio < 0.55), "%.3f of geogcn's bytes", ratio);
   train_graph_remove(world, path);
 }
 

@@ -206,6 +206,17 @@ static void bytes_are_those_predicted(hg_world *world)
   }
 }
 
+// what a resumed run had chosen
+static void check_goes_on_with(hg_world *world, const hg_config *config, int before)
+{
+  hg_trainer t;
+  hg_config again = *config;
+  again.parallel.before = before;
+  if (check_ok(hg_trainer_create(&t, world, &again)))
+    check(t.facts.columns == before, "%d columns, the run before had %d", t.facts.columns, before);
+  hg_trainer_free(&t);
+}
+
 // With bytes that cost all the choice is where least cross; where edges do, one column; and a run does as one of parts.
 static void auto_chooses(hg_world *world, train_graph g, const char *partition, int expected)
 {
@@ -226,6 +237,7 @@ static void auto_chooses(hg_world *world, train_graph g, const char *partition, 
     check(columns == expected, "%d columns are chosen on a slow wire, expected %d", columns, expected);
     check_ok(hg_columns_choose(world, &config, d.parts_path, &slow_edges, &columns));
     check(columns == 1, "%d columns are chosen where edges take long, expected 1", columns);
+    check_goes_on_with(world, &config, hg_world_size(world));
     check_ok(hg_column_speeds_measure(&here, world, &d.part));
     check(here.edge_s[0] >= 0 && here.edge_s[1] >= 0 && here.edges > 0, "%g and %g s an edge, %g edges", here.edge_s[0],
           here.edge_s[1], here.edges);
