@@ -301,8 +301,8 @@ static void record_failure(hg_run *run)
   (void)hg_fail(HG_ERR_INTERNAL, "%s", text);
 }
 
-// parallel.mode auto measures: a resumed run on as many ranks goes on with what was chosen, for the same bits. Whatever is
-// wrong with the checkpoint is told later.
+// parallel.mode auto measures: a resumed run on as many ranks goes on with what was chosen, for the same bits. Whatever
+// is wrong with the checkpoint is told later.
 static void choose_as_before(hg_world *world, const hg_run_options *options, hg_config *config)
 {
   char path[HG_PATH_MAX];
