@@ -17,7 +17,7 @@ static inline int word_columns(const hg_nonzero_task *t, int word)
 #if defined(__AVX512F__) && !defined(HALOGNN_FLOAT64)
 enum { LANES = 16 };
 
-static inline __mmask16 first_lanes(int n) { return n >= LANES ? 0xffff : (__mmask16)((1U << n) - 1); }
+static inline __mmask16 first_lanes(int n) { return (__mmask16)(n >= LANES ? 0xffffU : (1U << n) - 1); }
 
 static inline uint64_t nonzeros(const hg_real *x, int n)
 {
