@@ -51,9 +51,10 @@ static bool has_zeros(const hg_layer *layer, const hg_model_options *o)
 static bool skips_zeros(const hg_layer *layer, const hg_model_options *o)
 {
   const hg_world *world = layer->graph->world;
-  if (!has_zeros(layer, o) || o->halo.precision == HG_PACK_ADAPTIVE || o->halo.error_feedback) return false;
-  if (o->halo.skip_zeros != HG_SKIP_ZEROS_BETWEEN_HOSTS) return o->halo.skip_zeros == HG_SKIP_ZEROS_ALWAYS;
-  return hg_world_n_hosts(world) > 1;
+  const hg_halo_options *halo = &o->halo;
+  if (!has_zeros(layer, o) || halo->precision == HG_PACK_ADAPTIVE || halo->error_feedback) return false;
+  if (halo->skip_zeros != HG_SKIP_ZEROS_BETWEEN_HOSTS) return halo->skip_zeros == HG_SKIP_ZEROS_ALWAYS;
+  return halo->precision == HG_PACK_REAL && world && hg_world_n_hosts(world) > 1;
 }
 
 // Rows of its output, in covers, are less than rows of its input without their zeros.

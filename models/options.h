@@ -33,7 +33,10 @@ typedef enum {
   HG_AGGREGATION_COVERS   ///< or sums of them, where these are fewer (models/covered.h)
 } hg_aggregation;
 
-/** When rows cross without their zeros: packing takes time, which a network gives back and memory does not. */
+/**
+ * When rows cross without their zeros: packing takes time, which a network gives back and memory does not. BETWEEN_HOSTS
+ * is for rows in float32.
+ */
 typedef enum { HG_SKIP_ZEROS_BETWEEN_HOSTS, HG_SKIP_ZEROS_ALWAYS, HG_SKIP_ZEROS_NEVER } hg_skip_zeros;
 
 /** How halo rows cross between ranks in training; evaluations send reals. The config's `halo:` group. */

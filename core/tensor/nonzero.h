@@ -11,6 +11,9 @@
  * of them and with every instruction set.
  */
 
+/** Columns of one word of a mask. */
+enum { HG_MASK_COLUMNS = 64 };
+
 /** Bytes of one row's mask: a multiple of 8. */
 size_t hg_nonzero_mask_bytes(int cols);
 

@@ -4,8 +4,6 @@
 
 #include "core/tensor/nonzero.h"
 
-enum { MASK_COLUMNS = 64 }; // of a word of a mask
-
 /** Packed rows and those they come from or go to. */
 typedef struct {
   int cols, words;    ///< columns, words of a mask

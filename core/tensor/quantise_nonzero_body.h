@@ -3,6 +3,7 @@
  * The bodies of hg_pack_nonzero and hg_unpack_nonzero for rounded numbers: rows as in quantise_kernels.h, but of the
  * numbers that are not 0 alone, each drawn for by its own column as there.
  */
+#include "core/tensor/nonzero_lanes.h"
 #include "core/tensor/quantise_body.h"
 
 /** A row that is being packed. */
@@ -52,15 +53,15 @@ static inline void add_halves(open_row *row, const hg_real *x, int n, const uint
 static inline void add_integers(hg_pack_format format, open_row *row, const hg_real *x, int n, const uint16_t *random,
                                 bool last)
 {
-  uint8_t q[HG_PACK_PIECE], kept[HG_PACK_PIECE + 12];
-  hg_real inside[HG_PACK_PIECE]; // zeros may be far from the range
+  uint8_t q[HG_PACK_PIECE], kept[HG_PACK_PIECE + 24]; // close_bytes writes up to 16 behind
+  hg_real inside[HG_PACK_PIECE];                      // zeros may be far from the range
   int count = row->carried, in_byte = 8 / width_of(format);
   for (int k = 0; k < n; k++) inside[k] = x[k] != 0 ? x[k] : (hg_real)row->grid.least;
   make_integers(format, row->grid, inside, n, random, q);
   memcpy(kept, row->carry, sizeof row->carry);
-  for (int k = 0; k < n; k++) {
-    kept[count] = q[k];
-    count += x[k] != 0;
+  for (int k = 0; k < n; k += HG_MASK_COLUMNS) {
+    int columns = n - k < HG_MASK_COLUMNS ? n - k : HG_MASK_COLUMNS;
+    count += close_bytes(q + k, columns, nonzeros(x + k, columns), kept + count);
   }
   int whole = last ? count : count / in_byte * in_byte;
   row->carried = count - whole;
@@ -93,42 +94,60 @@ static void pack_nonzero(const hg_pack_task *t, const hg_off *starts, hg_off fir
   }
 }
 
-/** The values of a row's columns, in order, a piece at a time. */
-typedef struct {
-  const uint8_t *from;
-  int left, done, first; ///< not read yet; read; the first one that is in `values`
-  float values[HG_PACK_PIECE];
-} reader;
-
-static inline float next_value(hg_pack_format format, reader *r, int taken)
+static inline int values_of(const uint8_t *masks, hg_off row, int words)
 {
-  if (taken == r->done) {
-    int n = r->left < HG_PACK_PIECE ? r->left : HG_PACK_PIECE;
-    read_piece(format, r->from, r->done, n, r->values);
-    r->first = r->done;
-    r->done += n;
-    r->left -= n;
+  int count = 0;
+  for (int word = 0; word < words; word++) count += __builtin_popcountll(columns_of_word(masks, row, words, word));
+  return count;
+}
+
+/** A row of any number of values, a piece of which is read at a time. */
+static inline void unpack_wide_row(const hg_unpack_task *t, const uint8_t *from, const uint8_t *masks, hg_off row,
+                                   int words, hg_real *restrict y)
+{
+  float values[HG_PACK_PIECE];
+  int left = values_of(masks, row, words), done = 0, next = 0, here = 0;
+  if (!t->add) memset(y, 0, (size_t)t->cols * sizeof *y);
+  for (int word = 0; word < words; word++)
+    for (uint64_t bits = columns_of_word(masks, row, words, word); bits; bits &= bits - 1) {
+      if (next == here) {
+        here = left < HG_PACK_PIECE ? left : HG_PACK_PIECE;
+        read_piece(t->format, from, done, here, values);
+        done += here;
+        left -= here;
+        next = 0;
+      }
+      hg_real *to = y + word * HG_MASK_COLUMNS + __builtin_ctzll(bits);
+      *to = (t->add ? *to : 0) + (hg_real)values[next++];
+    }
+}
+
+/** The others, whose values are read at once. */
+static inline void unpack_row(const hg_unpack_task *t, const uint8_t *from, const uint8_t *masks, hg_off row, int words,
+                              hg_real *restrict y)
+{
+  float values[HG_PACK_PIECE];
+  hg_real reals[HG_PACK_PIECE];
+  int count = values_of(masks, row, words);
+  if (count > 0) read_piece(t->format, from, 0, count, values);
+  for (int k = 0; k < count; k++) reals[k] = (hg_real)values[k];
+  const uint8_t *next = (const uint8_t *)reals;
+  for (int word = 0; word < words; word++) {
+    int first = word * HG_MASK_COLUMNS, columns = t->cols - first < HG_MASK_COLUMNS ? t->cols - first : HG_MASK_COLUMNS;
+    next = open_reals(next, columns, columns_of_word(masks, row, words, word), t->add, y + first);
   }
-  return r->values[taken - r->first];
 }
 
 static void unpack_nonzero(const hg_unpack_task *t, const hg_off *starts, const uint8_t *masks, hg_off first_row,
                            hg_off end_row)
 {
-  int words = (t->cols + 63) / 64;
-  reader r;
+  int words = (t->cols + HG_MASK_COLUMNS - 1) / HG_MASK_COLUMNS;
   for (hg_off row = first_row; row < end_row; row++) {
-    hg_real *restrict y = t->y + (t->rows ? t->rows[row] : row) * t->cols;
-    int taken = 0;
-    r.from = t->packed + starts[row];
-    r.left = r.done = r.first = 0;
-    for (int word = 0; word < words; word++) r.left += __builtin_popcountll(columns_of_word(masks, row, words, word));
-    if (!t->add) memset(y, 0, (size_t)t->cols * sizeof *y);
-    for (int word = 0; word < words; word++)
-      for (uint64_t bits = columns_of_word(masks, row, words, word); bits; bits &= bits - 1, taken++) {
-        hg_real *to = y + word * 64 + __builtin_ctzll(bits);
-        float value = next_value(t->format, &r, taken);
-        *to = t->add ? *to + (hg_real)value : (hg_real)value;
-      }
+    hg_real *y = t->y + (t->rows ? t->rows[row] : row) * t->cols;
+    const uint8_t *from = t->packed + starts[row];
+    if (t->cols > HG_PACK_PIECE)
+      unpack_wide_row(t, from, masks, row, words, y);
+    else
+      unpack_row(t, from, masks, row, words, y);
   }
 }

@@ -163,8 +163,8 @@ const hg_key hg_keys[] = {
      "of the halo's rows and their gradients; integers by each row's range, at random without bias, the last layer's "
      "int8"},
     {"halo.skip_zeros", HG_KEY_CHOICE, offsetof(hg_config, model.halo.skip_zeros), "between_hosts", NULL, zero_skips,
-     "when rows cross without what relu and dropout have set to 0, and its gradients: fewer bytes, more packing, in "
-     "float32 the same numbers"},
+     "when rows cross without what relu and dropout have set to 0, and its gradients: fewer bytes, more packing; "
+     "between_hosts: rows in float32, the same numbers"},
     {"halo.bytes_fraction", HG_KEY_REAL, offsetof(hg_config, model.halo.bytes_fraction), "0.15", &factors, NULL,
      "precision: adaptive gives each row 8, 4 or 2 bits, for so many bytes of a message over those of float32"},
     {"halo.warmup_epochs", HG_KEY_INTEGER, offsetof(hg_config, model.halo.warmup_epochs), "0", &not_negative_count,

@@ -1,0 +1,111 @@
+#pragma once
+/**
+ * Four ways with at most 64 columns of a row and the word that says which are not 0: to find it, to close these up, to
+ * open them again, and to close up a byte each. Included by bodies that are compiled once for each instruction set.
+ */
+#include <string.h>
+
+#include "core/tensor/nonzero.h"
+
+#ifdef __AVX512F__
+#  include <immintrin.h>
+#endif
+
+#if defined(__AVX512F__) && !defined(HALOGNN_FLOAT64)
+enum { LANES = 16 };
+
+static inline __mmask16 first_lanes(int n) { return (__mmask16)(n >= LANES ? 0xffffU : (1U << n) - 1); }
+
+static inline uint64_t nonzeros(const hg_real *x, int n)
+{
+  uint64_t bits = 0;
+  for (int c = 0; c < n; c += LANES) {
+    __mmask16 lanes = first_lanes(n - c);
+    __m512 v = _mm512_maskz_loadu_ps(lanes, x + c);
+    bits |= (uint64_t)_mm512_mask_cmp_ps_mask(lanes, v, _mm512_setzero_ps(), _CMP_NEQ_UQ) << c;
+  }
+  return bits;
+}
+
+static inline uint8_t *close_reals(const hg_real *x, int n, uint64_t bits, uint8_t *to)
+{
+  for (int c = 0; c < n; c += LANES, bits >>= LANES) {
+    __mmask16 chosen = (__mmask16)bits;
+    int count = __builtin_popcount(chosen);
+    __m512 v = _mm512_maskz_compress_ps(chosen, _mm512_maskz_loadu_ps(chosen, x + c));
+    _mm512_mask_storeu_ps(to, first_lanes(count), v);
+    to += (size_t)count * sizeof *x;
+  }
+  return to;
+}
+
+static inline const uint8_t *open_reals(const uint8_t *from, int n, uint64_t bits, bool add, hg_real *y)
+{
+  for (int c = 0; c < n; c += LANES, bits >>= LANES) {
+    __mmask16 chosen = (__mmask16)bits, lanes = first_lanes(n - c);
+    int count = __builtin_popcount(chosen);
+    __m512 v = _mm512_maskz_expand_ps(chosen, _mm512_maskz_loadu_ps(first_lanes(count), from));
+    if (add) v = _mm512_add_ps(v, _mm512_maskz_loadu_ps(lanes, y + c));
+    _mm512_mask_storeu_ps(y + c, lanes, v);
+    from += (size_t)count * sizeof *y;
+  }
+  return from;
+}
+
+static inline int close_bytes(const uint8_t *q, int n, uint64_t bits, uint8_t *to)
+{
+  int count = 0;
+  for (int c = 0; c < n; c += LANES, bits >>= LANES) {
+    __mmask16 chosen = (__mmask16)bits;
+    __m512i wide = _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(first_lanes(n - c), q + c));
+    _mm_storeu_si128((__m128i *)(void *)(to + count), _mm512_cvtepi32_epi8(_mm512_maskz_compress_epi32(chosen, wide)));
+    count += __builtin_popcount(chosen);
+  }
+  return count;
+}
+#else
+static inline uint64_t nonzeros(const hg_real *x, int n)
+{
+  uint64_t bits = 0;
+  for (int c = 0; c < n; c++) bits |= (uint64_t)(x[c] != 0) << c;
+  return bits;
+}
+
+static inline uint8_t *close_reals(const hg_real *x, int n, uint64_t bits, uint8_t *to)
+{
+  hg_real close[HG_MASK_COLUMNS];
+  int count = 0;
+  for (int c = 0; c < n; c++) { // overwritten where it is not wanted: no branch
+    close[count] = x[c];
+    count += (int)(bits >> c & 1);
+  }
+  memcpy(to, close, (size_t)count * sizeof *close);
+  return to + (size_t)count * sizeof *close;
+}
+
+static inline const uint8_t *open_reals(const uint8_t *from, int n, uint64_t bits, bool add, hg_real *y)
+{
+  hg_real close[HG_MASK_COLUMNS + 1];
+  int count = 0, taken = 0;
+  for (int c = 0; c < n; c++) count += (int)(bits >> c & 1);
+  memcpy(close, from, (size_t)count * sizeof *close);
+  close[count] = 0;
+  for (int c = 0; c < n; c++) {
+    int here = (int)(bits >> c & 1);
+    hg_real value = here ? close[taken] : 0;
+    y[c] = add ? y[c] + value : value;
+    taken += here;
+  }
+  return from + (size_t)count * sizeof *close;
+}
+
+static inline int close_bytes(const uint8_t *q, int n, uint64_t bits, uint8_t *to)
+{
+  int count = 0;
+  for (int c = 0; c < n; c++) { // overwritten where it is not wanted: no branch
+    to[count] = q[c];
+    count += (int)(bits >> c & 1);
+  }
+  return count;
+}
+#endif
