@@ -34,8 +34,8 @@ typedef enum {
 } hg_aggregation;
 
 /**
- * When rows cross without their zeros: packing takes time, which a network gives back and memory does not. BETWEEN_HOSTS
- * is for rows in float32.
+ * When rows cross without their zeros: packing takes time, which a network gives back and memory does not.
+ * BETWEEN_HOSTS is for rows in float32.
  */
 typedef enum { HG_SKIP_ZEROS_BETWEEN_HOSTS, HG_SKIP_ZEROS_ALWAYS, HG_SKIP_ZEROS_NEVER } hg_skip_zeros;
 
