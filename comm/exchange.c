@@ -149,7 +149,7 @@ void hg_exchange_begin(hg_exchange *exchange)
 #endif
   e->under_way = true;
   e->arrived = e->n_receives + e->n_sends == 0 && !e->hosts;
-  double start = hg_now_s();
+  double start = hg_now_s(), packed = e->total.packed_s;
   if (e->hosts) hg_host_exchange_begin(e->hosts, &e->x, e->packing.skip_zeros, &e->total);
   if (e->n_receives > 0) MPI_Startall(e->n_receives, receives);
   for (int k = 0; k < e->n_sends; k++) {
@@ -165,13 +165,13 @@ void hg_exchange_begin(hg_exchange *exchange)
   e->total.messages_sent += e->n_sends;
   e->total.far_messages += e->n_far;
   e->began_at = hg_now_s();
-  e->total.packed_s += e->began_at - start;
+  e->total.packed_s = e->packed_s = packed + e->began_at - start; // what a server packed for its host is in it
 }
 
 static void note_arrival(hg_exchange *e, double now)
 {
   e->arrived = true;
-  e->total.under_way_s += now - e->began_at;
+  e->total.under_way_s += now - e->began_at - (e->total.packed_s - e->packed_s); // a server packs meanwhile
 }
 
 void hg_exchange_progress(hg_exchange *exchange)
@@ -251,12 +251,12 @@ void hg_exchange_end(hg_exchange *exchange)
   hg_exchange *e = exchange;
   if (e->stale) hg_stale_exchange_end(e->stale);
   if (!e->under_way) return;
-  double start = hg_now_s(), end = start;
+  double start = hg_now_s(), end = start, packed = e->total.packed_s;
   if (!e->arrived) {
     if (e->hosts) hg_host_exchange_wait(e->hosts);
     MPI_Waitall(e->n_receives + e->n_sends, requests_of(e), MPI_STATUSES_IGNORE);
     end = hg_now_s();
-    e->total.waited_s += end - start;
+    e->total.waited_s += end - start - (e->total.packed_s - packed);
     note_arrival(e, end);
   }
   if (e->kind == HG_ADD_HALO)

@@ -38,7 +38,8 @@ void hg_links_free(hg_links *links);
 typedef struct {
   int64_t bytes_sent, messages_sent;
   int64_t far_bytes, far_messages; ///< of these, to ranks of other hosts
-  double under_way_s;              ///< from the end of a begin until its last message was seen to have arrived and left
+  double under_way_s;              ///< from the end of a begin until its last message was seen to have arrived and
+                                   ///< left, without packing meanwhile
   double waited_s;                 ///< the part of it inside hg_exchange_end: nothing was computed meanwhile
   double packed_s;                 ///< packing rows and unpacking or adding those that arrived
 } hg_traffic;

@@ -30,6 +30,7 @@ struct hg_exchange {
   MPI_Request *requests;        // [n_receives + n_sends] receives first
   bool under_way, arrived;      // arrived: its last message was seen to be through
   double began_at;              // when hg_exchange_begin ended
+  double packed_s;              // total.packed_s then
   int64_t bytes;                // of the messages of one exchange
   int64_t far_bytes, n_far;     // of these, to other hosts
   hg_traffic total;

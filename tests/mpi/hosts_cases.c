@@ -7,6 +7,7 @@
 #include "core/base/alloc.h"
 #include "core/base/rng.h"
 #include "core/base/threads.h"
+#include "core/base/timer.h"
 #include "tests/mpi/random_part.h"
 #include "tests/mpi/train_graph.h"
 #include "tests/mpi/train_runs.h"
@@ -221,6 +222,29 @@ static void traffic_of(fixture *f)
 }
 static void each_row_crosses_once(hg_world *world) { on_all(world, traffic_of); }
 
+// What a server packs for its host counts once: begin to end is no shorter than packing and what was under way.
+static void seconds_of(fixture *f)
+{
+  const hg_exchange_packing packing = {.format = HG_PACK_REAL, .skip_zeros = true};
+  hg_matrix x = numbers(f, 96, 0);
+  hg_exchange *fill = NULL;
+  double passed = 0;
+  check_ok(hg_exchange_create_packed(&fill, f->world, &f->merged, HG_FILL_HALO, &x, 0, &packing));
+  for (int k = 0; k < 3; k++) {
+    double start = hg_now_s();
+    hg_exchange_begin(fill);
+    hg_exchange_progress(fill);
+    hg_exchange_end(fill);
+    passed += hg_now_s() - start;
+  }
+  hg_traffic t = hg_exchange_traffic(fill);
+  check(t.waited_s >= 0 && t.waited_s <= t.under_way_s + 1e-9, "waited %g of %g s", t.waited_s, t.under_way_s);
+  check(t.packed_s + t.under_way_s <= passed + 1e-9, "%g + %g s of %g", t.packed_s, t.under_way_s, passed);
+  hg_exchange_free(&fill);
+  hg_matrix_free(&x);
+}
+static void seconds_count_once(hg_world *world) { on_all(world, seconds_of); }
+
 // <F x, y> = <x, A y>: what fills and what adds are each other's transposed
 static void adjoint_of(fixture *f)
 {
@@ -423,6 +447,7 @@ const mpi_case hosts_cases[] = {
     {"hosts/fills_as_without", fills_as_without, "2 4 7"},
     {"hosts/adds_as_without", adds_as_without, "3 4 7"},
     {"hosts/each_row_crosses_once", each_row_crosses_once, "3 4 7"},
+    {"hosts/seconds_count_once", seconds_count_once, "3 4"},
     {"hosts/added_is_adjoint_of_filled", added_is_adjoint_of_filled, "1 3 7"},
     {"hosts/nobody_waits_for_ever", nobody_waits_for_ever, "3 4 7"},
     {"hosts/memory_is_as_told", memory_is_as_told, "3 4"},
