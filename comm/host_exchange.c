@@ -119,9 +119,9 @@ static hg_status list_flows(hg_host_exchange *e)
     e->n_requests += 2 * f->n + f->serves;
   }
   HG_TRY(HG_ALLOC(e->requests, e->n_requests, "requests between hosts"));
+  for (int k = 0; k < e->n_requests; k++) e->requests[k] = MPI_REQUEST_NULL; // also where what follows fails
   HG_TRY(HG_ALLOC(e->events, e->n_requests, "requests between hosts"));
   HG_TRY(HG_ALLOC(e->completed, e->n_requests, "requests between hosts"));
-  for (int k = 0; k < e->n_requests; k++) e->requests[k] = MPI_REQUEST_NULL;
 done:
   return rc;
 }
