@@ -316,7 +316,7 @@ hg_status hg_world_self_create(hg_world **self, const hg_world *world)
 
 void hg_world_self_free(hg_world **self)
 {
-  if (*self) MPI_Comm_free(&(*self)->comm);
+  if (*self && (*self)->comm != MPI_COMM_NULL) MPI_Comm_free(&(*self)->comm);
   if (*self) hg_free(&(*self)->host_of);
   hg_free(self);
 }
@@ -325,8 +325,10 @@ hg_status hg_world_split(hg_world **some, hg_world *world, int group, int place)
 {
   hg_status rc = HG_OK;
   int here = hg_world_host_of(world, world->rank);
-  HG_TRY_ALL(world, "splitting the ranks", HG_ALLOC(*some, 1, "a world of some ranks"));
+  hg_status made = HG_ALLOC(*some, 1, "a world of some ranks");
   hg_world *w = *some;
+  if (w) w->comm = MPI_COMM_NULL; // another rank may fail
+  HG_TRY_ALL(world, "splitting the ranks", made);
   MPI_Comm_split(world->comm, group, place, &w->comm);
   share_error_handler(world, w->comm);
   MPI_Comm_rank(w->comm, &w->rank);
