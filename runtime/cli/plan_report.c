@@ -81,8 +81,8 @@ json_t *hg_plan_json(const hg_plan_report *r)
                 "cover_seconds", rows->seconds, "computed", computed_json(&r->ranks->rehearsal), "schemes", schemes);
   const hg_host_rows *b = &r->ranks->between;
   if (b->hosts > 0)
-    json_object_update(all, json_pack("{si sI sI}", "hosts", b->hosts, "host_rows", (json_int_t)b->rows,
-                                      "host_rows_unique", (json_int_t)b->unique));
+    json_object_update_new(all, json_pack("{si sI sI}", "hosts", b->hosts, "host_rows", (json_int_t)b->rows,
+                                          "host_rows_unique", (json_int_t)b->unique));
   if (r->traffic->chosen >= 0)
     json_object_set_new(all, "chosen", json_string(r->traffic->schemes[r->traffic->chosen].name));
   return all;
