@@ -321,6 +321,7 @@ hg_status hg_partial_rows_place(hg_partial_rows *partial)
 {
   const hg_local_graph *g = partial->reduced->base;
   hg_off rows = (hg_off)g->n_local + partial->reduced->n_partial;
+  hg_free(&partial->d_positions); // of a gradient that failed
   return HG_ALLOC(partial->d_positions, rows * g->n_dims, "gradient of positions");
 }
 
