@@ -146,6 +146,7 @@ static void forward_rows(void *context, hg_off first, hg_off n)
     sum_rows(t, column, first, n, &a);
     a = hg_matrix_rows(&a, first, n);
     hg_gemm(&a, &w, (hg_real)(column > 0), &z);
+    if (t->layer->partial) hg_exchange_progress(t->layer->partial->push);
     hg_phases_lap(t->pass->phases, HG_PHASE_TRANSFORM);
   }
 }
@@ -239,8 +240,10 @@ static void backward_pieces(const message_task *t)
   int step = piece_columns(layer);
   if (layer->partial) hg_partial_rows_pull(layer->partial, &t->z);
   if (layer->add) {
-    for (int column = 0; column < columns(layer); column += step)
+    for (int column = 0; column < columns(layer); column += step) {
       backward_rows(t, column, g->n_owned, g->n_local - g->n_owned);
+      if (layer->partial) hg_exchange_progress(layer->partial->pull);
+    }
     leave_zeros(t);
     hg_exchange_begin(layer->add);
     hg_phases_lap(t->pass->phases, HG_PHASE_EXCHANGE);
