@@ -35,7 +35,8 @@ typedef struct {
   double epoch_s;   ///< 0: not told
 } hg_scheme;
 
-enum { HG_SCHEMES_MOST = 16 };
+enum { HG_SCHEMES_MOST = 24 };
+_Static_assert(HG_SCHEMES_MOST >= HG_WAYS + 7, "ways, partial sums, two of SuperGNN, by features, 2D, two merged");
 
 /** Counted for one number of ranks. */
 typedef struct {
