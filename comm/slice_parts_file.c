@@ -106,6 +106,16 @@ static hg_status begin_file(hg_slice_parts *parts, const hg_store_header *shape,
   return rc;
 }
 
+// This rank's turn: the next one, maybe on another host, opens the file when all of it is written.
+static hg_status add_rows(const hg_slice_parts *parts, const hg_new_file *file, const char *path,
+                          const hg_store_place *place)
+{
+  const hg_off *halo = parts->index.halo_offsets;
+  hg_off n_halo = halo[parts->end] - halo[parts->first];
+  hg_status rc = hg_store_add_rows(file->temporary, path, place, &parts->rows, parts->index.halo_ids, n_halo);
+  return rc == HG_OK ? hg_new_file_sync(file) : rc;
+}
+
 hg_status hg_slice_parts_write(hg_slice_parts *parts, const hg_store_header *shape, const char *path,
                                const char *creator)
 {
@@ -113,16 +123,12 @@ hg_status hg_slice_parts_write(hg_slice_parts *parts, const hg_store_header *sha
   hg_world *world = parts->world;
   hg_new_file file = {0};
   hg_store_place place;
-  const hg_off *halo = parts->index.halo_offsets;
   int rank = hg_world_rank(world);
   HG_TRY(find_place(parts, &place));
   HG_TRY_ALL(world, "writing parts", rank == 0 ? begin_file(parts, shape, path, creator, &file) : HG_OK);
   hg_broadcast(world, &file, sizeof file, 0);
   for (int turn = 0; turn < hg_world_size(world); turn++)
-    HG_TRY_ALL(world, "writing parts",
-               turn == rank ? hg_store_add_rows(file.temporary, path, &place, &parts->rows, parts->index.halo_ids,
-                                                halo[parts->end] - halo[parts->first])
-                            : HG_OK);
+    HG_TRY_ALL(world, "writing parts", turn == rank ? add_rows(parts, &file, path, &place) : HG_OK);
   HG_TRY_ALL(world, "writing parts", rank == 0 ? hg_new_file_commit(&file) : HG_OK);
 done:
   if (rank == 0) hg_new_file_abandon(&file);

@@ -61,19 +61,25 @@ hg_status hg_new_file_begin(hg_new_file *file, const char *path)
   return HG_OK;
 }
 
-hg_status hg_new_file_commit(hg_new_file *file)
+hg_status hg_new_file_sync(const hg_new_file *file)
 {
   int fd = open(file->temporary, O_RDONLY | O_CLOEXEC);
   bool synced = fd >= 0 && fsync(fd) == 0;
   int why = errno;
   if (fd >= 0) close(fd);
-  if (synced && rename(file->temporary, file->path) == 0) {
+  return synced ? HG_OK : hg_fail(HG_ERR_IO, "%s: cannot write: %s", file->path, strerror(why));
+}
+
+hg_status hg_new_file_commit(hg_new_file *file)
+{
+  hg_status rc = hg_new_file_sync(file);
+  if (rc == HG_OK && rename(file->temporary, file->path) != 0)
+    rc = hg_fail(HG_ERR_IO, "%s: cannot write: %s", file->path, strerror(errno));
+  if (rc == HG_OK)
     file->temporary[0] = '\0';
-    return HG_OK;
-  }
-  if (synced) why = errno;
-  hg_new_file_abandon(file);
-  return hg_fail(HG_ERR_IO, "%s: cannot write: %s", file->path, strerror(why));
+  else
+    hg_new_file_abandon(file);
+  return rc;
 }
 
 void hg_new_file_abandon(hg_new_file *file)

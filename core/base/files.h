@@ -24,6 +24,9 @@ typedef struct {
  */
 hg_status hg_new_file_begin(hg_new_file *file, const char *path);
 
+/** What was written of it so far reaches the disk (fsync): for who wrote a piece of it. HG_ERR_IO. */
+hg_status hg_new_file_sync(const hg_new_file *file);
+
 /** Renames it into place after fsync. On failure the temporary file is gone. */
 hg_status hg_new_file_commit(hg_new_file *file);
 
