@@ -169,6 +169,11 @@ hg_status hg_world_open(hg_world **world, int *argc, char ***argv)
   return rc == HG_OK ? hg_world_group_hosts(w, group) : rc;
 }
 
+bool hg_world_launched(void)
+{
+  return getenv("OMPI_COMM_WORLD_SIZE") || getenv("PMIX_RANK") || getenv("PMI_RANK"); // mpirun, srun
+}
+
 int hg_world_rank(const hg_world *world) { return world ? world->rank : 0; }
 int hg_world_size(const hg_world *world) { return world ? world->size : 1; }
 bool hg_world_one_host(const hg_world *world) { return world->one_host; }

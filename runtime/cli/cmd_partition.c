@@ -32,6 +32,7 @@ enum {
 
 typedef struct {
   const char *graph, *output;
+  char cache[PATH_SIZE]; // where train looks for it
   int k;
   bool dry_run;
   hg_partition_options partition;
@@ -304,19 +305,7 @@ done:
   return rc;
 }
 
-// All ranks of mpirun together; rank 0 speaks.
-static hg_status partition_slices(const arguments *a, int argc, char **argv)
-{
-  hg_world *world = NULL;
-  hg_status rc = hg_world_open(&world, &argc, &argv);
-  if (rc == HG_OK) rc = hg_agree(world, hg_files_apart(a->graph, a->output), "partitioning");
-  if (rc == HG_OK) rc = hg_slices_partition_file(world, a->graph, a->k, &a->partition, a->output);
-  if (rc == HG_OK) rc = hg_agree(world, hg_world_rank(world) == 0 ? report(a) : HG_OK, "reporting");
-  hg_world_close(&world, rc);
-  return rc;
-}
-
-hg_status hg_cmd_partition(int argc, char **argv)
+static hg_status read_words(int argc, char **argv, arguments *a, bool *helped)
 {
   static const struct argp argp = {
       options,
@@ -326,21 +315,68 @@ hg_status hg_cmd_partition(int argc, char **argv)
       NULL,
       NULL,
       NULL};
-  arguments a = {.partition = hg_partition_options_default()};
-  char cache[PATH_SIZE];
-  bool helped;
+  const hg_partitioner *method;
+  *a = (arguments){.partition = hg_partition_options_default()};
+  hg_status rc = hg_command_parse(&argp, argc, argv, a, helped);
+  return rc == HG_OK && !*helped ? hg_partitioner_find(a->partition.method, &method) : rc;
+}
+
+static hg_status choose_output(arguments *a)
+{
+  if (a->output) return HG_OK;
+  a->output = a->cache;
+  return hg_parts_cache_path(a->graph, a->k, &a->partition, a->cache, sizeof a->cache);
+}
+
+static hg_status partition_slices(arguments *a, hg_world *world)
+{
+  bool chief = hg_world_rank(world) == 0;
   hg_status rc = HG_OK;
-  HG_TRY(hg_command_parse(&argp, argc, argv, &a, &helped));
-  if (helped) goto done;
-  if (a.dry_run) return predict(&a);
-  if (!a.output) {
-    HG_TRY(hg_parts_cache_path(a.graph, a.k, &a.partition, cache, sizeof cache));
-    a.output = cache;
-  }
-  if (hg_partition_sliced(&a.partition)) return partition_slices(&a, argc, argv);
-  HG_TRY(hg_files_apart(a.graph, a.output));
-  HG_TRY(hg_partition_file(a.graph, a.k, &a.partition, a.output));
-  HG_TRY(report(&a));
+  if (a->dry_run) return hg_agree(world, chief ? predict(a) : HG_OK, "predicting");
+  HG_TRY_ALL(world, "partitioning", choose_output(a));
+  HG_TRY_ALL(world, "partitioning", hg_files_apart(a->graph, a->output));
+  HG_TRY(hg_slices_partition_file(world, a->graph, a->k, &a->partition, a->output));
+  HG_TRY_ALL(world, "reporting", chief ? report(a) : HG_OK);
 done:
   return rc;
+}
+
+// All ranks of mpirun; rank 0 speaks, also of what is wrong with the command line.
+static hg_status run_together(int argc, char **argv)
+{
+  arguments a;
+  bool helped = false;
+  hg_world *world = NULL;
+  hg_status rc = hg_world_open(&world, &argc, &argv);
+  if (rc == HG_OK) {
+    hg_command_mute_help(hg_world_rank(world) > 0);
+    rc = hg_agree(world, read_words(argc, argv, &a, &helped), "reading the command line");
+  }
+  if (rc == HG_OK && !helped) rc = partition_slices(&a, world);
+  return hg_world_close(&world, rc);
+}
+
+static hg_status run_alone(arguments *a)
+{
+  hg_status rc = HG_OK;
+  if (a->dry_run) return predict(a);
+  HG_TRY(choose_output(a));
+  HG_TRY(hg_files_apart(a->graph, a->output));
+  HG_TRY(hg_partition_file(a->graph, a->k, &a->partition, a->output));
+  HG_TRY(report(a));
+done:
+  return rc;
+}
+
+// MPI starts only where it is needed: once it has ended, no other command of the same script could start it again.
+hg_status hg_cmd_partition(int argc, char **argv)
+{
+  arguments a;
+  bool helped = false, launched = hg_world_launched();
+  hg_command_mute_help(launched);
+  hg_status rc = read_words(argc, argv, &a, &helped);
+  bool reads = rc == HG_OK && !helped;
+  if (launched && (!reads || hg_partition_sliced(&a.partition))) return run_together(argc, argv);
+  if (!reads) return rc;
+  return hg_partition_sliced(&a.partition) && !a.dry_run ? run_together(argc, argv) : run_alone(&a);
 }

@@ -10,7 +10,7 @@
 
 static bool help_is_mute;
 
-void hg_command_mute_help(void) { help_is_mute = true; }
+void hg_command_mute_help(bool mute) { help_is_mute = mute; }
 
 int hg_command_number(const char *option, const char *text, int low, int high, int *number)
 {

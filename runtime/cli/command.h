@@ -22,8 +22,8 @@ int hg_command_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)))
 /** For a parser: the whole number `text` of an option within [low, high], or hg_command_error. */
 int hg_command_number(const char *option, const char *text, int low, int high, int *number);
 
-/** No --help from this process: under mpirun rank 0 alone gives it. */
-void hg_command_mute_help(void);
+/** Whether --help of this process prints nothing: under mpirun rank 0 alone gives it. */
+void hg_command_mute_help(bool mute);
 
 hg_status hg_cmd_import(int argc, char **argv);
 hg_status hg_cmd_generate(int argc, char **argv);

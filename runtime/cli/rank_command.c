@@ -11,7 +11,7 @@ hg_status hg_rank_command_run(const hg_rank_command *command, int argc, char **a
   hg_status rc = HG_OK, opened = hg_world_open(&world, &argc, &argv);
   if (opened != HG_OK) return hg_world_close(&world, opened);
   bool chief = hg_world_rank(world) == 0;
-  if (!chief) hg_command_mute_help();
+  hg_command_mute_help(!chief);
   HG_TRY_ALL(world, "reading the command line",
              hg_command_parse(command->argp, argc, argv, command->arguments, &helped));
   if (helped) goto done;

@@ -75,3 +75,13 @@ Test(cli_slices, what_needs_the_whole_graph_is_refused)
   expect_refusal(folder, 2, 2, "partition g.hg -m ptscotch -k 4 -o no/p.hg", "cannot write in the folder no");
   expect_refusal(folder, 2, 2, "partition missing.hg -m ptscotch -k 4 -o p.hg", "missing.hg");
 }
+
+Test(cli_slices, one_rank_speaks)
+{
+  expect_refusal(folder, 2, 2, "partition g.hg -m ptscotsch -k 4 -o p.hg", "did you mean 'ptscotch'?");
+  expect_refusal(folder, 2, 2, "partition g.hg -m ptscotch -k 4 --objetive cut", "did you mean --objective?");
+  expect_refusal(folder, 2, 2, "partition g.hg -m ptscotch -k 2 --dry-run", "ptscotch runs on slices");
+  run_result r = expect_status(folder, 2, 0, "partition --help");
+  expect_once(r.out, "Usage: ");
+  run_free(&r);
+}
