@@ -30,7 +30,7 @@ static hg_status check(job *j, const char *parts_path)
   HG_TRY(hg_partition_check_kind(j->path, j->header.kind));
   HG_TRY(hg_context(hg_partition_check(j->header.n_nodes, j->k, j->options), "%s", j->path));
   HG_TRY(hg_parts_try_path(j->path, j->k, j->options, parts_path));
-  if (j->options->refine && j->k > 1)
+  if (j->options->objective != HG_OBJECTIVE_CUT && j->k > 1)
     hg_log(HG_LOG_INFO, "%s cuts few edges, whatever the objective; its parts are not refined", j->options->method);
 done:
   return rc;

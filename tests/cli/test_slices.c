@@ -85,3 +85,15 @@ Test(cli_slices, one_rank_speaks)
   expect_once(r.out, "Usage: ");
   run_free(&r);
 }
+
+Test(cli_slices, an_objective_that_is_not_followed_is_told)
+{
+  write_text(path_in(folder, "c.yaml"), "name: c\ndataset: {path: g.hg}\nmodel: {type: gcn, hidden: 4}\n"
+                                        "partition: {method: ldg_slices, refine: false}\ntrain: {epochs: 1}\n");
+  run_result r = expect_status(folder, 2, 0, "train c.yaml --output first");
+  expect_once(r.err, "few edges, whatever the objective");
+  run_free(&r);
+  r = expect_status(folder, 2, 0, "train c.yaml --set partition.objective=cut --output second");
+  cr_expect_null(strstr(r.err, "whatever the objective"), "%s", r.err);
+  run_free(&r);
+}
