@@ -39,7 +39,10 @@ hg_status hg_slice_ldg(const hg_slice *slice, int k, const hg_partition_options 
 /**
  * Parts of a symmetric graph by PT-Scotch, few edges between them; balanced in nodes or in edges (options->balance).
  * The same on any repetition with as many ranks.
+ * @param edges     [nodes of the slice + 1] row pointers of the graph as it was before it was made symmetric: a node
+ *                  weighs its in-edges and one more where edges are balanced
  * @param part_of   [nodes of the slice], written; parts may be empty
  * @return          HG_ERR_INPUT for 2^31 edges or more. Collective.
  */
-hg_status hg_slice_ptscotch(const hg_slice *symmetric, int k, const hg_partition_options *options, int32_t *part_of);
+hg_status hg_slice_ptscotch(const hg_slice *symmetric, const hg_off *edges, int k, const hg_partition_options *options,
+                            int32_t *part_of);

@@ -17,7 +17,7 @@ typedef struct {
   SCOTCH_Num *rows, *weights; // [n + 1]; [n] or NULL
 } arrays;
 
-static hg_status prepare(const hg_slice *slice, const hg_partition_options *options, arrays *t)
+static hg_status prepare(const hg_slice *slice, const hg_off *edges, const hg_partition_options *options, arrays *t)
 {
   hg_status rc = HG_OK;
   hg_off n = hg_slice_n(slice);
@@ -25,7 +25,7 @@ static hg_status prepare(const hg_slice *slice, const hg_partition_options *opti
   for (hg_off i = 0; i <= n; i++) t->rows[i] = (SCOTCH_Num)slice->a.indptr[i];
   if (!(options->balance & HG_BALANCE_EDGES)) goto done;
   HG_TRY(HG_ALLOC(t->weights, n, "weights for PT-Scotch"));
-  for (hg_off i = 0; i < n; i++) t->weights[i] = t->rows[i + 1] - t->rows[i] + 1; // an isolated node weighs too
+  for (hg_off i = 0; i < n; i++) t->weights[i] = (SCOTCH_Num)(edges[i + 1] - edges[i]) + 1; // isolated ones too
 done:
   return rc;
 }
@@ -61,7 +61,8 @@ static int cut(const hg_slice *slice, SCOTCH_Dgraph *graph, const arrays *t, int
   return failed;
 }
 
-hg_status hg_slice_ptscotch(const hg_slice *symmetric, int k, const hg_partition_options *options, int32_t *part_of)
+hg_status hg_slice_ptscotch(const hg_slice *symmetric, const hg_off *edges, int k, const hg_partition_options *options,
+                            int32_t *part_of)
 {
   hg_status rc = HG_OK;
   arrays t = {0};
@@ -71,7 +72,7 @@ hg_status hg_slice_ptscotch(const hg_slice *symmetric, int k, const hg_partition
   if (sizes[0] + sizes[1] > SCOTCH_NUMMAX)
     HG_TRY(hg_fail(HG_ERR_INPUT, "PT-Scotch counts in 32 bits: found %" PRId64 " edges, expected less than 2^31",
                    sizes[1]));
-  HG_TRY_ALL(symmetric->world, "PT-Scotch", prepare(symmetric, options, &t));
+  HG_TRY_ALL(symmetric->world, "PT-Scotch", prepare(symmetric, edges, options, &t));
   int failed = SCOTCH_dgraphInit(&graph, hg_world_comm(symmetric->world));
   if (!failed) {
     failed = cut(symmetric, &graph, &t, k, options, part_of);

@@ -102,7 +102,7 @@ static hg_status choose_parts(const job *j, const hg_slice *slice, int32_t **par
   if (streams)
     HG_TRY(hg_slice_ldg(slice, j->k, j->options, *part_of));
   else
-    HG_TRY(hg_slice_ptscotch(symmetric ? slice : &both, j->k, j->options, *part_of));
+    HG_TRY(hg_slice_ptscotch(symmetric ? slice : &both, slice->a.indptr, j->k, j->options, *part_of));
   HG_TRY_ALL(j->world, "partitioning", check_parts(j, hg_slice_n(slice), *part_of));
   HG_TRY(repair_empty(j, hg_slice_n(slice), *part_of));
 done:

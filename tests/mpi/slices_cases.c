@@ -12,6 +12,7 @@
 #include "core/graph/csr_build.h"
 #include "partition/cache.h"
 #include "partition/parts.h"
+#include "partition/quality.h"
 #include "runtime/config/config.h"
 #include "tests/mpi/train_graph.h"
 #include "tests/mpi/train_runs.h"
@@ -327,6 +328,57 @@ static void refuses_more_parts_than_nodes(hg_world *world)
   refuse(world, sliced("ptscotch"), 91, "91 parts asked for, but the graph has only 90 nodes");
 }
 
+enum { RING = 100, REACH = 4 };
+
+// Two rings: nodes of the first see 4 neighbours on both sides, those of the second on one side.
+static hg_status each_of_rings(void *source, hg_status (*edge)(void *context, hg_gid from, hg_gid to), void *context)
+{
+  (void)source;
+  hg_status rc = HG_OK;
+  for (int i = 0; i < 2 * RING; i++)
+    for (int d = i < RING ? -REACH : 1; d <= REACH && rc == HG_OK; d++)
+      if (d != 0) rc = edge(context, i / RING * RING + (i + d + RING) % RING, i);
+  return rc;
+}
+
+static hg_status write_rings(const void *what, const char *path)
+{
+  const char *directed = what;
+  hg_graph graph = {0};
+  hg_status rc = hg_store_read_graph(directed, &graph);
+  hg_csr_free(&graph.adjacency);
+  if (rc == HG_OK) rc = hg_csr_build(&graph.adjacency, 2 * RING, each_of_rings, NULL, false, NULL);
+  if (rc == HG_OK) rc = hg_store_write_graph(path, &graph, "test");
+  hg_graph_free(&graph);
+  return rc;
+}
+
+// With reverses all nodes have 8 neighbours, and the rings would be the parts.
+static void ptscotch_balances_edges_as_they_are(hg_world *world)
+{
+  char directed[HG_PATH_MAX], path[HG_PATH_MAX], parts[HG_PATH_MAX];
+  hg_parts_index index = {0};
+  hg_quality quality = {0};
+  train_graph g = train_graph_default();
+  hg_partition_options options = sliced("ptscotch");
+  g.directed = true;
+  g.n = 2 * RING;
+  options.balance = HG_BALANCE_EDGES;
+  if (!check_ok(train_graph_write(world, &g, directed))) return;
+  if (!check_ok(train_file_write(world, write_rings, directed, path))) return;
+  train_graph_remove(world, directed);
+  path_beside(path, "parts.hg", parts);
+  check_ok(hg_slices_partition_file(world, path, 2, &options, parts));
+  if (is_chief(world)) {
+    check_ok(hg_store_read_parts_index(parts, 0, &index));
+    check_ok(hg_quality_parse(index.quality_json, &quality));
+    check(quality.edge_imbalance < 1.15, "largest / mean part: %g of edges", quality.edge_imbalance);
+    unlink(parts);
+  }
+  hg_parts_index_free(&index);
+  train_graph_remove(world, path);
+}
+
 // A file whose mark is wrong, without reading it whole
 static hg_status write_lopsided(const void *what, const char *path)
 {
@@ -358,6 +410,7 @@ const mpi_case slices_cases[] = {
     {"slices/cuts_as_one_process_does", cuts_as_one_process_does, "1 2 3 4 7"},
     {"slices/cuts_graphs_of_few_nodes", cuts_graphs_of_few_nodes, "1 2 3 4 7"},
     {"slices/ptscotch_cuts_as_one_process", ptscotch_cuts_as_one_process, "1 2 3 4 7"},
+    {"slices/ptscotch_balances_edges_as_they_are", ptscotch_balances_edges_as_they_are, "1 2 3"},
     {"slices/ldg_cuts_as_one_process", ldg_cuts_as_one_process, "1 2 3 4 7"},
     {"slices/adds_reverses", adds_reverses, "1 2 3 4 7"},
     {"slices/training_follows_one_rank", training_follows_one_rank, "2 3 4 7"},
