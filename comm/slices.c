@@ -23,6 +23,8 @@ typedef struct {
 
 static bool is_chief(const job *j) { return hg_world_rank(j->world) == 0; }
 
+static bool streams(const job *j) { return strcmp(j->options->method, "ldg_slices") == 0; }
+
 static hg_status check(job *j, const char *parts_path)
 {
   hg_status rc = HG_OK;
@@ -30,6 +32,11 @@ static hg_status check(job *j, const char *parts_path)
   HG_TRY(hg_partition_check_kind(j->path, j->header.kind));
   HG_TRY(hg_context(hg_partition_check(j->header.n_nodes, j->k, j->options), "%s", j->path));
   HG_TRY(hg_parts_try_path(j->path, j->k, j->options, parts_path));
+#ifndef HALOGNN_PTSCOTCH
+  if (!streams(j))
+    HG_TRY(hg_fail(HG_ERR_INPUT, "%s: this program was built without it (HALOGNN_PTSCOTCH=OFF), expected ldg_slices",
+                   j->options->method));
+#endif
   if (j->options->objective != HG_OBJECTIVE_CUT && j->k > 1)
     hg_log(HG_LOG_INFO, "%s cuts few edges, whatever the objective; its parts are not refined", j->options->method);
 done:
@@ -90,23 +97,32 @@ static hg_status check_parts(const job *j, hg_off n, const int32_t *part_of)
   return HG_OK;
 }
 
+#ifdef HALOGNN_PTSCOTCH
+static hg_status cut(const job *j, const hg_slice *slice, int32_t *part_of)
+{
+  hg_status rc = HG_OK;
+  hg_slice both = {0};
+  if (!j->header.symmetric) HG_TRY(hg_slice_symmetrise(slice, &both));
+  HG_TRY(hg_slice_ptscotch(j->header.symmetric ? slice : &both, slice->a.indptr, j->k, j->options, part_of));
+done:
+  hg_slice_free(&both);
+  return rc;
+}
+#endif
+
 // part_of [nodes of the slice] is created
 static hg_status choose_parts(const job *j, const hg_slice *slice, int32_t **part_of)
 {
   hg_status rc = HG_OK;
-  hg_slice both = {0};
-  bool symmetric = j->header.symmetric, streams = strcmp(j->options->method, "ldg_slices") == 0;
   HG_TRY_ALL(j->world, "partitioning", HG_ALLOC(*part_of, hg_slice_n(slice), "parts of the nodes"));
   if (j->k == 1) goto done;
-  if (!symmetric && !streams) HG_TRY(hg_slice_symmetrise(slice, &both));
-  if (streams)
-    HG_TRY(hg_slice_ldg(slice, j->k, j->options, *part_of));
-  else
-    HG_TRY(hg_slice_ptscotch(symmetric ? slice : &both, slice->a.indptr, j->k, j->options, *part_of));
+  if (streams(j)) HG_TRY(hg_slice_ldg(slice, j->k, j->options, *part_of));
+#ifdef HALOGNN_PTSCOTCH
+  if (!streams(j)) HG_TRY(cut(j, slice, *part_of));
+#endif
   HG_TRY_ALL(j->world, "partitioning", check_parts(j, hg_slice_n(slice), *part_of));
   HG_TRY(repair_empty(j, hg_slice_n(slice), *part_of));
 done:
-  hg_slice_free(&both);
   return rc;
 }
 
