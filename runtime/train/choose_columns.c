@@ -113,6 +113,8 @@ static hg_status choose(const hg_config *config, const char *path, comparison *c
     *columns = b;
   }
 done:
+  c->work = NULL;
+  c->index = NULL;
   hg_grid_work_free(&work);
   hg_parts_index_free(&index);
   return rc;
