@@ -87,7 +87,7 @@ hg_off hg_balance_weight(const hg_graph *graph, const hg_partition_options *opti
 // What needs the whole graph in one process, or more than one weight a node
 static hg_status check_sliced(const hg_partition_options *o)
 {
-  if (o->balance > HG_BALANCE_EDGES || o->balance == (HG_BALANCE_NODES | HG_BALANCE_EDGES))
+  if (o->balance > HG_BALANCE_EDGES) // or the sum of two
     return hg_fail(HG_ERR_INPUT, "%s: balances nodes or edges, one of them, expected no other balance", o->method);
   if (o->hosts > 1)
     return hg_fail(HG_ERR_INPUT, "%s: makes one level of parts, found %d hosts, expected 1", o->method, o->hosts);

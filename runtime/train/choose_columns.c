@@ -60,7 +60,7 @@ static double crossing_seconds(const hg_message_speed *m, hg_message_place place
 static double seconds_of(const comparison *c, const hg_grid_traffic *traffic, int columns)
 {
   const hg_column_speeds *s = c->speeds;
-  double groups = c->index->n_parts / columns, products = 0;
+  double groups = (double)c->index->n_parts / columns, products = 0;
   for (int k = 0; k < c->work->n; k++) {
     double width = (double)c->work->widths[k] / columns;
     products += s->edges / groups * (s->edge_s[0] + s->edge_s[1] * width);
