@@ -70,6 +70,9 @@ hg_model_size hg_model_measure(const hg_model *model);
 /** Columns that cross between ranks before a layer aggregates, and back: 0 where it exchanges nothing. */
 int hg_model_exchanged(const hg_model *model, int layer);
 
+/** Whether zeros stay out of the rows of layers that have them. @param world  NULL: one host */
+bool hg_halo_skips_zeros(const hg_halo_options *halo, const hg_world *world);
+
 /**
  * Bytes of a row in `format` that crosses before a layer aggregates, were zeros to stay out, about: relu is taken to
  * leave half of the numbers and dropout its share. 0 where hg_model_exchanged is.

@@ -48,11 +48,9 @@ static bool has_zeros(const hg_layer *layer, const hg_model_options *o)
   return layer->index > 0 && layer->aggregate_first && zeros;
 }
 
-static bool skips_zeros(const hg_layer *layer, const hg_model_options *o)
+bool hg_halo_skips_zeros(const hg_halo_options *halo, const hg_world *world)
 {
-  const hg_world *world = layer->graph->world;
-  const hg_halo_options *halo = &o->halo;
-  if (!has_zeros(layer, o) || halo->precision == HG_PACK_ADAPTIVE || halo->error_feedback) return false;
+  if (halo->precision == HG_PACK_ADAPTIVE || halo->error_feedback) return false;
   if (halo->skip_zeros != HG_SKIP_ZEROS_BETWEEN_HOSTS) return halo->skip_zeros == HG_SKIP_ZEROS_ALWAYS;
   return halo->precision == HG_PACK_REAL && world && hg_world_n_hosts(world) > 1;
 }
@@ -97,7 +95,8 @@ static void describe(hg_model *model, int index, int f_in, int n_outputs)
   if (layer->staleness.kind != HG_STALENESS_NONE)
     layer->packing.format = HG_PACK_REAL;
   else
-    layer->packing.skip_zeros = skips_zeros(layer, o) && !sends_outputs(model, layer);
+    layer->packing.skip_zeros =
+        has_zeros(layer, o) && hg_halo_skips_zeros(&o->halo, layer->graph->world) && !sends_outputs(model, layer);
 }
 
 // on which stage a layer stands, and what kind it is

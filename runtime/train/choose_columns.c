@@ -92,29 +92,29 @@ done:
   return rc;
 }
 
-static hg_status choose(const hg_config *config, const char *path, comparison *c, bool skips_zeros, int *columns)
+static hg_status choose(const hg_config *config, const char *path, const comparison *speeds, bool skips_zeros,
+                        int *columns)
 {
   hg_store_header header;
   hg_parts_index index = {0};
   hg_grid_work work = {0};
+  comparison c = *speeds;
   double least = 0, seconds = 0;
+  c.work = &work;
+  c.index = &index;
   hg_status rc = HG_OK;
   HG_TRY(hg_store_read_header(path, &header));
   HG_TRY(hg_store_read_parts_index(path, -1, &index));
-  HG_TRY(find_work(&work, &c->sent, config, &header));
-  if (!skips_zeros) c->sent = 1;
-  c->work = &work;
-  c->index = &index;
+  HG_TRY(find_work(&work, &c.sent, config, &header));
+  if (!skips_zeros) c.sent = 1;
   for (int b = 1; b <= index.n_parts; b++) {
     if (index.n_parts % b != 0) continue;
-    HG_TRY(try_columns(&seconds, c, b));
+    HG_TRY(try_columns(&seconds, &c, b));
     if (b > 1 && seconds >= least) continue;
     least = seconds;
     *columns = b;
   }
 done:
-  c->work = NULL;
-  c->index = NULL;
   hg_grid_work_free(&work);
   hg_parts_index_free(&index);
   return rc;
@@ -124,9 +124,8 @@ hg_status hg_columns_choose(hg_world *world, const hg_config *config, const char
                             const hg_column_speeds *speeds, int *columns)
 {
   double size = hg_world_size(world), here = speeds->messages.ranks_per_host;
-  bool chooses = hg_world_rank(world) == 0 && size > 1, one_host = hg_world_n_hosts(world) == 1;
-  hg_skip_zeros skip = config->model.halo.skip_zeros;
-  bool skips_zeros = skip == HG_SKIP_ZEROS_ALWAYS || (skip == HG_SKIP_ZEROS_BETWEEN_HOSTS && !one_host);
+  bool chooses = hg_world_rank(world) == 0 && size > 1;
+  bool skips_zeros = hg_halo_skips_zeros(&config->model.halo, world);
   comparison c = {.speeds = speeds, .far = size > here ? 1 - (here - 1) / (size - 1) : 0};
   hg_status rc = HG_OK;
   *columns = 1;
