@@ -72,17 +72,24 @@ static hg_status check_halo(const hg_h5 *file, const hg_parts_index *index, int 
   return HG_OK;
 }
 
+// one element for each halo row of all parts
+static hg_status expect_halo_rows(const hg_h5 *file, const char *name, hg_h5_type type, const hg_parts_index *index)
+{
+  hg_h5_shape shape;
+  hg_off rows = index->halo_offsets[index->n_parts];
+  hg_status rc = hg_h5_inspect(file, name, type, 1, &shape);
+  if (rc != HG_OK || shape.dims[0] == rows) return rc;
+  return hg_fail(HG_ERR_INPUT, "%s: %s: found %" PRId64 " elements, expected %" PRId64, file->path, name, shape.dims[0],
+                 rows);
+}
+
 static hg_status read_halo(const hg_h5 *file, int part, hg_parts_index *index)
 {
   hg_status rc = HG_OK;
-  hg_h5_shape shape;
   const char *name = "/parts/halo_ids";
   int first = part < 0 ? 0 : part, end = part < 0 ? index->n_parts : part + 1;
   HG_TRY(read_offsets(file, "/parts/halo_offsets", (hg_off)index->n_parts + 1, &index->halo_offsets));
-  HG_TRY(hg_h5_inspect(file, name, HG_H5_I64, 1, &shape));
-  if (shape.dims[0] != index->halo_offsets[index->n_parts])
-    return hg_fail(HG_ERR_INPUT, "%s: %s: found %" PRId64 " elements, expected %" PRId64, file->path, name,
-                   shape.dims[0], index->halo_offsets[index->n_parts]);
+  HG_TRY(expect_halo_rows(file, name, HG_H5_I64, index));
   hg_off start = index->halo_offsets[first], count = index->halo_offsets[end] - start;
   HG_TRY(HG_ALLOC(index->halo_ids, count, name));
   HG_TRY(hg_h5_read_rows(file, name, HG_H5_I64, start, count, index->halo_ids));
@@ -96,14 +103,10 @@ done:
 static hg_status read_covers(const hg_h5 *file, int part, hg_parts_index *index)
 {
   hg_status rc = HG_OK;
-  hg_h5_shape shape;
   const char *name = "/parts/halo_in_cover";
   int first = part < 0 ? 0 : part, end = part < 0 ? index->n_parts : part + 1;
   if (!hg_h5_exists(file, name)) return HG_OK;
-  HG_TRY(hg_h5_inspect(file, name, HG_H5_U8, 1, &shape));
-  if (shape.dims[0] != index->halo_offsets[index->n_parts])
-    return hg_fail(HG_ERR_INPUT, "%s: %s: found %" PRId64 " elements, expected %" PRId64, file->path, name,
-                   shape.dims[0], index->halo_offsets[index->n_parts]);
+  HG_TRY(expect_halo_rows(file, name, HG_H5_U8, index));
   hg_off start = index->halo_offsets[first], count = index->halo_offsets[end] - start;
   HG_TRY(HG_ALLOC(index->halo_in_cover, count, name));
   HG_TRY(hg_h5_read_rows(file, name, HG_H5_U8, start, count, index->halo_in_cover));
