@@ -108,3 +108,16 @@ void python_agrees(const char *folder, const char *program)
   }
   cr_skip_test("python3 with numpy is not there");
 }
+
+const json_t *scheme(const json_t *ranks, const char *name)
+{
+  size_t k;
+  json_t *s;
+  const json_t *found = NULL;
+  json_array_foreach(json_object_get(ranks, "schemes"), k, s)
+  {
+    if (strcmp(json_string_value(json_object_get(s, "name")), name) == 0) found = s;
+  }
+  cr_assert_not_null(found, "there is no %s", name);
+  return found;
+}

@@ -29,3 +29,6 @@ int count_lines(const char *folder, const char *name);
 
 /** Runs a Python program in the folder, which must end well; skips the test where there is no NumPy. */
 void python_agrees(const char *folder, const char *program);
+
+/** The scheme called `name` of one number of ranks in what `plan --json` prints; fails the test without it. */
+const json_t *scheme(const json_t *ranks, const char *name);

@@ -44,19 +44,6 @@ static json_t *train(int ranks, const char *hosts, const char *way)
   return load_json(folder, words);
 }
 
-static const json_t *scheme(const json_t *ranks, const char *name)
-{
-  size_t k;
-  json_t *s;
-  const json_t *found = NULL;
-  json_array_foreach(json_object_get(ranks, "schemes"), k, s)
-  {
-    if (strcmp(json_string_value(json_object_get(s, "name")), name) == 0) found = s;
-  }
-  cr_assert_not_null(found, "there is no %s", name);
-  return found;
-}
-
 Test(cli_hosts, a_row_crosses_once_and_plan_knows_it)
 {
   static const char *const ways[][2] = {{"ranks", "halo float32"}, {"merged", "merged hosts"}};

@@ -33,19 +33,6 @@ static json_t *plan(const char *words)
   return all;
 }
 
-static const json_t *scheme(const json_t *ranks, const char *name)
-{
-  size_t k;
-  json_t *s;
-  const json_t *found = NULL;
-  json_array_foreach(json_object_get(ranks, "schemes"), k, s)
-  {
-    if (strcmp(json_string_value(json_object_get(s, "name")), name) == 0) found = s;
-  }
-  cr_assert_not_null(found, "there is no %s", name);
-  return found;
-}
-
 Test(cli_plan, counts_what_runs_send)
 {
   static const char *const ways[][2] = {{"precision=float32", "halo float32"},
