@@ -88,6 +88,12 @@ typedef struct {
   const float *weights; ///< FILL: [n_halo] what errors of a halo row count here, which its owner is told once
 } hg_exchange_packing;
 
+/** Reals without zeros: all messages are packed, evaluations' too, since nothing is lost. */
+static inline bool hg_exchange_always_packs(const hg_exchange_packing *p)
+{
+  return p->format == HG_PACK_REAL && p->skip_zeros;
+}
+
 /**
  * An exchange that can pack its rows (core/tensor/quantise.h): still one message a peer. hg_exchange_pack says when;
  * otherwise they cross as reals, as in any exchange. Reals without zeros always cross packed: the same numbers.

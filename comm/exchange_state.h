@@ -64,12 +64,6 @@ static inline bool hg_exchange_can_pack(const hg_exchange *e)
 
 static inline bool hg_exchange_is_adaptive(const hg_exchange *e) { return e->packing.format == HG_PACK_ADAPTIVE; }
 
-// reals without zeros: all its messages are packed, evaluations' too, since nothing is lost
-static inline bool hg_exchange_always_packs(const hg_exchange_packing *p)
-{
-  return p->format == HG_PACK_REAL && p->skip_zeros;
-}
-
 static inline bool hg_exchange_varies(const hg_exchange *e)
 {
   return hg_exchange_is_adaptive(e) || e->packing.skip_zeros;

@@ -104,15 +104,11 @@ static const hg_layer *lender(const hg_layer *layer)
   return first;
 }
 
-bool hg_layer_skips_zeros(const hg_layer *layer)
-{
-  return layer->packing.format == HG_PACK_REAL && layer->packing.skip_zeros;
-}
+bool hg_layer_skips_zeros(const hg_layer *layer) { return hg_exchange_always_packs(&layer->packing); }
 
 static void borrow(const hg_layer *layer, hg_exchange_packing *packing)
 {
-  bool reals = packing->format == HG_PACK_REAL && packing->skip_zeros;
-  const hg_layer *l = reals ? lender(layer) : NULL;
+  const hg_layer *l = hg_exchange_always_packs(packing) ? lender(layer) : NULL;
   if (l) hg_exchange_lend(l->whole.graph->links, l->f_in, l->whole.fill, packing);
 }
 

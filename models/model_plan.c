@@ -324,8 +324,7 @@ static size_t exchange_bytes(const hg_layer *layer, const hg_links *links, const
 {
   int cols = layer->aggregate_first ? layer->f_in : layer->f_out;
   hg_exchange_packing back = *packing;
-  bool reals = packing->format == HG_PACK_REAL && packing->skip_zeros;
-  if (reals && packing->lent[0].rows == 0) hg_exchange_lend(links, cols, NULL, &back);
+  if (hg_exchange_always_packs(packing) && packing->lent[0].rows == 0) hg_exchange_lend(links, cols, NULL, &back);
   return hg_exchange_bytes(links, HG_FILL_HALO, cols, packing) + hg_exchange_bytes(links, HG_ADD_HALO, cols, &back);
 }
 
