@@ -48,10 +48,10 @@ static void plan(hg_layer *layer)
   hg_layer_plan_finish(layer);
 }
 
-// x W on owned rows, and on halo rows in the first layer
+// x W on owned rows, and on halo rows where they are here
 static hg_off product_rows(const hg_layer *layer)
 {
-  return layer->input ? layer->graph->n_local : layer->graph->n_owned;
+  return hg_layer_has_halo(layer) ? layer->graph->n_local : layer->graph->n_owned;
 }
 
 static hg_matrix product(const hg_layer *layer)
@@ -62,7 +62,7 @@ static hg_matrix product(const hg_layer *layer)
 static size_t bytes(const hg_layer *layer)
 {
   const hg_local_graph *g = layer->graph;
-  hg_off rows = (hg_layer_copies_input(layer) ? g->n_local : 0) + (keeps_sums(layer) ? g->n_owned : 0);
+  hg_off rows = (hg_layer_copies_input(layer) ? g->n_local : 0) + (keeps_sums(layer) ? hg_layer_rows(layer) : 0);
   size_t kept = layer->keeps_columns ? hg_slabs_columns_bytes(g->slabs, layer->f_in) : 0;
   return kept + (size_t)rows * (size_t)layer->f_in * sizeof(hg_real);
 }
@@ -71,7 +71,7 @@ static size_t bytes(const hg_layer *layer)
 static bool sums_in_place(const hg_layer *layer)
 {
   const hg_local_graph *g = layer->graph;
-  return layer->cached && !g->slabs && layer->input->dense.rows == g->n_owned;
+  return layer->cached && !g->slabs && !layer->computes_halo && layer->input->dense.rows == g->n_owned;
 }
 
 static hg_status create_alone(hg_layer *layer)
@@ -81,7 +81,7 @@ static hg_status create_alone(hg_layer *layer)
   if (hg_layer_copies_input(layer))
     HG_TRY(hg_matrix_create(&layer->x, g->n_local, layer->f_in, "features under dropout"));
   if (keeps_sums(layer) && !sums_in_place(layer))
-    HG_TRY(hg_matrix_create(&layer->s, g->n_owned, layer->f_in, "aggregated inputs"));
+    HG_TRY(hg_matrix_create(&layer->s, hg_layer_rows(layer), layer->f_in, "aggregated inputs"));
 done:
   return rc;
 }
@@ -96,7 +96,23 @@ static void copy_columns(hg_matrix *x, int first, int n, hg_matrix *part, bool b
   }
 }
 
-// x = A x, some columns at a time, of which the halo's are fetched and forgotten. Collective.
+// What was aggregated back to x; where x has rows of the halo, with their owners' sums.
+static void take_back(hg_matrix *x, int first, int n, hg_exchange *exchange, hg_matrix *from, hg_matrix *to)
+{
+  if (x->rows == to->rows) {
+    copy_columns(x, first, n, to, true);
+    return;
+  }
+  memcpy(from->data, to->data, (size_t)(to->rows * to->cols) * sizeof *to->data);
+  if (exchange) {
+    hg_exchange_begin(exchange);
+    hg_exchange_end(exchange);
+  }
+  copy_columns(x, first, n, from, true);
+}
+
+// Owned rows of x = A x, some columns at a time, of which the halo's are fetched and forgotten; rows of the halo that x
+// has become their owners'. Collective.
 static hg_status aggregate_in_place(const hg_local_graph *g, hg_matrix *x)
 {
   hg_exchange *exchange = NULL;
@@ -112,7 +128,7 @@ static hg_status aggregate_in_place(const hg_local_graph *g, hg_matrix *x)
     int n = x->cols - first < width ? x->cols - first : width;
     copy_columns(x, first, n, &from, false);
     hg_aggregate(g, exchange, &from, &to, &unused);
-    copy_columns(x, first, n, &to, true);
+    take_back(x, first, n, exchange, &from, &to);
   }
 done:
   hg_exchange_free(&exchange);
@@ -133,6 +149,10 @@ static hg_status aggregate_features(hg_layer *layer)
     HG_TRY(aggregate_in_place(g, x));
     layer->s = *x;
     *x = (hg_matrix){0};
+  } else if (layer->computes_halo && x->rows == g->n_owned) {
+    memcpy(layer->s.data, x->data, (size_t)(x->rows * x->cols) * sizeof *x->data);
+    hg_matrix_free(x);
+    HG_TRY(aggregate_in_place(g, &layer->s));
   } else if (g->slabs) {
     HG_TRY(hg_slabs_aggregate_once(g->slabs, x, &layer->s));
   } else { // halo rows are here already
@@ -256,7 +276,10 @@ static void forward(hg_layer *layer, const hg_pass *pass)
   if (keeps_sums(layer) && task.blocks.op) task.blocks.s = layer->s;
   round_aggregated(&task);
   hg_phases_lap(pass->phases, HG_PHASE_ELEMENTWISE);
-  hg_aggregate_with(g, layer->fill, forward_rows, &task, pass->phases);
+  if (layer->computes_halo)
+    hg_blocks_forward(&task.blocks, 0, g->n_local);
+  else
+    hg_aggregate_with(g, layer->fill, forward_rows, &task, pass->phases);
   hg_layer_finish_all(layer, pass);
 }
 

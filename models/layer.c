@@ -49,6 +49,16 @@ void hg_layer_free(hg_layer *layer)
   if (layer->own && layer->type->free_own) layer->type->free_own(layer);
 }
 
+hg_off hg_layer_rows(const hg_layer *layer)
+{
+  return layer->computes_halo ? layer->graph->n_local : layer->graph->n_owned;
+}
+
+bool hg_layer_has_halo(const hg_layer *layer)
+{
+  return layer->input || (layer->index > 0 && (layer - 1)->computes_halo);
+}
+
 void hg_layer_plan_parameter(hg_layer *layer, const char *name, int rows, int cols, hg_init init)
 {
   layer->parameters[layer->n_parameters++] = (hg_parameter){name, layer->n_theta, rows, cols, init};
@@ -118,7 +128,7 @@ static hg_status create_reach(hg_layer *layer, hg_layer_reach *reach, const hg_e
   hg_matrix *x = layer->crossing;
   hg_status rc = HG_OK;
   float *weights = NULL;
-  if (layer->input || !g->links) return HG_OK;
+  if (hg_layer_has_halo(layer) || !g->links) return HG_OK;
   hg_exchange_packing weighted = *packing;
   if (packing->format == HG_PACK_ADAPTIVE) HG_TRY_ALL(g->world, "weighing halo rows", weigh_halo(g, &weights));
   weighted.weights = weights;
@@ -287,7 +297,8 @@ static void batch_moments(hg_layer *layer, const hg_pass *pass)
     hg_batch_norm_moments(sums, f, n, layer->mean, layer->inv_std);
     return;
   }
-  hg_batch_norm_sums(&layer->xhat, sums);
+  const hg_matrix owned = hg_matrix_rows(&layer->xhat, 0, layer->graph->n_owned);
+  hg_batch_norm_sums(&owned, sums);
   hg_sum_doubles(layer->graph->world, sums, 2 * f);
   hg_batch_norm_moments(sums, f, n, layer->mean, layer->inv_std);
   for (int k = 0; n > 0 && k < f; k++) {
@@ -311,7 +322,7 @@ static void activate_rows(const hg_layer_task *t, hg_off first, hg_off n)
   hg_activate(layer->activation, &h);
   if (layer->drops_output) hg_dropout_apply(output_dropout(layer, t->pass), layer->graph->ids + first, &h);
   if (!layer->rounds_output) return;
-  const hg_bf16_matrix all = hg_layer_rounded(layer + 1, layer->graph->n_owned);
+  const hg_bf16_matrix all = hg_layer_rounded(layer + 1, hg_layer_rows(layer));
   hg_bf16_matrix rounded = hg_bf16_matrix_rows(&all, first, n);
   hg_bf16_round(&h, &rounded);
 }
@@ -361,7 +372,7 @@ void hg_layer_finish_all(hg_layer *layer, const hg_pass *pass)
   const hg_layer_task t = {.layer = layer, .pass = pass};
   hg_recompute_keep(layer);
   if (layer->norm == HG_LAYER_NORM_BATCH) batch_moments(layer, pass);
-  if (layer->norm == HG_LAYER_NORM_BATCH || layer->recomputes) norm_in_blocks(&t, layer->graph->n_owned);
+  if (layer->norm == HG_LAYER_NORM_BATCH || layer->recomputes) norm_in_blocks(&t, hg_layer_rows(layer));
   hg_phases_lap(pass->phases, HG_PHASE_ELEMENTWISE);
 }
 
@@ -457,7 +468,8 @@ void hg_layer_products_gradient(hg_layer *layer, hg_backward_blocks *blocks, con
   hg_matrix w = hg_layer_parameter(layer, layer->theta, "weight"),
             d_w = hg_layer_parameter(layer, layer->d_theta, "weight");
   const hg_right_side side = hg_layer_right_side(layer, &w, true);
-  int parts = hg_gemm_at_parts(blocks->op ? g->n_local : g->n_owned);
+  hg_off rows = blocks->op || hg_layer_has_halo(layer) ? g->n_local : g->n_owned;
+  int parts = hg_gemm_at_parts(rows);
   blocks->partials = layer->work->scratch;
   blocks->wt = &side;
   hg_partials_clear(blocks->partials, parts, w.rows * w.cols);
@@ -465,9 +477,24 @@ void hg_layer_products_gradient(hg_layer *layer, hg_backward_blocks *blocks, con
   if (blocks->op)
     hg_aggregate_gradient_with(g, layer->add, hg_blocks_backward_rows, blocks, pass->phases);
   else
-    hg_blocks_backward(blocks, 0, g->n_owned);
+    hg_blocks_backward(blocks, 0, rows);
   hg_gemm_at_add(blocks->partials, parts, 0, &d_w);
   hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
+}
+
+// Batch norm's, from the sums over all ranks. A row's moments are taken away once, where it is owned: what a rank has
+// of its halo's gradients is one of several shares.
+static void batch_norm_gradient(hg_layer *layer, const hg_real *gamma, double *sums, hg_matrix *d_h)
+{
+  hg_off owned = layer->graph->n_owned;
+  hg_matrix d = hg_matrix_rows(d_h, 0, owned), halo = hg_matrix_rows(d_h, owned, d_h->rows - owned);
+  const hg_matrix xhat = hg_matrix_rows(&layer->xhat, 0, owned),
+                  halo_xhat = hg_matrix_rows(&layer->xhat, owned, halo.rows);
+  double n = (double)layer->graph->n_global;
+  hg_batch_norm_gradient(&xhat, gamma, layer->inv_std, sums, n, &d);
+  if (halo.rows == 0) return;
+  memset(sums, 0, 2 * (size_t)d.cols * sizeof *sums);
+  hg_batch_norm_gradient(&halo_xhat, gamma, layer->inv_std, sums, n, &halo);
 }
 
 static void norm_gradient(hg_layer *layer, hg_matrix *d_h)
@@ -489,12 +516,12 @@ static void norm_gradient(hg_layer *layer, hg_matrix *d_h)
     d_gamma.data[k] = (hg_real)sums[f + k];
   }
   hg_sum_doubles(layer->graph->world, sums, 2 * f);
-  hg_batch_norm_gradient(&layer->xhat, gamma, layer->inv_std, sums, (double)layer->graph->n_global, d_h);
+  batch_norm_gradient(layer, gamma, sums, d_h);
 }
 
 void hg_layer_finish_gradient(hg_layer *layer, const hg_pass *pass, hg_matrix *d_h)
 {
-  hg_matrix h = hg_matrix_rows(&layer->h, 0, layer->graph->n_owned);
+  hg_matrix h = hg_matrix_rows(&layer->h, 0, d_h->rows);
   if (d_h->data != h.data) // else the layer after went through the activation
     hg_activate_gradient(layer->activation, &h, hg_dropout_scale(output_dropout(layer, pass)), d_h);
   if (layer->norm != HG_LAYER_NORM_NONE) norm_gradient(layer, d_h);

@@ -69,6 +69,8 @@ typedef struct {
   bool drops_output;    ///< here, when h is made; not where the next layer's input is pooled
   bool in_place;        ///< backward writes the gradient of the input over the input, and through the dropout and
                         ///< activation that made it; so the layer before finds its d_h in its h
+  bool computes_halo;   ///< first layer: rows of the halo too, so that the next one exchanges nothing
+                        ///< (models/compute_first.h)
   bool recomputes;      ///< h is in work->hidden, which later layers overwrite: models/recompute.h
   hg_activation activation;
   hg_layer_norm_kind norm;
@@ -160,6 +162,12 @@ void hg_layer_free(hg_layer *layer);
  */
 hg_matrix hg_layer_parameter(const hg_layer *layer, hg_real *base, const char *name);
 
+/** Rows that its passes compute: owned ones, or with computes_halo all. */
+hg_off hg_layer_rows(const hg_layer *layer);
+
+/** Whether halo rows of its input are here without an exchange, and their gradients stay. Of a layer in a model. */
+bool hg_layer_has_halo(const hg_layer *layer);
+
 /** Adds a parameter to the plan; `init` is what it begins with. */
 void hg_layer_plan_parameter(hg_layer *layer, const char *name, int rows, int cols, hg_init init);
 
@@ -168,8 +176,8 @@ void hg_layer_plan_finish(hg_layer *layer);
 
 /**
  * What crosses between ranks around an aggregation: before it the halo rows of `x` are filled, and what its gradient
- * leaves in the halo rows of `d_x` is added to their owners'. Nothing in the first layer, whose halo is here, and
- * without halo. Layers leave it to this function, so that a further mode of exchange concerns none of them.
+ * leaves in the halo rows of `d_x` is added to their owners'. Nothing where hg_layer_has_halo, and without halo.
+ * Layers leave it to this function, so that a further mode of exchange concerns none of them.
  * Collective.
  * @param x, d_x   [n_local x f] what is aggregated, and its gradient; their data is borrowed
  */

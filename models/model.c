@@ -44,13 +44,14 @@ static hg_status allocate_outputs(hg_model *model)
   hg_status rc = HG_OK;
   for (int l = 0; l < model->n_layers; l++) {
     hg_layer *layer = &model->layers[l];
-    hg_off n = layer->graph->n_owned;
+    hg_off n = hg_layer_rows(layer);
     if (layer->recomputes)
       layer->h = hg_matrix_view(model->work.hidden, hg_model_output_rows(model, l), layer->f_out);
     else
       HG_TRY(hg_matrix_create(&layer->h, hg_model_output_rows(model, l), layer->f_out, "layer outputs"));
     if (hg_recompute_keeps_halo(layer, model->n_layers))
-      HG_TRY(hg_matrix_create(&layer->halo, layer->graph->n_local - n, layer->f_in, "kept halo rows"));
+      HG_TRY(
+          hg_matrix_create(&layer->halo, layer->graph->n_local - layer->graph->n_owned, layer->f_in, "kept halo rows"));
     if (l > 0) layer->x = is_pooled(layer) ? model->pools[layer->stage - 1].rows : (layer - 1)->h;
     if (layer->norm == HG_LAYER_NORM_NONE) continue;
     bool batch = layer->norm == HG_LAYER_NORM_BATCH;
@@ -316,7 +317,7 @@ hg_matrix hg_model_forward(hg_model *model, const hg_pass *pass)
 static hg_matrix output_gradient(const hg_model *model, const hg_layer *layer)
 {
   bool last = layer->index == model->n_layers - 1;
-  if (!last && (layer + 1)->in_place) return hg_matrix_rows(&layer->h, 0, layer->graph->n_owned);
+  if (!last && (layer + 1)->in_place) return hg_matrix_rows(&layer->h, 0, hg_layer_rows(layer));
   return hg_matrix_view(layer->work->gradients[layer->gradient], layer->graph->n_owned, layer->f_out);
 }
 

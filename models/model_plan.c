@@ -6,6 +6,7 @@
 #include "core/base/threads.h"
 #include "core/tensor/gemm.h"
 #include "core/tensor/nonzero.h"
+#include "models/compute_first.h"
 #include "models/model.h"
 #include "models/recompute.h"
 #include "models/stale.h"
@@ -265,6 +266,7 @@ hg_status hg_model_plan(hg_model *model, const hg_model_options *options, const 
     model->n_parameters += layer->n_theta;
     if (layer->norm == HG_LAYER_NORM_BATCH) model->n_state += 2 * (hg_off)layer->f_out;
   }
+  hg_compute_first_plan(model);
   for (int s = 0; s < n_stages - 1; s++) {
     model->pools[s].reduction = s < n_stages - 2 ? HG_REDUCTION_MAX : options->readout;
     model->pools[s].members = &stages[s + 1].members;
@@ -287,7 +289,7 @@ static size_t pool_bytes(const hg_model *model)
 int hg_model_exchanged(const hg_model *model, int layer)
 {
   const hg_layer *l = &model->layers[layer];
-  if (layer == 0 || !l->graph->links || l->type->local) return 0;
+  if (hg_layer_has_halo(l) || !l->graph->links || l->type->local) return 0;
   return l->aggregate_first ? l->f_in : l->f_out;
 }
 
@@ -380,8 +382,8 @@ hg_model_size hg_model_measure(const hg_model *model)
     if (!layer->recomputes) numbers += hg_model_output_rows(model, l) * layer->f_out;
     if (hg_recompute_keeps_halo(layer, model->n_layers))
       numbers += (hg_off)(layer->graph->n_local - layer->graph->n_owned) * layer->f_in;
-    if (layer->norm != HG_LAYER_NORM_NONE) numbers += (hg_off)layer->graph->n_owned * layer->f_out;
-    if (layer->norm == HG_LAYER_NORM_LAYER) numbers += layer->graph->n_owned;
+    if (layer->norm != HG_LAYER_NORM_NONE) numbers += hg_layer_rows(layer) * layer->f_out;
+    if (layer->norm == HG_LAYER_NORM_LAYER) numbers += hg_layer_rows(layer);
     if (layer->norm == HG_LAYER_NORM_BATCH) numbers += 2 * (hg_off)layer->f_out;
     size.activations += layer->type->bytes(layer);
     if (hg_model_exchanged(model, l) > 0) size.halo += whole_exchange_bytes(layer);
@@ -464,7 +466,8 @@ size_t hg_model_active_bytes(const hg_model *model, const hg_active *active, con
   double rate = model->options.halo.sample;
   for (int k = 0; k < model->n_layers; k++) {
     const hg_layer *layer = &model->layers[model->n_layers - 1 - k];
-    bool pruned = k < active->n_levels && active->levels[k].pruned, crosses = layer->index > 0 && layer->graph->links;
+    bool pruned = k < active->n_levels && active->levels[k].pruned,
+         crosses = hg_model_exchanged(model, layer->index) > 0;
     if (!hg_model_aggregates(layer)) continue;
     const hg_links *links = pruned ? &active->levels[k].links : layer->graph->links;
     if (pruned) bytes += hg_active_bytes(active, k, part);
@@ -494,5 +497,5 @@ hg_off hg_model_output_rows(const hg_model *model, int layer)
 {
   const hg_local_graph *g = model->layers[layer].graph;
   bool exchanged = layer + 1 < model->n_layers && model->layers[layer + 1].aggregate_first;
-  return exchanged ? g->n_local : g->n_owned;
+  return exchanged || model->layers[layer].computes_halo ? g->n_local : g->n_owned;
 }

@@ -39,14 +39,21 @@ typedef enum {
  */
 typedef enum { HG_SKIP_ZEROS_BETWEEN_HOSTS, HG_SKIP_ZEROS_ALWAYS, HG_SKIP_ZEROS_NEVER } hg_skip_zeros;
 
+/**
+ * When halo rows of the first layer's output are computed here and do not cross (models/compute_first.h). BETWEEN_HOSTS
+ * is for exact modes, and where it is little work for the bytes that it saves.
+ */
+typedef enum { HG_COMPUTE_FIRST_BETWEEN_HOSTS, HG_COMPUTE_FIRST_ALWAYS, HG_COMPUTE_FIRST_NEVER } hg_compute_first;
+
 /** How halo rows cross between ranks in training; evaluations send reals. The config's `halo:` group. */
 typedef struct {
   hg_aggregation aggregation;
   hg_pack_format precision; ///< the last layer's rows keep 8 bits
   hg_skip_zeros
       skip_zeros; ///< numbers that are 0 stay out of messages, where precision is that of reals evaluations' too
-  hg_between_hosts hosts; ///< MERGED: of evaluations as well; of reals alone
-  int warmup_epochs;      ///< the first epochs, which send reals
+  hg_compute_first compute_first; ///< in evaluations as well
+  hg_between_hosts hosts;         ///< MERGED: of evaluations as well; of reals alone
+  int warmup_epochs;              ///< the first epochs, which send reals
   bool error_feedback;
   double bytes_fraction;  ///< of ADAPTIVE
   double sample;          ///< share of each peer's rows that cross, drawn anew each epoch (models/sampled.h); 1: all

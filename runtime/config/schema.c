@@ -20,7 +20,7 @@ static const char *const norms[] = {"none", "layer", "batch", NULL};
 static const char *const precisions[] = {"float32", "bfloat16", NULL};
 static const char *const aggregations[] = {"sources", "covers", NULL};
 static const char *const halo_precisions[] = {"float32", "bfloat16", "int8", "int4", "int2", "adaptive", NULL};
-static const char *const zero_skips[] = {"between_hosts", "always", "never", NULL};
+static const char *const occasions[] = {"between_hosts", "always", "never", NULL};
 static const char *const stalenesses[] = {"none", "pipeline", "delayed", "skip", NULL};
 static const char *const between_hosts[] = {"ranks", "merged", NULL};
 static const char *const skip_units[] = {"row", "peer", NULL};
@@ -162,7 +162,7 @@ const hg_key hg_keys[] = {
     {"halo.precision", HG_KEY_CHOICE, offsetof(hg_config, model.halo.precision), "float32", NULL, halo_precisions,
      "of the halo's rows and their gradients; integers by each row's range, at random without bias, the last layer's "
      "int8"},
-    {"halo.skip_zeros", HG_KEY_CHOICE, offsetof(hg_config, model.halo.skip_zeros), "between_hosts", NULL, zero_skips,
+    {"halo.skip_zeros", HG_KEY_CHOICE, offsetof(hg_config, model.halo.skip_zeros), "between_hosts", NULL, occasions,
      "when rows cross without what relu and dropout have set to 0, and its gradients: fewer bytes, more packing; "
      "between_hosts: rows in float32, the same numbers"},
     {"halo.bytes_fraction", HG_KEY_REAL, offsetof(hg_config, model.halo.bytes_fraction), "0.15", &factors, NULL,
@@ -187,6 +187,10 @@ const hg_key hg_keys[] = {
      "staleness: skip uses nothing that is more epochs old"},
     {"halo.skip_per", HG_KEY_CHOICE, offsetof(hg_config, model.halo.staleness.skip_per), "row", NULL, skip_units,
      "staleness: skip compares and sends single rows, or all rows for a peer or none"},
+    {"halo.compute_first", HG_KEY_CHOICE, offsetof(hg_config, model.halo.compute_first), "between_hosts", NULL,
+     occasions,
+     "when halo rows of the first layer's output are computed here from aggregates that are kept, and do not cross; "
+     "between_hosts: in exact modes, where it is little work"},
     {"halo.hosts", HG_KEY_CHOICE, offsetof(hg_config, model.halo.hosts), "ranks", NULL, between_hosts,
      "between hosts each rank sends to each rank; or merged: one message, each row once, shared in the other host's "
      "memory"},

@@ -80,8 +80,9 @@ typedef struct {
 
 static const switches all_on = {NULL, 2, "partition.order=auto"};
 static const switches one_off[] = {
-    {NULL, 1, "partition.order=auto"}, {"base", 2, "partition.order=auto"}, {"avx2", 2, "partition.order=auto"},
-    {NULL, 2, "partition.order=none"}, {"base", 1, "partition.order=none"}, {NULL, 2, "halo.aggregation=covers"},
+    {NULL, 1, "partition.order=auto"},      {"base", 2, "partition.order=auto"}, {"avx2", 2, "partition.order=auto"},
+    {NULL, 2, "partition.order=none"},      {"base", 1, "partition.order=none"}, {NULL, 2, "halo.aggregation=covers"},
+    {NULL, 2, "halo.compute_first=always"},
 };
 enum { N_SWITCHES = sizeof one_off / sizeof *one_off, LARGE = 1000 }; // models of LARGE features: the first two alone
 
