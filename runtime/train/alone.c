@@ -37,7 +37,7 @@ hg_status hg_alone_plan_memory(hg_memory *memory, const hg_halo_options *ways, i
   HG_TRY(load_part(&feed, config, source));
   for (int k = 0; k < n; k++) {
     packing.model.halo = ways[k];
-    HG_TRY(hg_memory_plan(&memory[k], &packing, &feed.dataset, &feed.active, NULL));
+    HG_TRY(hg_memory_plan(&memory[k], &packing, NULL, &feed.dataset, &feed.active, NULL));
   }
 done:
   free_base(&feed);
@@ -64,7 +64,7 @@ static hg_status build(hg_trainer *t)
   hg_model_options o = t->config->model;
   const hg_graph *whole = feed->source.graph;
   hg_status rc = HG_OK;
-  HG_TRY(hg_memory_plan(&t->planned, t->config, d, &base->active, NULL));
+  HG_TRY(hg_memory_plan(&t->planned, t->config, NULL, d, &base->active, NULL));
   hg_alone_drop_peers(&d->links, &base->active);
   o.halo = (hg_halo_options){.sample = 1}; // nothing crosses
   HG_TRY(hg_local_graph_create_alone(&base->stage.graph, &d->part, &d->links, whole, o.normalization, o.self_loops));

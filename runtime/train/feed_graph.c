@@ -153,7 +153,7 @@ static hg_status build(hg_trainer *t)
   HG_TRY(find_active(t));
   hg_slabs *slabs = feed->columns > 1 ? &feed->slabs : NULL;
   if (slabs) HG_TRY(hg_slabs_create(slabs, t->world, &d->part, feed->columns));
-  HG_TRY_ALL(t->world, "planning memory", hg_memory_plan(&t->planned, t->config, d, &feed->active, slabs));
+  HG_TRY_ALL(t->world, "planning memory", hg_memory_plan(&t->planned, t->config, t->world, d, &feed->active, slabs));
   HG_TRY(make_graph(t));
   if (hg_needs_positions(t->config)) HG_TRY(place(t));
   HG_TRY_ALL(t->world, "keeping positions", hg_augment_prepare(&t->config->augment, &feed->stage.graph));

@@ -77,13 +77,14 @@ static size_t aggregating_bytes(const hg_memory *m, const hg_dataset *d, const h
   return then > later ? then - later : 0;
 }
 
-hg_status hg_memory_plan(hg_memory *memory, const hg_config *config, const hg_dataset *dataset, const hg_active *active,
-                         hg_slabs *slabs)
+hg_status hg_memory_plan(hg_memory *memory, const hg_config *config, hg_world *world, const hg_dataset *dataset,
+                         const hg_active *active, hg_slabs *slabs)
 {
   const hg_part *p = &dataset->part;
   const hg_nodes *nodes = &p->nodes;
   hg_off sent = dataset->links.send_offsets[dataset->links.n_peers_send];
-  const hg_stage stage = {.graph = {.part = p,
+  const hg_stage stage = {.graph = {.world = world,
+                                    .part = p,
                                     .links = slabs ? NULL : &dataset->links,
                                     .n_global = p->n_global,
                                     .n_owned = p->n_owned,

@@ -154,16 +154,19 @@ static void plans_its_memory(hg_world *world)
   g.n = 20000;
   g.width = 40;
   check_ok(train_graph_write(world, &g, path));
+  check_ok(hg_world_group_hosts(world, 1 + hg_world_rank(world))); // a default
   for (int n = 0; n < 3; n++) {
     hg_trainer t;
-    hg_config config = config_of(path, OPTIONS("partition.method=block", "model.hidden=48", "model.layers=3",
-                                               "halo.compute_first=always", norms[n]));
+    hg_config config =
+        config_of(path, OPTIONS("partition.method=block", "model.hidden=48", "model.layers=3", norms[n]));
     size_t before = hg_alloc_bytes();
     if (!check_ok(hg_trainer_create(&t, world, &config))) break;
     double used = (double)(hg_alloc_bytes() - before), planned = (double)t.planned.total;
     check(fabs(planned - used) <= 0.05 * used, "%s: %.0f bytes used, %.0f planned", norms[n], used, planned);
+    check(t.model.layers[0].computes_halo == (hg_world_size(world) > 1), "%s: exchanged", norms[n]);
     hg_trainer_free(&t);
   }
+  check_ok(hg_world_group_hosts(world, 0));
   train_graph_remove(world, path);
 }
 

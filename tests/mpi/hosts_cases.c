@@ -349,7 +349,7 @@ static void train_as_one(hg_world *world, const train_graph *graph, const char *
   check_ok(hg_world_self_create(&self, world));
   if (hg_world_rank(world) == 0) train_curve(self, &config, EPOCHS, expected);
   hg_broadcast(world, expected, sizeof expected, 0);
-  train_configure(&config, OPTIONS("halo.hosts=merged"));
+  train_configure(&config, OPTIONS("halo.hosts=merged", "halo.compute_first=never"));
   for (int how = 0; how < ALONE; how++) {
     check_ok(hg_world_group_hosts(world, group_of((spread)how, hg_world_rank(world), hg_world_size(world))));
     train_curve(world, &config, EPOCHS, found);
@@ -404,9 +404,9 @@ static void plans_its_memory(hg_world *world)
   check_ok(train_graph_write(world, &g, path));
   check_ok(hg_world_group_hosts(world, group_of(HALVES, hg_world_rank(world), hg_world_size(world))));
   for (int zeros = 0; zeros < 2; zeros++) {
-    const char *skip = zeros ? "halo.skip_zeros=never" : "halo.skip_zeros=always";
-    measure(world, path, OPTIONS("model.layers=3", "model.hidden=256", skip), ranks);
-    measure(world, path, OPTIONS("model.layers=3", "model.hidden=256", skip, "halo.hosts=merged"), merged);
+    const char *all = "halo.compute_first=never", *skip = zeros ? "halo.skip_zeros=never" : "halo.skip_zeros=always";
+    measure(world, path, OPTIONS("model.layers=3", "model.hidden=256", all, skip), ranks);
+    measure(world, path, OPTIONS("model.layers=3", "model.hidden=256", all, skip, "halo.hosts=merged"), merged);
     double planned = merged[0] - ranks[0], used = merged[1] - ranks[1];
     check(planned != 0 && fabs(used - planned) < 0.02 * merged[0], "%s: %g bytes more planned, %g used", skip, planned,
           used);
