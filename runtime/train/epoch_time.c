@@ -33,12 +33,20 @@ static double copying(const view *v, double messages, double bytes)
 
 static double above_zero(double x) { return x > 0 ? x : 0; }
 
-static int exchanging_layers(const hg_rehearsal *r, double *columns)
+static bool computes_first(const hg_scheme *s) { return s->way == HG_WAY_COMPUTED; }
+
+// whether rows cross before a layer, and back
+static bool crosses(const hg_scheme *s, const hg_rehearsal *r, const hg_layer_time *l)
+{
+  return l->exchanges && !(computes_first(s) && l == r->layers + 1);
+}
+
+static int exchanging_layers(const hg_scheme *s, const hg_rehearsal *r, double *columns)
 {
   int n = 0;
   *columns = 0;
   for (const hg_layer_time *l = r->layers; l < r->layers + r->n_layers; l++) {
-    if (!l->exchanges) continue;
+    if (!crosses(s, r, l)) continue;
     n++;
     *columns += l->columns;
   }
@@ -55,9 +63,9 @@ static double aggregating(const hg_rehearsal *r)
 static double exposed_rows(const hg_scheme *s, const hg_rehearsal *r, const view *v)
 {
   double columns, exposed = 0, share = aggregating(r);
-  int n = exchanging_layers(r, &columns);
+  int n = exchanging_layers(s, r, &columns);
   for (const hg_layer_time *l = r->layers; l < r->layers + r->n_layers; l++) {
-    if (!l->exchanges) continue;
+    if (!crosses(s, r, l)) continue;
     double bytes = s->largest / DIRECTIONS * l->columns / columns * l->crossing,
            messages = s->messages / DIRECTIONS / n;
     double works = l->narrow ? share : 1, travels = travelling(v, messages, bytes);
@@ -88,12 +96,22 @@ static double exposed_sums(const hg_rehearsal *r, const view *v, int ranks)
   return done - now + sum_seconds(v, ranks, 0); // and of the losses
 }
 
+// what the first layer, and a narrow second one's products, take for the halo's rows too
+static double computed_seconds(const hg_scheme *s, const hg_rehearsal *r)
+{
+  if (!computes_first(s) || r->rows == 0) return 0;
+  const hg_layer_time *first = r->layers, *second = r->layers + 1;
+  double work = first->forward_s + first->backward_s;
+  if (second->narrow) work += (1 - aggregating(r)) * (second->forward_s + second->backward_s);
+  return work * (double)r->halo / (double)r->rows;
+}
+
 static void time_parts(hg_scheme *s, const hg_rehearsal *r, const view *v, int ranks)
 {
   view counted = *v;
   if (s->far_known) counted.far = s->far;
   s->exposed_s = exposed_rows(s, r, &counted) + exposed_sums(r, v, ranks);
-  s->epoch_s = r->epoch_s + s->exposed_s;
+  s->epoch_s = r->epoch_s + computed_seconds(s, r) + s->exposed_s;
 }
 
 static void time_columns(hg_scheme *s, const hg_rehearsal *r, const view *v, int ranks, const hg_extent *graph)

@@ -20,9 +20,10 @@ typedef struct {
  * and of each exchange what the work beside it does not hide: messages x latency + bytes / bandwidth, less the interior
  * rows' time forward and the owned rows' backward. Packing, and copies between ranks of a host, are work of the
  * processor that nothing hides. Sums of weight gradients (recursive doubling) run one after the other while layers
- * below are computed. Where what leaves a host was not counted, ranks are taken to have as many neighbours on every
- * host: of P ranks with R on a host, a share of (R - 1) / (P - 1) of a rank's rows stays there. With HG_WORK_COLUMNS
- * all ranks aggregate as many edges and no all-to-all is hidden. Source: ALGORITHMS A.12.
+ * below are computed. Rows of the halo that are computed take as long as owned ones. Where what leaves a host was not
+ * counted, ranks are taken to have as many neighbours on every host: of P ranks with R on a host, a share of (R - 1) /
+ * (P - 1) of a rank's rows stays there. With HG_WORK_COLUMNS all ranks aggregate as many edges and no all-to-all is
+ * hidden. Source: ALGORITHMS A.12.
  */
 void hg_epoch_times(hg_traffic_plan *plan, const hg_rehearsal *rehearsal, const hg_network *network,
                     const hg_extent *graph);

@@ -86,7 +86,8 @@ static hg_status try_parts(hg_rank_plan *plan, const hg_config *config, const or
     ways[way] = config->model.halo;
     ways[way].precision = way < HG_PACK_COUNT ? (hg_pack_format)way : HG_PACK_REAL;
     if (way == HG_WAY_NONZERO_INT4) ways[way].precision = HG_PACK_INT4;
-    bool skips = way == HG_WAY_NONZERO || way == HG_WAY_NONZERO_INT4;
+    bool skips = way == HG_WAY_NONZERO || way == HG_WAY_NONZERO_INT4 || way == HG_WAY_COMPUTED;
+    ways[way].compute_first = way == HG_WAY_COMPUTED ? HG_COMPUTE_FIRST_ALWAYS : HG_COMPUTE_FIRST_NEVER;
     ways[way].skip_zeros = skips ? HG_SKIP_ZEROS_ALWAYS : HG_SKIP_ZEROS_NEVER;
     if (way == HG_WAY_COVERS) ways[way].staleness = (hg_staleness){0};
     ways[way].aggregation = way == HG_WAY_COVERS ? HG_AGGREGATION_COVERS : HG_AGGREGATION_SOURCES;
@@ -97,8 +98,10 @@ static hg_status try_parts(hg_rank_plan *plan, const hg_config *config, const or
                                    .part = loads[k].part,
                                    .sent = plan->rows.sent[HG_SEND_SOURCES][loads[k].part]};
   HG_TRY(hg_alone_plan_memory(plan->memory, ways, hg_can_cover(config) ? HG_WAYS : HG_WAY_COVERS, config, &sources[0]));
+  hg_config exchanging = *config;
+  exchanging.model.halo.compute_first = HG_COMPUTE_FIRST_NEVER;
   if (options->seconds > 0)
-    HG_TRY(hg_rehearse(&plan->rehearsal, config, sources, n, options->threads, options->seconds));
+    HG_TRY(hg_rehearse(&plan->rehearsal, &exchanging, sources, n, options->threads, options->seconds));
 done:
   hg_free(&loads);
   hg_free(&sources);

@@ -194,6 +194,7 @@ static hg_status sum_up(hg_rehearsal *r, const actor *a, int run)
     fill_shares(&r->layers[l], &m->layers[l], &hg_alone_feed_of(&a->trainer)->base.active, m->n_layers);
   }
   r->rows = part->n_owned;
+  r->halo = part->n_halo;
   r->edges = hg_csr_entries(&part->a);
   r->copy_bytes_s = COPIED / a->copy_s;
   memcpy(r->edge_s, a->edge_s, sizeof r->edge_s);

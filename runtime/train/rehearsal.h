@@ -26,6 +26,7 @@ typedef struct {
   int n_layers;
   hg_layer_time *layers;
   hg_off rows, edges;  ///< owned rows and edges of that part
+  hg_off halo;         ///< and its halo's rows
   double edge_s[2];    ///< aggregating takes edge_s[0] + edge_s[1] x columns for each edge
   double copy_bytes_s; ///< bytes that a rank copies in a second while the others do so too
 } hg_rehearsal;

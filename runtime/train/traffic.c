@@ -43,12 +43,15 @@ hg_status hg_planned_model_make(hg_planned_model *planned, const hg_config *conf
   return hg_model_plan(&planned->model, &config->model, &planned->stage, 1, &planned->input, nodes->n_classes);
 }
 
-static hg_status read_model(exchanged *x, const hg_config *config, const hg_graph *graph)
+static hg_status read_model(exchanged *x, const hg_config *config, hg_compute_first compute_first,
+                            const hg_graph *graph)
 {
   hg_planned_model planned;
   const hg_model *model = &planned.model;
+  hg_config as_asked = *config;
   hg_status rc = HG_OK;
-  HG_TRY(hg_planned_model_make(&planned, config, graph));
+  as_asked.model.halo.compute_first = compute_first;
+  HG_TRY(hg_planned_model_make(&planned, &as_asked, graph));
   x->first_input = planned.input.width;
   for (int l = 0; l < model->n_layers; l++) {
     int columns = hg_model_exchanged(model, l);
@@ -95,6 +98,24 @@ static hg_scheme *add_halo(hg_traffic_plan *plan, const char *name, const char *
   s->largest = row / DIRECTIONS * (double)rows->both_ways[mode];
   s->messages = (double)rows->messages_both_ways * exchanges / DIRECTIONS;
   return s;
+}
+
+// of models whose first layer computes its halo's rows, which have fewer exchanges then
+static hg_status add_computed(hg_traffic_plan *plan, const exchanged *x, const hg_config *config, const hg_graph *graph,
+                              const hg_halo_rows *rows)
+{
+  exchanged left = {0};
+  hg_status rc = read_model(&left, config, HG_COMPUTE_FIRST_ALWAYS, graph);
+  hg_grid_work_free(&left.turned);
+  if (rc != HG_OK || left.n == x->n) return rc;
+  hg_scheme *s = add_halo(plan, "first computed",
+                          "exact: the second layer's halo is computed (halo.compute_first), the rest without zeros; "
+                          "between hosts, where it is little work; estimated",
+                          true, rows, HG_SEND_SOURCES, left.nonzero[HG_PACK_REAL], DIRECTIONS * left.n);
+  s->exact = true;
+  s->way = HG_WAY_COMPUTED;
+  s->packed = bytes_of_rows(&left, HG_PACK_REAL) / DIRECTIONS * (double)rows->both_ways[HG_SEND_SOURCES];
+  return HG_OK;
 }
 
 // Parts of the graph, each of which some ranks share by rows and by columns (parallel.mode); all slabs being equal.
@@ -166,7 +187,7 @@ hg_status hg_traffic_plan_make(hg_traffic_plan *plan, const hg_config *config, c
                 {HG_PACK_INT2, "halo int2"}};
   const hg_halo_rows *own = &rows[n_rows - 1];
   exchanged x = {0};
-  hg_status rc = read_model(&x, config, graph);
+  hg_status rc = read_model(&x, config, HG_COMPUTE_FIRST_NEVER, graph);
   if (rc != HG_OK) return rc;
   double real = bytes_of_rows(&x, HG_PACK_REAL);
   int exchanges = DIRECTIONS * x.n;
@@ -182,11 +203,12 @@ hg_status hg_traffic_plan_make(hg_traffic_plan *plan, const hg_config *config, c
   s->exact = true;
   s->way = HG_WAY_COVERS;
   double unpacked = plan->schemes[0].largest;
-  s = add_halo(plan, "halo nonzero", "exact: without zeros (halo.skip_zeros), the default between hosts; estimated",
-               true, own, HG_SEND_SOURCES, x.nonzero[HG_PACK_REAL], exchanges);
+  s = add_halo(plan, "halo nonzero", "exact: without zeros (halo.skip_zeros), as between hosts; estimated", true, own,
+               HG_SEND_SOURCES, x.nonzero[HG_PACK_REAL], exchanges);
   s->exact = true;
   s->way = HG_WAY_NONZERO;
   s->packed = unpacked;
+  HG_TRY(add_computed(plan, &x, config, graph, own));
   for (int k = 0; k < 4; k++) {
     double row = bytes_of_rows(&x, packed[k].format);
     s = add_halo(plan, packed[k].name, "halo.precision", true, own, HG_SEND_SOURCES, row, exchanges);

@@ -11,9 +11,11 @@ typedef enum {
   HG_WORK_NOT_TOLD, ///< counted to compare bytes alone
 } hg_scheme_work;
 
-/** How runs can exchange halo rows: packed in each of the formats, without zeros (halo.skip_zeros), or as
- * least covers. */
-enum { HG_WAY_NONZERO = HG_PACK_COUNT, HG_WAY_NONZERO_INT4, HG_WAY_COVERS, HG_WAYS };
+/**
+ * How runs can exchange halo rows: packed in each of the formats, without zeros (halo.skip_zeros), so and none before
+ * the second layer (halo.compute_first), or as least covers.
+ */
+enum { HG_WAY_NONZERO = HG_PACK_COUNT, HG_WAY_NONZERO_INT4, HG_WAY_COMPUTED, HG_WAY_COVERS, HG_WAYS };
 
 /** A way to exchange what the layers of an epoch need, and what that sends, needs and takes. */
 typedef struct {
@@ -59,8 +61,8 @@ hg_status hg_planned_model_make(hg_planned_model *planned, const hg_config *conf
  * Bytes that training epochs of an experiment send, each way of exchanging them, without running it: of a layer
  * after the first the columns that it aggregates, forward and backward, as hg_model_plan says. Sums of gradients are
  * left out. `halo float32` is what runs count as halo_bytes_per_epoch in a float32 build with train.active_sets off
- * and halo.skip_zeros never and halo.sample 1; what skipping zeros saves is estimated: relu is taken to leave half
- * of the numbers, dropout its share; `feature-parallel` and `2D` what runs with that parallel.mode count, their
+ * and halo.skip_zeros and compute_first never and halo.sample 1; what skipping zeros saves is estimated: relu is taken
+ * to leave half of the numbers, dropout its share; `feature-parallel` and `2D` what runs with that parallel.mode count, their
  * slabs being equal. For comparison "SuperGNN": all layers' inputs forward, the inputs of layers after the first
  * backward, as partial rows of least covers (exact) and in 2 bits.
  * @param rows      [n_rows] of this graph, for ascending numbers of parts; the last is for `ranks`

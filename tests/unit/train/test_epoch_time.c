@@ -62,6 +62,18 @@ Test(epoch_time, narrow_layers_hide_less_and_active_sets_send_less)
   cr_expect_float_eq(timed()->exposed_s, 0.0005, 1e-12, "2.5 - 2 and 0");
 }
 
+Test(epoch_time, rows_of_the_halo_that_are_computed_take_as_long_as_owned_ones)
+{
+  network.bytes_s = 2e8;
+  plan.schemes[0].way = HG_WAY_COMPUTED;
+  rehearsal.halo = 125;
+  cr_expect_float_eq(timed()->exposed_s, 0, 1e-12, "the one exchange is not made");
+  cr_expect_float_eq(timed()->epoch_s, 0.03 + 0.010 / 2, 1e-12, "half as many rows as are owned");
+  layers[1].narrow = true;
+  rehearsal.seconds[HG_PHASE_TRANSFORM] = 0.03; // products are three quarters
+  cr_expect_float_eq(timed()->epoch_s, 0.03 + (0.010 + 0.75 * 0.015) / 2, 1e-12, "and its products");
+}
+
 Test(epoch_time, ranks_of_a_host_share_its_network_and_copy)
 {
   network.ranks_per_host = 2;
