@@ -58,12 +58,12 @@ typedef struct {
 hg_status hg_planned_model_make(hg_planned_model *planned, const hg_config *config, const hg_graph *graph);
 
 /**
- * Bytes that training epochs of an experiment send, each way of exchanging them, without running it: of a layer
- * after the first the columns that it aggregates, forward and backward, as hg_model_plan says. Sums of gradients are
- * left out. `halo float32` is what runs count as halo_bytes_per_epoch in a float32 build with train.active_sets off
- * and halo.skip_zeros and compute_first never and halo.sample 1; what skipping zeros saves is estimated: relu is taken
- * to leave half of the numbers, dropout its share; `feature-parallel` and `2D` what runs with that parallel.mode count, their
- * slabs being equal. For comparison "SuperGNN": all layers' inputs forward, the inputs of layers after the first
+ * Bytes that training epochs of an experiment send, each way of exchanging them, without running it: of a layer after
+ * the first the columns that it aggregates, forward and backward, as hg_model_plan says. Sums of gradients are left
+ * out. `halo float32` is what runs count as halo_bytes_per_epoch in a float32 build with train.active_sets off and
+ * halo.skip_zeros and compute_first never and halo.sample 1; what skipping zeros saves is estimated: relu is taken to
+ * leave half of the numbers, dropout its share; `feature-parallel` and `2D` what runs with that parallel.mode count,
+ * their slabs being equal. For comparison "SuperGNN": all layers' inputs forward, the inputs of layers after the first
  * backward, as partial rows of least covers (exact) and in 2 bits.
  * @param rows      [n_rows] of this graph, for ascending numbers of parts; the last is for `ranks`
  * @return          HG_ERR_INPUT for a model that the graph does not fit
