@@ -4,6 +4,7 @@
 #include "comm/host_routes.h"
 #include "comm/world_mpi.h"
 #include "core/base/alloc.h"
+#include "core/base/hash.h"
 
 // What the ranks tell each other while the links are made; counts per rank, then positions as MPI_Alltoallv wants
 // them.
@@ -114,7 +115,7 @@ done:
 }
 
 // Depends on the order, so that two lists of the same ids in another order differ.
-static int64_t mix(int64_t sum, hg_gid id) { return (int64_t)(((uint64_t)sum ^ (uint64_t)id) * 1099511628211u + 1); }
+static int64_t mix(int64_t sum, hg_gid id) { return (int64_t)hg_hash_word((uint64_t)sum, (uint64_t)id + 1); }
 
 // What one rank says about the rows that another gets from it.
 typedef struct {

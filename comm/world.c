@@ -7,6 +7,7 @@
 
 #include "comm/world_mpi.h"
 #include "core/base/alloc.h"
+#include "core/base/hash.h"
 #include "core/base/log.h"
 #include "core/base/threads.h"
 
@@ -227,8 +228,8 @@ static hg_status adopt(const hg_world *world, outcome worst, const char *phase)
 #ifndef NDEBUG
 static int64_t hash_of(const char *text)
 {
-  uint64_t h = 14695981039346656037u; // FNV-1a
-  for (; *text; text++) h = (h ^ (unsigned char)*text) * 1099511628211u;
+  uint64_t h = HG_HASH;
+  for (; *text; text++) h = hg_hash_word(h, (unsigned char)*text);
   return (int64_t)(h >> 1);
 }
 #endif

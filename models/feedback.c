@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "core/base/hash.h"
 #include "models/stale.h"
 
 // of each layer's exchanges, forward and transposed: what error feedback keeps, and what staleness does
@@ -31,7 +32,7 @@ hg_off hg_feedback_count(const hg_model *model)
 
 uint64_t hg_feedback_key(const hg_model *model)
 {
-  uint64_t hash = 1469598103934665603ULL; // FNV-1a over the words
+  uint64_t hash = HG_HASH;
   for (const hg_layer *l = model->layers; l < model->layers + model->n_layers; l++) {
     const hg_layer_reach *reach = hg_layer_training_reach(l);
     const hg_links *links = reach->fill ? reach->graph->links : NULL;
@@ -39,9 +40,9 @@ uint64_t hg_feedback_key(const hg_model *model)
     const hg_gid *ids = reach->graph->ids;
     for (hg_lid k = 0; k < links->send_offsets[links->n_peers_send]; k++) {
       hg_gid id = links->sums ? links->sums->ids[k] : ids[links->send_rows[k]];
-      hash = (hash ^ (uint64_t)id) * 1099511628211ULL;
+      hash = hg_hash_word(hash, (uint64_t)id);
     }
-    for (hg_lid h = 0; h < links->n_halo; h++) hash = (hash ^ (uint64_t)ids[links->n_owned + h]) * 1099511628211ULL;
+    for (hg_lid h = 0; h < links->n_halo; h++) hash = hg_hash_word(hash, (uint64_t)ids[links->n_owned + h]);
   }
   return hash;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/base/hash.h"
 #include "core/base/quota.h"
 
 static int threads;
@@ -29,10 +30,10 @@ int hg_processors(void)
 uint64_t hg_processors_key(void)
 {
   cpu_set_t mask;
-  uint64_t key = 14695981039346656037u; // FNV-1a
+  uint64_t key = HG_HASH;
   if (sched_getaffinity(0, sizeof mask, &mask) != 0) return 0;
   for (size_t k = 0; k < CPU_SETSIZE; k++)
-    if (CPU_ISSET(k, &mask)) key = (key ^ k) * 1099511628211u;
+    if (CPU_ISSET(k, &mask)) key = hg_hash_word(key, k);
   return key;
 }
 

@@ -6,6 +6,7 @@
 
 #include "comm/reduce.h"
 #include "core/base/alloc.h"
+#include "core/base/hash.h"
 #include "core/graph/store.h"
 #include "models/feedback.h"
 #include "runtime/train/feed.h"
@@ -219,13 +220,13 @@ void hg_trainer_restore(hg_trainer *trainer, const hg_checkpoint *checkpoint)
 double hg_trainer_checksum(const hg_trainer *trainer)
 {
   enum { LANES = 8 }; // products of one lane wait for each other
-  uint64_t lanes[LANES], hash = 1469598103934665603ULL;
+  uint64_t lanes[LANES], hash = HG_HASH;
   for (int l = 0; l < LANES; l++) lanes[l] = hash + (uint64_t)l;
   for (hg_off k = 0; k < trainer->model.n_parameters; k++) {
     uint64_t bits = 0, *lane = &lanes[k % LANES];
     memcpy(&bits, &trainer->model.parameters[k], sizeof(hg_real));
-    *lane = (*lane ^ bits) * 1099511628211ULL; // FNV-1a over the words
+    *lane = hg_hash_word(*lane, bits);
   }
-  for (int l = 0; l < LANES; l++) hash = (hash ^ lanes[l]) * 1099511628211ULL;
+  for (int l = 0; l < LANES; l++) hash = hg_hash_word(hash, lanes[l]);
   return (double)(hash >> 12);
 }
