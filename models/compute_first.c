@@ -1,12 +1,20 @@
 #include "models/compute_first.h"
 
-static bool is_possible(const hg_model *model)
+const char *hg_compute_first_hindrance(const hg_model *model)
 {
   const hg_model_options *o = &model->options;
   const hg_layer *first = &model->layers[0];
   const hg_local_graph *g = first->graph;
-  if (model->n_stages > 1 || model->n_layers < 2 || !first->cached || !g->links || g->slabs) return false;
-  return !o->recompute && o->label_rate <= 0 && o->halo.sample >= 1 && o->halo.staleness.kind == HG_STALENESS_NONE;
+  if (g->slabs) return "parallel.mode features or grid";
+  if (model->n_stages > 1 || !g->links) return "a collection of graphs";
+  if (g->world && hg_world_size(g->world) == 1) return "one rank";
+  if (model->n_layers < 2) return "one layer";
+  if (!first->type->can_compute_halo || !first[1].type->can_compute_halo) return "this model.type";
+  if (!first->cached) return "sparse features or model.input_dropout: their aggregate changes";
+  if (o->recompute) return "model.recompute";
+  if (o->label_rate > 0) return "model.label_rate";
+  if (o->halo.sample < 1) return "halo.sample";
+  return o->halo.staleness.kind != HG_STALENESS_NONE ? "halo.staleness" : NULL;
 }
 
 // between hosts
@@ -19,14 +27,18 @@ static bool is_worth_it(const hg_model *model)
   return flops <= HG_COMPUTE_FIRST_FLOPS * bytes;
 }
 
-void hg_compute_first_plan(hg_model *model)
+static bool is_wanted(const hg_model *model)
 {
   const hg_halo_options *halo = &model->options.halo;
   const hg_world *world = model->layers[0].graph->world;
-  bool between = halo->compute_first == HG_COMPUTE_FIRST_BETWEEN_HOSTS;
-  if (halo->compute_first == HG_COMPUTE_FIRST_NEVER || !is_possible(model)) return;
-  if (between && (!world || hg_world_n_hosts(world) < 2)) return;
-  if (between && (halo->precision != HG_PACK_REAL || !is_worth_it(model))) return;
+  if (halo->compute_first != HG_COMPUTE_FIRST_BETWEEN_HOSTS) return halo->compute_first == HG_COMPUTE_FIRST_ALWAYS;
+  if (halo->computed_before != 0) return halo->computed_before > 0;
+  return world && hg_world_n_hosts(world) > 1 && halo->precision == HG_PACK_REAL && is_worth_it(model);
+}
+
+void hg_compute_first_plan(hg_model *model)
+{
+  if (hg_compute_first_hindrance(model) || !is_wanted(model)) return;
   model->layers[0].computes_halo = true;
-  model->layers[1].packing.skip_zeros = false; // nothing crosses
+  model->layers[1].packing.skip_zeros = false;
 }

@@ -9,7 +9,7 @@
  * added for it. Dropout draws by the nodes' ids, so that all ranks drop the same. Exact, with every norm: batch norm's
  * moments are of owned rows.
  * Costs 4 f_0 f_1 flops a halo row, with a narrow second layer 6 f_1 f_2 more, and f_0 numbers kept (f_1 more with a
- * norm); saves two rows that cross.
+ * norm); saves two rows that cross, of those halo rows that training needs.
  * Source: Wang et al., NeutronStar, SIGMOD 2022 (dependencies that are cached, not communicated), for one layer.
  */
 
@@ -17,8 +17,10 @@
 enum { HG_COMPUTE_FIRST_FLOPS = 256 };
 
 /**
- * Decides it for a model whose layers are planned: sets layers[0].computes_halo. Not of sparse or dropped features,
- * whose aggregate changes; nor with model.recompute, model.label_rate, parallel.mode features and grid, or
- * approximations that choose which rows cross.
+ * Decides it for a model whose layers are planned: sets layers[0].computes_halo. Then nothing crosses before the second
+ * layer, nor without its zeros.
  */
 void hg_compute_first_plan(hg_model *model);
+
+/** Why a planned model's halo rows cannot be computed, as "one rank"; NULL: they can. */
+const char *hg_compute_first_hindrance(const hg_model *model);

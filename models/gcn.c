@@ -6,7 +6,8 @@
  *            forgotten (models/blocks.h). Rows of the halo's x are here, so d_W needs no exchange
  *   wide     (A x) W when f_out > f_in: s = A x is kept, d_W = s' d_z, d_x = A' (d_z W')
  * In the first layer the halo's features are here already, so it exchanges nothing, in neither direction: weight
- * gradients are sums over ranks anyway, so each rank keeps its share of its halo's rows. Bytes exchanged in a later
+ * gradients are sums over ranks anyway, so each rank keeps its share of its halo's rows. Where it computes its output
+ * on the halo's rows too, the second layer is as well off (models/compute_first.h). Bytes exchanged in a later
  * layer: halo nodes x min(f_in, f_out) reals, forward and backward.
  * Where the graph has slabs (models/slabs.h), every product with A is made by columns instead, the first layer's too;
  * all layers then store what came of it, and no layer knows a halo.
@@ -19,9 +20,6 @@
 #include "core/base/threads.h"
 #include "core/tensor/gemm.h"
 #include "models/layer.h"
-
-// columns of the features that are aggregated at a time where their aggregate replaces them
-enum { PANEL = 64 };
 
 static bool is_sparse(const hg_layer *layer) { return layer->input && !layer->input->is_dense; }
 
@@ -96,30 +94,25 @@ static void copy_columns(hg_matrix *x, int first, int n, hg_matrix *part, bool b
   }
 }
 
-// What was aggregated back to x; where x has rows of the halo, with their owners' sums.
-static void take_back(hg_matrix *x, int first, int n, hg_exchange *exchange, hg_matrix *from, hg_matrix *to)
+// The sums of some columns to `from`, and their owners' to its halo rows. Collective.
+static void fetch_sums(hg_exchange *exchange, hg_matrix *from, const hg_matrix *to)
 {
-  if (x->rows == to->rows) {
-    copy_columns(x, first, n, to, true);
-    return;
-  }
-  memcpy(from->data, to->data, (size_t)(to->rows * to->cols) * sizeof *to->data);
+  if (to->rows > 0) memcpy(from->data, to->data, (size_t)(to->rows * to->cols) * sizeof *to->data);
   if (exchange) {
     hg_exchange_begin(exchange);
     hg_exchange_end(exchange);
   }
-  copy_columns(x, first, n, from, true);
 }
 
-// Owned rows of x = A x, some columns at a time, of which the halo's are fetched and forgotten; rows of the halo that x
-// has become their owners'. Collective.
-static hg_status aggregate_in_place(const hg_local_graph *g, hg_matrix *x)
+// x = A x, some columns at a time, of which the halo's are fetched and forgotten. `halo`, the same on all ranks: x has
+// rows of the halo too, which become their owners'. Collective.
+static hg_status aggregate_in_place(const hg_local_graph *g, hg_matrix *x, bool halo)
 {
   hg_exchange *exchange = NULL;
   hg_matrix from = {0}, to = {0};
   hg_phases unused;
   hg_status rc = HG_OK;
-  int width = x->cols < PANEL ? x->cols : PANEL;
+  int width = x->cols < HG_PANEL_COLUMNS ? x->cols : HG_PANEL_COLUMNS;
   hg_phases_start(&unused);
   HG_TRY_ALL(g->world, "aggregating features", hg_matrix_create(&from, g->n_local, width, "columns to aggregate"));
   HG_TRY_ALL(g->world, "aggregating features", hg_matrix_create(&to, g->n_owned, width, "aggregated columns"));
@@ -128,7 +121,8 @@ static hg_status aggregate_in_place(const hg_local_graph *g, hg_matrix *x)
     int n = x->cols - first < width ? x->cols - first : width;
     copy_columns(x, first, n, &from, false);
     hg_aggregate(g, exchange, &from, &to, &unused);
-    take_back(x, first, n, exchange, &from, &to);
+    if (halo) fetch_sums(exchange, &from, &to);
+    copy_columns(x, first, n, halo ? &from : &to, true);
   }
 done:
   hg_exchange_free(&exchange);
@@ -146,13 +140,13 @@ static hg_status aggregate_features(hg_layer *layer)
   hg_status rc = HG_OK;
   hg_phases_start(&unused);
   if (sums_in_place(layer)) {
-    HG_TRY(aggregate_in_place(g, x));
+    HG_TRY(aggregate_in_place(g, x, false));
     layer->s = *x;
     *x = (hg_matrix){0};
-  } else if (layer->computes_halo && x->rows == g->n_owned) {
-    memcpy(layer->s.data, x->data, (size_t)(x->rows * x->cols) * sizeof *x->data);
+  } else if (layer->computes_halo) {
+    if (g->n_owned > 0) memcpy(layer->s.data, x->data, (size_t)(g->n_owned * (hg_off)x->cols) * sizeof *x->data);
     hg_matrix_free(x);
-    HG_TRY(aggregate_in_place(g, &layer->s));
+    HG_TRY(aggregate_in_place(g, &layer->s, true));
   } else if (g->slabs) {
     HG_TRY(hg_slabs_aggregate_once(g->slabs, x, &layer->s));
   } else { // halo rows are here already
@@ -369,6 +363,7 @@ const hg_layer_type hg_layer_gcn = {.name = "gcn",
                                     .in_place = true,
                                     .can_round = true,
                                     .can_turn = true,
+                                    .can_compute_halo = true,
                                     .linear = true,
                                     .plan = plan,
                                     .bytes = bytes,

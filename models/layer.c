@@ -484,17 +484,15 @@ void hg_layer_products_gradient(hg_layer *layer, hg_backward_blocks *blocks, con
 
 // Batch norm's, from the sums over all ranks. A row's moments are taken away once, where it is owned: what a rank has
 // of its halo's gradients is one of several shares.
-static void batch_norm_gradient(hg_layer *layer, const hg_real *gamma, double *sums, hg_matrix *d_h)
+static void batch_norm_gradient(const hg_layer *layer, const hg_real *gamma, const double *sums, hg_matrix *d_h)
 {
-  hg_off owned = layer->graph->n_owned;
-  hg_matrix d = hg_matrix_rows(d_h, 0, owned), halo = hg_matrix_rows(d_h, owned, d_h->rows - owned);
-  const hg_matrix xhat = hg_matrix_rows(&layer->xhat, 0, owned),
-                  halo_xhat = hg_matrix_rows(&layer->xhat, owned, halo.rows);
+  hg_off owned = layer->graph->n_owned, halo = d_h->rows - owned;
   double n = (double)layer->graph->n_global;
-  hg_batch_norm_gradient(&xhat, gamma, layer->inv_std, sums, n, &d);
-  if (halo.rows == 0) return;
-  memset(sums, 0, 2 * (size_t)d.cols * sizeof *sums);
-  hg_batch_norm_gradient(&halo_xhat, gamma, layer->inv_std, sums, n, &halo);
+  for (int part = 0; part < 2; part++) {
+    hg_matrix d = hg_matrix_rows(d_h, part * owned, part ? halo : owned);
+    const hg_matrix xhat = hg_matrix_rows(&layer->xhat, part * owned, d.rows);
+    hg_batch_norm_gradient(&xhat, gamma, layer->inv_std, part ? NULL : sums, n, &d);
+  }
 }
 
 static void norm_gradient(hg_layer *layer, hg_matrix *d_h)

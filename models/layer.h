@@ -44,12 +44,15 @@ typedef struct {
 
 enum { HG_LAYER_PARAMETERS_MAX = 6 };
 
+/** Columns of the features that are aggregated at a time where their aggregate replaces them. */
+enum { HG_PANEL_COLUMNS = 64 };
+
 typedef struct hg_layer_type hg_layer_type;
 
 /** What a pass of one kind aggregates along, and how halo rows cross in it. */
 typedef struct {
   const hg_local_graph *graph; ///< borrowed
-  hg_exchange *fill, *add;     ///< forward and transposed; NULL in the first layer and without halo
+  hg_exchange *fill, *add;     ///< forward and transposed; NULL where halo rows are here, and without halo
   hg_stale_exchange *stale[2]; ///< what training passes divert them to (models/stale.h), or NULL
   hg_partial_rows partial;     ///< where the graph has rows for other ranks
 } hg_layer_reach;
@@ -99,17 +102,17 @@ typedef struct {
   hg_matrix x;    ///< [n_owned or n_local x f_in] input: the previous layer's h or what is pooled from it, or a dropped
                   ///< copy of the dense features; with keeps_columns these columns, hg_slabs_columns_once
   hg_matrix h;    ///< [n_owned or n_local x f_out] output
-  hg_matrix s;    ///< [n_owned x f_in] A x, kept for the weight gradient (aggregate_first)
-  hg_matrix xhat; ///< [n_owned x f_out] normalised, kept for the gradient (norm)
+  hg_matrix s;    ///< [hg_layer_rows x f_in] A x, kept for the weight gradient (aggregate_first)
+  hg_matrix xhat; ///< [hg_layer_rows x f_out] normalised, kept for the gradient (norm)
   hg_matrix halo; ///< [n_local - n_owned x f_in] the halo's rows of x, kept where backward needs them and x is shared
-  hg_real *inv_std;            ///< [n_owned] layer norm, [f_out] batch norm
+  hg_real *inv_std;            ///< [hg_layer_rows] layer norm, [f_out] batch norm
   hg_real *mean;               ///< [f_out] batch norm
   hg_real *running;            ///< [2 x f_out] batch norm's running mean and variance, in the model's state
   hg_exchange_packing packing; ///< of its exchanges, in the training's epochs after `packs_after`; ids: see there
   int packs_after;
   hg_staleness staleness;      ///< of its exchanges in training; then rows are packed by these alone,
   hg_pack_format stale_format; ///< in this format
-  hg_exchange *fill, *add;     ///< forward and transposed exchange; NULL in the first layer and without halo
+  hg_exchange *fill, *add;     ///< forward and transposed exchange; NULL where halo rows are here, and without halo
   hg_partial_rows *partial;    ///< rows of its output that cross, or NULL
   hg_layer_reach whole;        ///< of passes over all rows
   hg_layer_reach active;       ///< of training passes over active rows alone (hg_model_activate); or no graph
@@ -123,13 +126,14 @@ typedef struct {
 /** A kind of layer. `forward` fills h from x; `backward` turns d_h into the weight gradients and the gradient of x. */
 struct hg_layer_type {
   const char *name, *help;
-  bool needs_positions; ///< of nodes with dense features: hg_local_graph_place was called
-  bool local;           ///< works row by row: aggregates and exchanges nothing
-  bool in_place;        ///< backward may write over the input: see hg_layer
-  bool can_round;       ///< knows hg_layer's `rounds`
-  bool can_turn;        ///< aggregates by columns where its graph has slabs
-  bool linear;          ///< messages are multiples of their sources' rows: others may sum them (models/covered.h)
-  bool reduces;         ///< can compute rows of its output for other ranks (models/prereduced.h)
+  bool needs_positions;  ///< of nodes with dense features: hg_local_graph_place was called
+  bool local;            ///< works row by row: aggregates and exchanges nothing
+  bool in_place;         ///< backward may write over the input: see hg_layer
+  bool can_round;        ///< knows hg_layer's `rounds`
+  bool can_turn;         ///< aggregates by columns where its graph has slabs
+  bool can_compute_halo; ///< knows hg_layer's `computes_halo`, as first and as second layer
+  bool linear;           ///< messages are multiples of their sources' rows: others may sum them (models/covered.h)
+  bool reduces;          ///< can compute rows of its output for other ranks (models/prereduced.h)
   /** Parameters and what the model allocates for it (aggregate_first, product_width, ...), by widths and options. */
   void (*plan)(hg_layer *layer);
   /** Bytes of arrays that `create` will allocate, exchanges apart; of a planned layer, for the memory plan. */
@@ -138,7 +142,7 @@ struct hg_layer_type {
   hg_status (*create)(hg_layer *layer);
   void (*forward)(hg_layer *layer, const hg_pass *pass);
   /**
-   * @param d_h  [n_owned x f_out], used up
+   * @param d_h  [hg_layer_rows x f_out], used up
    * @param d_x  [n_local x f_in] owned rows written, or no data: not wanted; with in_place it is x
    */
   void (*backward)(hg_layer *layer, const hg_pass *pass, hg_matrix *d_h, hg_matrix *d_x);
@@ -250,7 +254,7 @@ typedef struct {
 void hg_layer_finish_rows(void *context, hg_off first, hg_off n);
 void hg_layer_finish_all(hg_layer *layer, const hg_pass *pass);
 
-/** Both, of all owned rows: for kinds that do not work in blocks. Collective with batch norm. */
+/** Both, of all owned rows: for kinds that do not work in blocks nor compute halo rows. Collective with batch norm. */
 void hg_layer_finish(hg_layer *layer, const hg_pass *pass);
 
 /** Numbers that it keeps in work->kept, of as many nodes in sums. */
@@ -270,8 +274,8 @@ void hg_layer_pass_rows(void *context, hg_off first, hg_off n, hg_matrix *d);
 
 /**
  * d_W = x' t and the way down of t W' (hg_layer_pass_rows), t = A' d or d itself, block by block: what is after the
- * first layer. `blocks` has everything but the parts of d_W and W', which are filled in here. Collective when it has an
- * operator and the layer exchanges.
+ * first layer. `blocks` has everything but the parts of d_W and W', which are filled in here. Without an operator it
+ * goes over halo rows where these are here. Collective when it has an operator and the layer exchanges.
  */
 void hg_layer_products_gradient(hg_layer *layer, hg_backward_blocks *blocks, const hg_pass *pass);
 

@@ -52,8 +52,9 @@ typedef struct {
   hg_skip_zeros
       skip_zeros; ///< numbers that are 0 stay out of messages, where precision is that of reals evaluations' too
   hg_compute_first compute_first; ///< in evaluations as well
-  hg_between_hosts hosts;         ///< MERGED: of evaluations as well; of reals alone
-  int warmup_epochs;              ///< the first epochs, which send reals
+  int computed_before;    ///< no key. BETWEEN_HOSTS: the run that is resumed computed them, 1, or not, -1; 0: undecided
+  hg_between_hosts hosts; ///< MERGED: of evaluations as well; of reals alone
+  int warmup_epochs;      ///< the first epochs, which send reals
   bool error_feedback;
   double bytes_fraction;  ///< of ADAPTIVE
   double sample;          ///< share of each peer's rows that cross, drawn anew each epoch (models/sampled.h); 1: all

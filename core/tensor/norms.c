@@ -131,7 +131,8 @@ void hg_batch_norm_gradient(const hg_matrix *xhat, const hg_real *gamma, const h
   for (hg_off i = 0; i < d_y->rows; i++) {
     const hg_real *hat = xhat->data + i * f;
     hg_real *restrict d = d_y->data + i * f;
-    for (int k = 0; k < f; k++)
+    for (int k = 0; !sums && k < f; k++) d[k] *= gamma[k] * inv_std[k];
+    for (int k = 0; sums && k < f; k++)
       d[k] = gamma[k] * inv_std[k] * (d[k] - (hg_real)(sums[k] * share) - hat[k] * (hg_real)(sums[f + k] * share));
   }
 }

@@ -35,6 +35,9 @@ void hg_norm_again(const hg_matrix *xhat, const hg_real *gamma, const hg_real *b
 /** sums[0..f) = sum of d_y (d_beta of this rank), sums[f..2f) = sum of d_y xhat (d_gamma of this rank). */
 void hg_batch_norm_gradient_sums(const hg_matrix *xhat, const hg_matrix *d_y, double *sums);
 
-/** d_y becomes d_x in place, from the sums over all ranks and all `n` rows. */
+/**
+ * d_y becomes d_x in place, from the sums over all ranks and all `n` rows.
+ * @param sums   NULL: of rows whose share of the sums is taken away elsewhere
+ */
 void hg_batch_norm_gradient(const hg_matrix *xhat, const hg_real *gamma, const hg_real *inv_std, const double *sums,
                             double n, hg_matrix *d_y);

@@ -114,6 +114,8 @@ void hg_summary_print(const hg_run_summary *s, const char *folder, FILE *to)
     fprintf(to, "%-21s %.4g MiB of these in %lld messages, %s\n", "between hosts",
             (double)s->halo_far_bytes_per_epoch / mib, (long long)s->halo_far_messages_per_epoch,
             strcmp(s->halo_hosts, "merged") == 0 ? "each row once" : "a row for each rank that needs it");
+  if (s->halo_computed)
+    fprintf(to, "%-21s computed of the halo's nodes too: the second layer exchanges nothing\n", "first layer");
   if (s->columns > 1)
     fprintf(to, "%-21s by columns: %d part%s of the graph, each on %d ranks\n", "aggregation", s->ranks / s->columns,
             s->ranks == s->columns ? "" : "s", s->columns);

@@ -48,6 +48,7 @@ typedef struct {
   hg_pack_format halo_precision;
   const char *halo_aggregation; ///< what crossed: "sources" or "covers"
   double halo_sample;           ///< share of the halo's rows that crossed; 1: all
+  bool halo_computed;           ///< the first layer computed halo rows too (halo.compute_first)
   int columns;                  ///< ranks that shared a part of the graph, by columns; 1: each had its own
   hg_staleness_kind halo_staleness;
   int n_layers;

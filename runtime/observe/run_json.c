@@ -157,6 +157,7 @@ static void set_halo(json_t *object, const hg_run_summary *s)
                       json_integer(s->halo_bytes_per_epoch - s->halo_far_bytes_per_epoch));
   json_object_set_new(object, "halo_aggregation", json_string(s->halo_aggregation));
   json_object_set_new(object, "halo_sample", real(s->halo_sample));
+  json_object_set_new(object, "first_layer_computes_halo", json_boolean(s->halo_computed));
   json_object_set_new(object, "parallel_columns", json_integer(s->columns));
   json_object_set_new(object, "halo_staleness", json_string(hg_staleness_name(s->halo_staleness)));
   json_object_set_new(object, "halo_precision", json_string(hg_pack_format_name(s->halo_precision)));

@@ -66,7 +66,7 @@ static hg_status build(hg_trainer *t)
   hg_status rc = HG_OK;
   HG_TRY(hg_memory_plan(&t->planned, t->config, NULL, d, &base->active, NULL));
   hg_alone_drop_peers(&d->links, &base->active);
-  o.halo = (hg_halo_options){.sample = 1}; // nothing crosses
+  o.halo = (hg_halo_options){.sample = 1, .compute_first = HG_COMPUTE_FIRST_NEVER}; // nothing crosses
   HG_TRY(hg_local_graph_create_alone(&base->stage.graph, &d->part, &d->links, whole, o.normalization, o.self_loops));
   HG_TRY(hg_input_create_alone(&base->input, &d->part, &whole->nodes.features));
   hg_features_free(&d->part.nodes.features);

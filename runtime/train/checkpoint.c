@@ -102,6 +102,7 @@ static char *progress_text(const hg_checkpoint *c)
   json_object_set_new(object, "epoch", json_integer(c->epoch));
   json_object_set_new(object, "ranks", json_integer(c->ranks));
   json_object_set_new(object, "parallel_columns", json_integer(c->columns));
+  json_object_set_new(object, "halo_computed", json_integer(c->halo_computed));
   json_object_set_new(object, "steps", json_integer(c->steps));
   json_object_set_new(object, "train_loss", real(c->train_loss));
   json_object_set_new(object, "best_epoch", json_integer(c->schedule.best_epoch));
@@ -151,6 +152,7 @@ static hg_status progress_from(hg_checkpoint *c, const char *text, const char *p
   c->epoch = count_from(object, "epoch");
   c->ranks = known_count(object, "ranks");
   c->columns = known_count(object, "parallel_columns");
+  c->halo_computed = (int)json_integer_value(json_object_get(object, "halo_computed"));
   c->steps = steps_from(object, c->epoch);
   c->train_loss = number(object, "train_loss");
   c->schedule.best_epoch = count_from(object, "best_epoch");

@@ -17,6 +17,7 @@ typedef struct {
   uint64_t seed;
   int epoch;          ///< the last one that is done; 0: none
   int ranks, columns; ///< that it was written on, and what they shared a part by; 0 in files of an earlier version
+  int halo_computed;  ///< 1: its first layer computed halo rows (models/compute_first.h), -1: no; 0 in such files
   hg_off steps;       ///< of the optimiser in these epochs, whatever the batches were: Adam corrects its bias by them
   double train_loss;
   hg_schedule_state schedule;

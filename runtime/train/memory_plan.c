@@ -77,6 +77,19 @@ static size_t aggregating_bytes(const hg_memory *m, const hg_dataset *d, const h
   return then > later ? then - later : 0;
 }
 
+// The same where halo rows of the aggregate are kept: features and some columns stood beside it.
+static size_t computing_bytes(const hg_memory *m, const hg_dataset *d, const hg_layer *first)
+{
+  const hg_part *p = &d->part;
+  hg_off n_local = (hg_off)p->n_owned + p->n_halo, sent = d->links.send_offsets[d->links.n_peers_send];
+  hg_off columns = first->f_in < HG_PANEL_COLUMNS ? first->f_in : HG_PANEL_COLUMNS;
+  size_t panels = (size_t)((n_local + p->n_owned + sent) * columns) * sizeof(hg_real);
+  size_t features = (size_t)p->n_owned * (size_t)first->f_in * sizeof(hg_real);
+  size_t then = first->type->bytes(first) + (features > panels ? features : panels);
+  size_t later = m->activations + m->workspace + m->halo + m->parameters;
+  return then > later ? then - later : 0;
+}
+
 hg_status hg_memory_plan(hg_memory *memory, const hg_config *config, hg_world *world, const hg_dataset *dataset,
                          const hg_active *active, hg_slabs *slabs)
 {
@@ -110,6 +123,8 @@ hg_status hg_memory_plan(hg_memory *memory, const hg_config *config, hg_world *w
     m.features += feature_bytes(dataset, slabs);
   else if (slabs)
     m.features += aggregating_bytes(&m, dataset, slabs, &model.layers[0]);
+  else if (model.layers[0].computes_halo)
+    m.features += computing_bytes(&m, dataset, &model.layers[0]);
   add_up(&m);
   *memory = m;
 done:

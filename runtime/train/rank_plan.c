@@ -98,10 +98,8 @@ static hg_status try_parts(hg_rank_plan *plan, const hg_config *config, const or
                                    .part = loads[k].part,
                                    .sent = plan->rows.sent[HG_SEND_SOURCES][loads[k].part]};
   HG_TRY(hg_alone_plan_memory(plan->memory, ways, hg_can_cover(config) ? HG_WAYS : HG_WAY_COVERS, config, &sources[0]));
-  hg_config exchanging = *config;
-  exchanging.model.halo.compute_first = HG_COMPUTE_FIRST_NEVER;
   if (options->seconds > 0)
-    HG_TRY(hg_rehearse(&plan->rehearsal, &exchanging, sources, n, options->threads, options->seconds));
+    HG_TRY(hg_rehearse(&plan->rehearsal, config, sources, n, options->threads, options->seconds));
 done:
   hg_free(&loads);
   hg_free(&sources);
@@ -148,6 +146,7 @@ static void add_merged(const hg_rank_plan *plan, hg_traffic_plan *traffic, int k
 {
   const hg_host_rows *b = &plan->between;
   const hg_halo_rows *rows = &plan->rows;
+  if (k < 0) return;
   const hg_scheme plain = traffic->schemes[k];
   double all = (double)rows->total[HG_SEND_SOURCES], crossing = all - (double)(b->rows - b->unique);
   if (all == 0 || plain.total == 0) return; // nothing to merge
@@ -166,11 +165,12 @@ static void add_merged(const hg_rank_plan *plan, hg_traffic_plan *traffic, int k
   s->memory += rooms * plan->shared_bytes * (double)b->part_served;
 }
 
+// -1: there is none
 static int scheme_of(const hg_traffic_plan *traffic, int way)
 {
-  int k = 0;
-  while (traffic->schemes[k].way != way) k++;
-  return k;
+  for (int k = 0; k < traffic->n_schemes; k++)
+    if (traffic->schemes[k].way == way) return k;
+  return -1;
 }
 
 static void tell_reduced(const hg_reduced_traffic *reduced, hg_scheme *s)
@@ -193,5 +193,7 @@ void hg_rank_plan_tell(const hg_rank_plan *plan, hg_traffic_plan *traffic)
   add_merged(plan, traffic, scheme_of(traffic, HG_PACK_REAL), 1, "merged hosts",
              "exact: what several ranks of a host need crosses once (halo.hosts: merged)");
   add_merged(plan, traffic, scheme_of(traffic, HG_WAY_NONZERO), 2, "merged nonzero",
-             "exact: the same without zeros, the default where halo.hosts is merged; estimated");
+             "exact: the same without zeros; estimated");
+  add_merged(plan, traffic, scheme_of(traffic, HG_WAY_COMPUTED), 2, "merged computed",
+             "exact: the second layer's halo is computed, the rest merged without zeros; estimated");
 }

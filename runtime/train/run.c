@@ -11,6 +11,7 @@
 #include "core/base/log.h"
 #include "core/base/threads.h"
 #include "core/base/timer.h"
+#include "models/compute_first.h"
 #include "runtime/train/feed.h"
 #include "runtime/train/feedback_file.h"
 #include "runtime/train/run_state.h"
@@ -56,6 +57,8 @@ done:
   return rc;
 }
 
+static bool computes_halo(const hg_trainer *trainer) { return trainer->model.layers[0].computes_halo; }
+
 // --resume: every rank reads the newest checkpoint that rank 0 finds; where there is none, the run begins, so that a
 // batch job can always be started with --resume. Before anything is written: when it does not fit, the folder stays as
 // it was.
@@ -95,6 +98,7 @@ static hg_status resume(hg_run *run)
   run->checkpoint.results = room;
   run->checkpoint.ranks = hg_world_size(run->world);
   run->checkpoint.columns = run->trainer.facts.columns;
+  run->checkpoint.halo_computed = computes_halo(&run->trainer) ? 1 : -1;
   run->checkpoint.scales = scales;
   memset(&found, 0, sizeof found);
   hg_trainer_restore(&run->trainer, &run->checkpoint);
@@ -194,6 +198,7 @@ static hg_run_summary summarize(hg_run *run, hg_status outcome, double load_seco
                       .halo_aggregation = hg_aggregation_name(run->config->model.halo.aggregation),
                       .halo_sample = run->config->model.halo.sample,
                       .columns = t->facts.columns,
+                      .halo_computed = computes_halo(t),
                       .halo_staleness = run->config->model.halo.staleness.kind,
                       .n_layers = t->model.n_layers,
                       .active_rows = t->model.active_rows,
@@ -255,6 +260,7 @@ static hg_status prepare_alone(hg_run *run)
   run->checkpoint.dataset = run->trainer.facts.fingerprint;
   run->checkpoint.ranks = hg_world_size(run->world);
   run->checkpoint.columns = run->trainer.facts.columns;
+  run->checkpoint.halo_computed = computes_halo(&run->trainer) ? 1 : -1;
   HG_TRY(hg_scales_copy(&run->checkpoint.scales, run->trainer.scales));
   if (run->chief) hg_progress_begin(&run->progress, run->config, run->trainer.metric, run->options.quiet);
 done:
@@ -301,20 +307,31 @@ static void record_failure(hg_run *run)
   (void)hg_fail(HG_ERR_INTERNAL, "%s", text);
 }
 
-// parallel.mode auto measures: a resumed run on as many ranks goes on with what was chosen, for the same bits. Whatever
-// is wrong with the checkpoint is told later.
+// parallel.mode auto measures, and halo.compute_first asks where ranks are: a resumed run on as many goes on with what
+// was chosen, for the same bits. Whatever is wrong with the checkpoint is told later.
 static void choose_as_before(hg_world *world, const hg_run_options *options, hg_config *config)
 {
   char path[HG_PATH_MAX];
   hg_checkpoint c = {0};
-  int columns = 0, ranks = hg_world_size(world);
-  if (!options->resume || config->parallel.mode != HG_PARALLEL_AUTO) return;
+  int chosen[2] = {0}, ranks = hg_world_size(world);
+  if (!options->resume) return;
   if (hg_world_rank(world) == 0 && hg_checkpoint_find_last(config->output, path) == HG_OK &&
-      hg_checkpoint_read(&c, path) == HG_OK && c.ranks == ranks && c.columns > 0 && ranks % c.columns == 0)
-    columns = c.columns;
+      hg_checkpoint_read(&c, path) == HG_OK && c.ranks == ranks) {
+    if (config->parallel.mode == HG_PARALLEL_AUTO && c.columns > 0 && ranks % c.columns == 0) chosen[0] = c.columns;
+    chosen[1] = c.halo_computed;
+  }
   hg_checkpoint_free(&c);
-  hg_broadcast(world, &columns, sizeof columns, 0);
-  config->parallel.before = columns;
+  hg_broadcast(world, chosen, sizeof chosen, 0);
+  config->parallel.before = chosen[0];
+  config->model.halo.computed_before = chosen[1];
+}
+
+static void warn_of_no_effect(const hg_run *run)
+{
+  const hg_model *model = &run->trainer.model;
+  const char *why = hg_compute_first_hindrance(model);
+  if (run->chief && run->config->model.halo.compute_first == HG_COMPUTE_FIRST_ALWAYS && why)
+    hg_log(HG_LOG_WARN, "halo.compute_first: always has no effect with %s", why);
 }
 
 hg_status hg_run_train(hg_world *world, const hg_config *config, hg_run_options options)
@@ -332,6 +349,7 @@ hg_status hg_run_train(hg_world *world, const hg_config *config, hg_run_options 
   HG_TRY(hg_trainer_create(&run.trainer, world, &settled));
   HG_TRY_ALL(world, "allocating the run", prepare_alone(&run));
   print_plan(&run);
+  warn_of_no_effect(&run);
   if (options.dry_run) goto done;
   if (options.resume) HG_TRY(resume(&run));
   HG_TRY_ALL(world, "opening the run's folder", run.chief ? open_folder(&run) : HG_OK);

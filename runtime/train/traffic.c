@@ -203,7 +203,8 @@ hg_status hg_traffic_plan_make(hg_traffic_plan *plan, const hg_config *config, c
   s->exact = true;
   s->way = HG_WAY_COVERS;
   double unpacked = plan->schemes[0].largest;
-  s = add_halo(plan, "halo nonzero", "exact: without zeros (halo.skip_zeros), as between hosts; estimated", true, own,
+  s = add_halo(plan, "halo nonzero",
+               "exact: without zeros (halo.skip_zeros), between hosts if none is computed; estimated", true, own,
                HG_SEND_SOURCES, x.nonzero[HG_PACK_REAL], exchanges);
   s->exact = true;
   s->way = HG_WAY_NONZERO;

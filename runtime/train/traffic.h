@@ -38,7 +38,7 @@ typedef struct {
 } hg_scheme;
 
 enum { HG_SCHEMES_MOST = 24 };
-_Static_assert(HG_SCHEMES_MOST >= HG_WAYS + 7, "ways, partial sums, two of SuperGNN, by features, 2D, two merged");
+_Static_assert(HG_SCHEMES_MOST >= HG_WAYS + 8, "ways, partial sums, two of SuperGNN, by features, 2D, three merged");
 
 /** Counted for one number of ranks. */
 typedef struct {

@@ -114,6 +114,38 @@ Test(cli_hosts, zeros_are_left_out_of_merged_messages)
   run_free(&r);
 }
 
+// Where the first aggregate is kept the second layer exchanges nothing between hosts, which the summary says; where it
+// is not, asking for that is told.
+Test(cli_hosts, the_second_layers_halo_is_computed)
+{
+  setenv("HALOGNN_HOSTS", "2", 1);
+  run_result r =
+      expect_status(folder, 4, 0, "train c.yaml --output computed --set halo.hosts=merged --set model.input_dropout=0");
+  cr_expect_not_null(strstr(r.out, "the second layer exchanges nothing"), "%s", r.out);
+  run_free(&r);
+  r = expect_status(folder, 4, 0,
+                    "train c.yaml --output exchanged --set halo.hosts=merged --set model.input_dropout=0 "
+                    "--set halo.compute_first=never");
+  cr_expect_null(strstr(r.out, "the second layer exchanges nothing"), "%s", r.out);
+  run_free(&r);
+  json_t *computed = load_json(folder, "computed/summary.json"),
+         *exchanged = load_json(folder, "exchanged/summary.json");
+  cr_expect(json_is_true(json_object_get(computed, "first_layer_computes_halo")));
+  cr_expect(json_is_false(json_object_get(exchanged, "first_layer_computes_halo")));
+  cr_expect_lt(number_of(computed, "halo_bytes_per_epoch"), 0.5 * number_of(exchanged, "halo_bytes_per_epoch"));
+  cr_expect_float_eq(number_of(computed, "train_loss"), number_of(exchanged, "train_loss"), 1e-4);
+  json_decref(computed);
+  json_decref(exchanged);
+  r = expect_status(folder, 4, 0, "train c.yaml --output dropped --set halo.compute_first=always");
+  cr_expect_not_null(
+      strstr(r.err, "halo.compute_first: always has no effect with sparse features or model.input_dropout"), "%s",
+      r.err);
+  run_free(&r);
+  r = expect_status(folder, 2, 0, "predict computed -o computed.csv");
+  cr_expect_eq(count_lines(folder, "computed.csv"), 301);
+  run_free(&r);
+}
+
 Test(cli_hosts, predicts_and_resumes_with_any_hosts)
 {
   json_t *merged = train(4, "2", "merged");

@@ -1,6 +1,8 @@
 // halo.compute_first: the second layer's exchange sends nothing, and what is learned stays the same.
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "comm/reduce.h"
 #include "core/base/alloc.h"
@@ -18,6 +20,7 @@ static void count_bytes(hg_world *world, const hg_config *config, int64_t bytes[
   hg_trainer t;
   hg_phases phases;
   hg_phases_start(&phases);
+  bytes[0] = bytes[1] = -1;
   if (!check_ok(hg_trainer_create(&t, world, config))) return;
   hg_trainer_start(&t, config->seed);
   const hg_plan plan = hg_schedule_plan(config, &(hg_schedule_state){0}, 1);
@@ -38,48 +41,127 @@ static hg_config config_of(const char *path, const char *const *changes)
   return config;
 }
 
-static void learns_as_one_rank(hg_world *world)
+static bool computes(hg_world *world, const hg_config *config)
 {
-  static const char *const ways[][5] = {
-      {"model.layers=2"},
-      {"model.layers=3", "model.norm=batch", "model.dropout=0.4", "model.input_dropout=0"},
-      {"model.layers=3", "model.norm=layer", "model.dropout=0.4", "model.input_dropout=0", "model.residual=true"},
-      {"model.layers=2", "model.hidden=2", "partition.method=random"},
-      {"model.layers=4", "model.hidden=9", "model.activation=elu", "halo.aggregation=covers"},
-      {"model.layers=3", "model.normalization=row", "train.active_sets=false"}};
-  train_graph g = train_graph_default();
-  char path[HG_PATH_MAX];
-  double expected[EPOCHS], found[EPOCHS];
-  hg_world *self = NULL;
-  g.n = 200;
-  g.train_of = 5;
-  g.directed = true;
-  check_ok(train_graph_write(world, &g, path));
-  check_ok(hg_world_self_create(&self, world));
-  for (size_t way = 0; way < sizeof ways / sizeof *ways; way++) {
-    hg_config config = config_of(path, ways[way]);
-    if (hg_world_rank(world) == 0) train_curve(self, &config, EPOCHS, expected);
-    hg_broadcast(world, expected, sizeof expected, 0);
-    config.model.halo.compute_first = HG_COMPUTE_FIRST_ALWAYS;
-    train_curve(world, &config, EPOCHS, found);
-    check_train_curves(found, expected, EPOCHS, train_exact ? 1e-9 : 1e-4, ways[way][1] ? ways[way][1] : ways[way][0]);
+  hg_trainer t;
+  if (!check_ok(hg_trainer_create(&t, world, config))) return false;
+  bool found = t.model.layers[0].computes_halo;
+  hg_trainer_free(&t);
+  return found;
+}
+
+// Losses of some epochs, of which the last one's model is evaluated: its moments, and rows that train nothing, count.
+static void curve(hg_world *world, const hg_config *config, double losses[EPOCHS + 1])
+{
+  hg_trainer t;
+  hg_phases phases;
+  hg_scores scores[HG_SPLIT_COUNT];
+  hg_phases_start(&phases);
+  memset(losses, 0, (EPOCHS + 1) * sizeof *losses);
+  if (!check_ok(hg_trainer_create(&t, world, config))) return;
+  hg_trainer_start(&t, config->seed);
+  for (int e = 1; e <= EPOCHS; e++) {
+    const hg_plan plan = hg_schedule_plan(config, &(hg_schedule_state){0}, e);
+    hg_step step = hg_trainer_step(&t, config->seed, &plan, NULL, &phases);
+    double sums[] = {step.loss.loss, step.loss.weight};
+    hg_sum_doubles(world, sums, 2);
+    losses[e - 1] = sums[0] / sums[1];
   }
+  check_ok(hg_trainer_evaluate(&t, scores));
+  losses[EPOCHS] = scores[HG_SPLIT_VAL].loss;
+  hg_trainer_free(&t);
+}
+
+// with ranks on as many hosts, or on one
+static void compare_with_one(hg_world *world, const train_graph *g, const char *const *changes, int hosts)
+{
+  char path[HG_PATH_MAX];
+  double expected[EPOCHS + 1], found[EPOCHS + 1];
+  hg_world *self = NULL;
+  int size = hg_world_size(world);
+  check_ok(train_graph_write(world, g, path));
+  check_ok(hg_world_self_create(&self, world));
+  hg_config config = config_of(path, changes);
+  config.model.halo.compute_first = HG_COMPUTE_FIRST_ALWAYS;
+  if (hg_world_rank(world) == 0) curve(self, &config, expected);
+  hg_broadcast(world, expected, sizeof expected, 0);
+  check_ok(hg_world_group_hosts(world, hosts > 1 ? 1 + hg_world_rank(world) * hosts / size : 0));
+  check(computes(world, &config) == (size > 1), "%s: exchanged", changes[0]);
+  curve(world, &config, found);
+  check_train_curves(found, expected, EPOCHS + 1, train_exact ? 1e-9 : 1e-4, changes[0]);
+  check_ok(hg_world_group_hosts(world, 0));
   hg_world_self_free(&self);
   train_graph_remove(world, path);
 }
 
-// In bfloat16 the halo's rows are rounded as their owners round them: as near to exchanged ones as sums are.
-static void rounds_as_owners_do(hg_world *world)
+static void learns_as_one_rank(hg_world *world)
+{
+  static const char *const ways[][6] = {
+      {"model.layers=2"},
+      {"model.norm=batch", "model.layers=3", "model.dropout=0.4", "model.input_dropout=0"},
+      {"model.norm=layer", "model.layers=3", "model.dropout=0.4", "model.input_dropout=0", "model.residual=true"},
+      {"model.hidden=2", "model.layers=2", "partition.method=random"},
+      {"model.activation=elu", "model.layers=4", "model.hidden=9", "halo.aggregation=covers"},
+      {"model.normalization=row", "model.layers=3", "train.active_sets=false"}};
+  train_graph g = train_graph_default();
+  g.n = 200;
+  g.train_of = 5;
+  g.directed = true;
+  for (size_t way = 0; way < sizeof ways / sizeof *ways; way++) compare_with_one(world, &g, ways[way], 1);
+  g.width = 150; // of which some columns are aggregated at a time
+  compare_with_one(world, &g, OPTIONS("model.layers=3", "partition.method=block"), 1);
+}
+
+// Parts of which some have no halo, or no node; and hosts between which one rank serves for others.
+static void learns_whatever_the_parts(hg_world *world)
 {
   train_graph g = train_graph_default();
+  g.n = 40;
+  g.degree = 1;
+  g.directed = true;
+  for (int width = 5; width <= 105; width += 100) {
+    g.width = width;
+    compare_with_one(world, &g, OPTIONS("model.layers=3", "partition.method=block"), 1);
+    compare_with_one(world, &g, OPTIONS("model.layers=3", "partition.method=block", "halo.hosts=merged"), 2);
+  }
+  g.n = 14; // some of which have no neighbour
+  compare_with_one(world, &g, OPTIONS("model.layers=2", "partition.method=random"), 1);
+  g = train_graph_default();
+  compare_with_one(world, &g,
+                   OPTIONS("halo.hosts=merged", "model.layers=3", "model.dropout=0.3", "model.input_dropout=0"), 2);
+}
+
+// The bits of halo rows are those of their owners' rows, rounded ones too, masks and all.
+static void computes_what_owners_do(hg_world *world)
+{
+  static const char *const precisions[] = {"model.precision=float32", "model.precision=bfloat16"};
+  train_graph g = train_graph_default();
   char path[HG_PATH_MAX];
-  double expected[EPOCHS], found[EPOCHS];
   check_ok(train_graph_write(world, &g, path));
-  hg_config config = config_of(path, OPTIONS("model.layers=3", "model.precision=bfloat16", "model.norm=layer"));
-  train_curve(world, &config, EPOCHS, expected);
-  config.model.halo.compute_first = HG_COMPUTE_FIRST_ALWAYS;
-  train_curve(world, &config, EPOCHS, found);
-  check_train_curves(found, expected, EPOCHS, 0.01, "bfloat16");
+  for (int p = 0; p < 2; p++) {
+    hg_trainer t;
+    hg_exchange *exchange = NULL;
+    hg_phases phases;
+    hg_config config = config_of(path, OPTIONS("model.layers=3", "model.dropout=0.4", "model.input_dropout=0",
+                                               "model.norm=batch", "halo.compute_first=always", precisions[p]));
+    hg_phases_start(&phases);
+    if (!check_ok(hg_trainer_create(&t, world, &config))) break;
+    hg_trainer_start(&t, config.seed);
+    hg_model_forward(&t.model, &(hg_pass){.training = true, .seed = 3, .epoch = 1, .phases = &phases});
+    const hg_layer *first = &t.model.layers[0];
+    hg_matrix rows = {0};
+    check_ok(hg_matrix_create(&rows, first->h.rows, first->h.cols, "rows"));
+    memcpy(rows.data, first->h.data, (size_t)(rows.rows * rows.cols) * sizeof *rows.data);
+    check_ok(hg_exchange_create(&exchange, world, first->graph->links, HG_FILL_HALO, &rows, 9));
+    hg_exchange_begin(exchange);
+    hg_exchange_end(exchange);
+    for (hg_off k = 0; k < rows.rows * rows.cols; k++)
+      check(rows.data[k] == first->h.data[k], "%s: number %lld: %.9g, its owner has %.9g", precisions[p], (long long)k,
+            (double)first->h.data[k], (double)rows.data[k]);
+    hg_exchange_free(&exchange);
+    hg_matrix_free(&rows);
+    hg_trainer_free(&t);
+  }
   train_graph_remove(world, path);
 }
 
@@ -129,7 +211,6 @@ static void chosen_between_hosts(hg_world *world)
       {{"model.type=mlp", "halo.compute_first=always"}, 2, 8, false},
   };
   for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
-    hg_trainer t;
     train_graph g = train_graph_default();
     char path[HG_PATH_MAX];
     g.width = rows[r].width;
@@ -137,34 +218,69 @@ static void chosen_between_hosts(hg_world *world)
     int size = hg_world_size(world), hosts = rows[r].hosts < size ? rows[r].hosts : size;
     check_ok(hg_world_group_hosts(world, hosts > 1 ? 1 + hg_world_rank(world) * hosts / size : 0));
     hg_config config = config_of(path, rows[r].options);
-    bool expected = rows[r].computed && (size > 1 || config.model.halo.compute_first == HG_COMPUTE_FIRST_ALWAYS);
-    if (check_ok(hg_trainer_create(&t, world, &config)))
-      check(t.model.layers[0].computes_halo == expected, "row %zu: computed %d", r, t.model.layers[0].computes_halo);
-    hg_trainer_free(&t);
+    check(computes(world, &config) == (rows[r].computed && size > 1), "row %zu", r);
     train_graph_remove(world, path);
   }
   check_ok(hg_world_group_hosts(world, 0));
 }
 
+// Bytes that a rank's arrays take, now or at most, beside what was planned.
+static void compare_memory(hg_world *world, const char *const *changes, int width, bool at_most)
+{
+  train_graph g = train_graph_default();
+  char path[HG_PATH_MAX];
+  hg_trainer t;
+  g.n = 20000;
+  g.width = width;
+  check_ok(train_graph_write(world, &g, path));
+  check_ok(hg_world_group_hosts(world, 1 + hg_world_rank(world))); // where it is the default
+  hg_config config = config_of(path, changes);
+  size_t before = hg_alloc_bytes();
+  if (check_ok(hg_trainer_create(&t, world, &config))) {
+    double used = (double)((at_most ? hg_alloc_peak_bytes() : hg_alloc_bytes()) - before);
+    double planned = (double)t.planned.total;
+    check(fabs(planned - used) <= 0.05 * used, "%s: %.0f bytes used, %.0f planned", changes[0], used, planned);
+    check(t.model.layers[0].computes_halo == (hg_world_size(world) > 1), "%s: exchanged", changes[0]);
+    hg_trainer_free(&t);
+  }
+  check_ok(hg_world_group_hosts(world, 0));
+  train_graph_remove(world, path);
+}
+
 static void plans_its_memory(hg_world *world)
 {
   static const char *const norms[] = {"model.norm=none", "model.norm=layer", "model.norm=batch"};
+  for (int n = 0; n < 3; n++)
+    compare_memory(world, OPTIONS(norms[n], "partition.method=block", "model.hidden=48", "model.layers=3"), 40, false);
+}
+
+// of wide features and narrow layers, when the aggregate is made
+static void plans_its_peak(hg_world *world)
+{
+  compare_memory(world, OPTIONS("model.hidden=8", "partition.method=block", "model.layers=3", "model.activation=elu"),
+                 100, true);
+}
+
+// A run that computed goes on computing wherever its ranks are, to the same bits; so does one that exchanged.
+static void resumes_as_it_began(hg_world *world)
+{
   train_graph g = train_graph_default();
   char path[HG_PATH_MAX];
-  g.n = 20000;
-  g.width = 40;
+  int rank = hg_world_rank(world);
   check_ok(train_graph_write(world, &g, path));
-  check_ok(hg_world_group_hosts(world, 1 + hg_world_rank(world))); // a default
-  for (int n = 0; n < 3; n++) {
-    hg_trainer t;
-    hg_config config =
-        config_of(path, OPTIONS("partition.method=block", "model.hidden=48", "model.layers=3", norms[n]));
-    size_t before = hg_alloc_bytes();
-    if (!check_ok(hg_trainer_create(&t, world, &config))) break;
-    double used = (double)(hg_alloc_bytes() - before), planned = (double)t.planned.total;
-    check(fabs(planned - used) <= 0.05 * used, "%s: %.0f bytes used, %.0f planned", norms[n], used, planned);
-    check(t.model.layers[0].computes_halo == (hg_world_size(world) > 1), "%s: exchanged", norms[n]);
-    hg_trainer_free(&t);
+  for (int first = 0; first < 2; first++) {
+    hg_checkpoint whole = {0}, resumed = {0};
+    hg_config config = config_of(path, OPTIONS("train.epochs=6", "train.checkpoint_every=3"));
+    check_ok(hg_world_group_hosts(world, first ? 1 + rank : 0));
+    train_run(world, &config, false, &whole);
+    train_remove_checkpoint(world, &config, 6);
+    check_ok(hg_world_group_hosts(world, first ? 0 : 1 + rank));
+    train_run(world, &config, true, &resumed);
+    check(whole.halo_computed == (first ? 1 : -1) && resumed.halo_computed == whole.halo_computed,
+          "computed %d, resumed %d", whole.halo_computed, resumed.halo_computed);
+    check_train_weights(&whole, &resumed, 0, first ? "computed" : "exchanged");
+    hg_checkpoint_free(&whole);
+    hg_checkpoint_free(&resumed);
   }
   check_ok(hg_world_group_hosts(world, 0));
   train_graph_remove(world, path);
@@ -172,9 +288,12 @@ static void plans_its_memory(hg_world *world)
 
 const mpi_case compute_first_cases[] = {
     {"compute_first/learns_as_one_rank", learns_as_one_rank, "1 2 3 4 7"},
-    {"compute_first/rounds_as_owners_do", rounds_as_owners_do, "3"},
+    {"compute_first/learns_whatever_the_parts", learns_whatever_the_parts, "2 3 4 7"},
+    {"compute_first/computes_what_owners_do", computes_what_owners_do, "2 3"},
     {"compute_first/nothing_crosses_for_the_second_layer", nothing_crosses_for_the_second_layer, "1 2 4"},
     {"compute_first/chosen_between_hosts", chosen_between_hosts, "1 2 4"},
     {"compute_first/plans_its_memory", plans_its_memory, "1 3"},
+    {"compute_first/plans_its_peak", plans_its_peak, "!3"},
+    {"compute_first/resumes_as_it_began", resumes_as_it_began, "2 3"},
     {0},
 };
