@@ -3,11 +3,11 @@
 #
 #   scripts/fuzz.sh [NAME...]     the targets' names without fuzz_ (all)
 #
-# FUZZ_SECONDS (30) for each target. New inputs that reach new code are left in build/fuzz/corpus/NAME.
+# FUZZ_SECONDS (20) for each target. New inputs that reach new code are left in build/fuzz/corpus/NAME.
 . "$(dirname "$0")/common.sh"
 cd "$ROOT"
 
-seconds=${FUZZ_SECONDS:-30}
+seconds=${FUZZ_SECONDS:-20}
 tree=build/fuzz
 case "$seconds" in '' | *[!0-9]*) die "FUZZ_SECONDS=$seconds: expected a number of seconds" ;; esac
 case "${1:-}" in

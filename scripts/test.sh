@@ -14,7 +14,7 @@
 #         float64   unit and MPI tests in double precision
 #         asan      unit and MPI tests (up to ASAN_RANKS, 2) under AddressSanitizer and UBSan
 #         tidy      clang-tidy and cppcheck
-#         fuzz      each fuzz target for FUZZ_SECONDS (30), two at a time
+#         fuzz      each fuzz target for FUZZ_SECONDS (20), two at a time
 #         parity    losses, gradients and weights against NumPy
 #         install   cmake --install into an empty folder
 #         docs      the docs agree with --help
