@@ -23,8 +23,8 @@ hg_off hg_gemm_at_scratch(hg_off n, int k, int m);
 int hg_gemm_at_parts(hg_off n);
 
 /**
- * Whether hg_gemm_at_block keeps its part of a' b, [k x m], turned, as [m x k]: where m is narrow, so that registers are
- * full of the long rows of a.
+ * Whether hg_gemm_at_block keeps its part of a' b, [k x m], turned, as [m x k]: where m is narrow, so that registers
+ * are full of the long rows of a.
  */
 bool hg_gemm_at_turned(int k, int m);
 

@@ -45,7 +45,7 @@ ALWAYS_INLINE void store_few(vector x, int columns, hg_real beta, hg_real *c)
 ALWAYS_INLINE void store_few(vector x, int columns, hg_real beta, hg_real *c)
 {
   hg_real result[LANES];
-  memcpy(result, &x, sizeof result);
+  *(vector_in_memory *)result = (vector_in_memory)x; // memcpy would keep all sums in memory
   if (beta == 0)
     memcpy(c, result, (size_t)columns * sizeof *c);
   else
