@@ -54,7 +54,8 @@ typedef struct {
   hg_matrix d;             ///< what is aggregated
   hg_bf16_matrix rounded;  ///< d in bfloat16, which is aggregated in its stead; without data: d itself
   hg_matrix x;             ///< [rows x f_in] the input, in its place the gradient later
-  hg_real *partials;       ///< [hg_gemm_at_parts(rows) x f_in x f_out] parts of d_W, added to; NULL: not wanted
+  hg_real *partials;       ///< [hg_gemm_at_parts(rows) x f_in x f_out] parts of d_W, added to (hg_gemm_at_turned,
+                           ///< where nothing is rounded); NULL: not wanted
   const hg_right_side *wt; ///< W', or NULL: t is the gradient of the input; rounded: so are the factors of d_W
   hg_pass_rows *pass;
   void *context; ///< of pass

@@ -478,7 +478,8 @@ void hg_layer_products_gradient(hg_layer *layer, hg_backward_blocks *blocks, con
     hg_aggregate_gradient_with(g, layer->add, hg_blocks_backward_rows, blocks, pass->phases);
   else
     hg_blocks_backward(blocks, 0, rows);
-  hg_gemm_at_add(blocks->partials, parts, 0, &d_w);
+  bool turned = !side.rounded.data && hg_gemm_at_turned((int)w.rows, w.cols);
+  hg_gemm_at_add(blocks->partials, parts, turned, 0, &d_w);
   hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
 }
 

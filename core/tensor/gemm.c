@@ -13,6 +13,9 @@
 // The size of a block is a function of the shape alone, so the bits do not depend on the number of threads.
 enum { ROWS_PER_CALL = 384, ROWS_PER_PARTIAL = 512 };
 
+// Numbers of a sum that stay in the nearest cache while the parts pass by.
+enum { PARTS_TOGETHER = 2048 };
+
 static void use_one_blas_thread(void) { openblas_set_num_threads(1); }
 
 static void prepare(void)
@@ -135,7 +138,13 @@ int hg_gemm_at_parts(hg_off n)
 
 hg_off hg_gemm_at_scratch(hg_off n, int k, int m) { return (hg_off)hg_gemm_at_parts(n) * k * m; }
 
-void hg_gemm_at_block(const hg_matrix *a, const hg_matrix *b, hg_real *c)
+bool hg_gemm_at_turned(int k, int m)
+{
+  enum { WIDE = 64 }; // whole registers of the widest tile
+  return m < WIDE && m < k;
+}
+
+static void add_product(const hg_matrix *a, const hg_matrix *b, hg_real *c)
 {
   if (hg_simd_level() != HG_SIMD_BASE) {
     hg_panel_at(a->data, b->data, a->rows, a->cols, b->cols, c);
@@ -156,6 +165,12 @@ void hg_gemm_at_block(const hg_matrix *a, const hg_matrix *b, hg_real *c)
   blas(&g);
 }
 
+void hg_gemm_at_block(const hg_matrix *a, const hg_matrix *b, hg_real *part)
+{
+  bool turned = hg_gemm_at_turned(a->cols, b->cols);
+  add_product(turned ? b : a, turned ? a : b, part);
+}
+
 static void partial_product(const hg_matrix *a, const hg_matrix *b, int parts, int part, hg_real *product)
 {
   hg_off first, end;
@@ -165,21 +180,36 @@ static void partial_product(const hg_matrix *a, const hg_matrix *b, int parts, i
   hg_gemm_at_block(&rows_of_a, &rows_of_b, product);
 }
 
-void hg_gemm_at_add(const hg_real *partials, int parts, hg_real beta, hg_matrix *c)
+// to = sum + beta to for n numbers from number `first` of a part on, which are spread over c where parts are turned
+static void put_sum(const hg_real *sum, hg_off first, hg_off n, bool turned, hg_real beta, hg_matrix *c)
 {
-  enum { TOGETHER = 2048 }; // numbers of c that stay in the nearest cache while the parts pass by
-  hg_off size = c->rows * c->cols;
-  if (beta != 1) scale(beta, c->data, size);
-#pragma omp parallel for schedule(static) default(none) shared(c, parts, size, partials) \
-    num_threads(hg_threads()) if (size * parts > HG_PARALLEL_FROM)
-  for (hg_off first = 0; first < size; first += TOGETHER) {
-    hg_off n = size - first < TOGETHER ? size - first : TOGETHER;
-    hg_real *restrict to = c->data + first;
-    for (int part = 0; part < parts; part++) {
-      const hg_real *from = partials + part * size + first;
-      for (hg_off i = 0; i < n; i++) to[i] += from[i];
-    }
+  hg_off line = turned ? c->rows : c->cols, step = turned ? c->cols : 1;
+  hg_off across = first / line, along = first % line;
+  for (hg_off i = 0; i < n; i++) {
+    hg_real *to = c->data + across * (turned ? 1 : line) + along * step;
+    *to = beta == 0 ? sum[i] : sum[i] + beta * *to;
+    if (++along == line) along = 0, across++;
   }
+}
+
+static void add_parts(const hg_real *partials, int parts, hg_off first, hg_off n, bool turned, hg_real beta,
+                      hg_matrix *c)
+{
+  hg_real sum[PARTS_TOGETHER] = {0};
+  for (int part = 0; part < parts; part++) {
+    const hg_real *from = partials + part * c->rows * c->cols + first;
+    for (hg_off i = 0; i < n; i++) sum[i] += from[i];
+  }
+  put_sum(sum, first, n, turned, beta, c);
+}
+
+void hg_gemm_at_add(const hg_real *partials, int parts, bool turned, hg_real beta, hg_matrix *c)
+{
+  hg_off size = c->rows * c->cols;
+#pragma omp parallel for schedule(static) default(none) shared(c, parts, size, partials, turned, beta) \
+    num_threads(hg_threads()) if (size * parts > HG_PARALLEL_FROM)
+  for (hg_off first = 0; first < size; first += PARTS_TOGETHER)
+    add_parts(partials, parts, first, size - first < PARTS_TOGETHER ? size - first : PARTS_TOGETHER, turned, beta, c);
 }
 
 void hg_gemm_at(const hg_matrix *a, const hg_matrix *b, hg_real beta, hg_matrix *c, hg_real *scratch)
@@ -189,5 +219,5 @@ void hg_gemm_at(const hg_matrix *a, const hg_matrix *b, hg_real beta, hg_matrix 
 #pragma omp parallel for schedule(static) default(none) shared(a, b, parts, size, scratch) \
     num_threads(hg_threads()) if (a->rows * size > 16 * HG_PARALLEL_FROM)
   for (int part = 0; part < parts; part++) partial_product(a, b, parts, part, scratch + part * size);
-  hg_gemm_at_add(scratch, parts, beta, c);
+  hg_gemm_at_add(scratch, parts, hg_gemm_at_turned(a->cols, b->cols), beta, c);
 }

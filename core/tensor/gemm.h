@@ -22,8 +22,17 @@ hg_off hg_gemm_at_scratch(hg_off n, int k, int m);
 /** In how many pieces hg_gemm_at adds n rows: a function of n alone. */
 int hg_gemm_at_parts(hg_off n);
 
-/** c = the sum of `parts` matrices of its size, one after another in `partials`, in their order, + beta c. */
-void hg_gemm_at_add(const hg_real *partials, int parts, hg_real beta, hg_matrix *c);
+/**
+ * Whether hg_gemm_at_block keeps its part of a' b, [k x m], turned, as [m x k]: where m is narrow, so that registers
+ * are full of the long rows of a.
+ */
+bool hg_gemm_at_turned(int k, int m);
+
+/**
+ * c = the sum of `parts` matrices, one after another in `partials`, in their order, + beta c.
+ * @param turned  they are [c->cols x c->rows]
+ */
+void hg_gemm_at_add(const hg_real *partials, int parts, bool turned, hg_real beta, hg_matrix *c);
 
 /** The right side of a product that many blocks of rows are multiplied with, one after another. */
 typedef struct {
@@ -50,5 +59,5 @@ void hg_gemm_block(const hg_matrix *a, const hg_right_side *b, hg_real beta, hg_
 /** The same over threads, for many rows. */
 void hg_gemm_right(const hg_matrix *a, const hg_right_side *b, hg_real beta, hg_matrix *c);
 
-/** c += a' b by the calling thread alone. a [n x k], b [n x m], c [k x m]. */
-void hg_gemm_at_block(const hg_matrix *a, const hg_matrix *b, hg_real *c);
+/** part += a' b, turned or not, by the calling thread alone. a [n x k], b [n x m], part [k x m] or [m x k]. */
+void hg_gemm_at_block(const hg_matrix *a, const hg_matrix *b, hg_real *part);

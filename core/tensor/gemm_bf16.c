@@ -215,5 +215,5 @@ void hg_gemm_at_bf16(hg_bf16_rows a, hg_bf16_rows b, hg_real beta, hg_matrix *c,
 #pragma omp parallel for schedule(static) default(none) shared(kernels, a, b, parts, size, scratch) \
     num_threads(hg_threads()) if (a.rows * size > 16 * HG_PARALLEL_FROM)
   for (int part = 0; part < parts; part++) partial_product(kernels, a, b, parts, part, scratch + part * size);
-  hg_gemm_at_add(scratch, parts, beta, c);
+  hg_gemm_at_add(scratch, parts, false, beta, c);
 }
