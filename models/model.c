@@ -5,6 +5,7 @@
 #include "core/base/alloc.h"
 #include "core/base/timer.h"
 #include "models/recompute.h"
+#include "models/skip_rows.h"
 #include "models/stale.h"
 
 static hg_status allocate_workspace(hg_model *model)
@@ -249,8 +250,12 @@ hg_status hg_model_activate(hg_model *model, hg_active *active)
   HG_TRY_ALL(world, "allocating the model", allocate_reduced(model));
   for (hg_layer *layer = model->layers + model->n_layers - 1; layer >= model->layers; layer--) {
     const hg_local_graph *graph = layer->whole.graph;
-    if (!hg_model_aggregates(layer)) continue;
-    HG_TRY_ALL(world, "keeping active edges", prune(model, active, layer, &graph));
+    if (hg_model_aggregates(layer)) HG_TRY_ALL(world, "keeping active edges", prune(model, active, layer, &graph));
+    HG_TRY_ALL(world, "keeping active rows", hg_skip_rows(model, active, layer, &graph));
+    if (!hg_model_aggregates(layer)) {
+      if (graph != layer->whole.graph) HG_TRY(hg_layer_activate(layer, graph));
+      continue;
+    }
     HG_TRY_ALL(world, "drawing halo rows", sample(model, layer, &graph));
     HG_TRY(choose_rows(model, layer, &graph));
     if (graph != layer->whole.graph) HG_TRY(hg_layer_activate(layer, graph));
@@ -331,6 +336,8 @@ void hg_model_backward(hg_model *model, const hg_pass *pass, hg_sums *sums)
     hg_matrix d_h = output_gradient(model, l), d_x = {0};
     if (index > 0) d_x = hg_layer_d_x(l);
     l->type->backward(l, pass, &d_h, &d_x);
+    const hg_active_rows *rows = l->graph->rows;
+    if (rows && index > 0) hg_rows_clear_others(&rows->read, l->graph->n_interior, l->graph->n_owned, &d_x);
     if (sums) hg_sums_begin(sums, l->d_theta, l->n_theta);
     if (is_pooled(l)) hg_pools_backward(model->pools, l - 1, l, pass);
     time_layer(pass, model->n_layers + index, started);

@@ -2,7 +2,7 @@
 
 #include "core/base/alloc.h"
 #include "models/augment.h"
-#include "models/model.h"
+#include "models/skip_rows.h"
 
 static size_t csr_bytes(hg_off rows, hg_off entries, size_t value)
 {
@@ -94,6 +94,7 @@ hg_status hg_memory_plan(hg_memory *memory, const hg_config *config, hg_world *w
   hg_input input = {.width = nodes->features.width, .is_dense = !nodes->features.indptr};
   hg_model model = {0};
   hg_memory m = {0};
+  size_t some;
   hg_status rc = HG_OK;
   HG_TRY(plan_model(&m, config, &stage, 1, &input, nodes->n_classes, &model));
   m.graph = slabs ? slabs_graph_bytes(dataset, slabs) : graph_bytes(dataset);
@@ -102,6 +103,8 @@ hg_status hg_memory_plan(hg_memory *memory, const hg_config *config, hg_world *w
   m.graph += hg_model_active_bytes(&model, active, p) + (active->n_levels > 0 ? (size_t)p->n_owned : 0);
   if (config->model.label_rate > 0)
     m.features += hg_label_input_bytes(p->n_owned, stage.graph.n_local, nodes->n_classes, model.layers[0].f_out);
+  HG_TRY(hg_skip_rows_bytes(&model, active, p, &some));
+  m.features += some;
   m.graph += hg_augment_bytes(&config->augment, &stage.graph);
   if (config->augment.test_samples > 0)
     m.workspace += (size_t)p->n_owned * (size_t)(nodes->n_classes + embedding_width(&model)) * sizeof(hg_real);
