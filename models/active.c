@@ -154,25 +154,29 @@ static void copy_rows(hg_csr *out, const hg_csr *a, const uint8_t *steps, int k)
   }
 }
 
-hg_status hg_active_build(hg_active *active, int k, const hg_local_graph *whole)
+hg_status hg_active_build(hg_active *active, int k, const hg_local_graph *whole, bool lean)
 {
   hg_active_level *level = &active->levels[k];
   const hg_csr *a = whole->forward.a;
   hg_status rc = HG_OK;
   HG_TRY(hg_csr_create(&level->a, a->n_rows, a->n_cols, level->edges, false, "active edges"));
   copy_rows(&level->a, a, active->steps, k);
-  HG_TRY(hg_csr_transpose(&level->transposed, &level->a));
   level->graph = *whole;
   level->graph.links = &level->links;
-  level->graph.transposed = level->transposed;
   level->graph.forward.a = &level->a;
+  if (lean) return HG_OK;
+  HG_TRY(hg_csr_transpose(&level->transposed, &level->a));
+  level->graph.transposed = level->transposed;
+  level->graph.shares_transposed = false;
   level->graph.backward.a = &level->transposed;
 done:
   return rc;
 }
 
-size_t hg_active_bytes(const hg_active *active, int k, const hg_part *part)
+size_t hg_active_bytes(const hg_active *active, int k, const hg_part *part, bool lean)
 {
-  hg_off pointers = 2 * (hg_off)part->n_owned + part->n_halo + 2;
-  return (size_t)pointers * sizeof(hg_off) + 2 * (size_t)active->levels[k].edges * sizeof(hg_lid);
+  size_t forward = (size_t)(part->n_owned + 1) * sizeof(hg_off),
+         back = (size_t)(part->n_owned + part->n_halo + 1) * sizeof(hg_off),
+         edges = (size_t)active->levels[k].edges * sizeof(hg_lid);
+  return forward + edges + (lean ? 0 : back + edges);
 }

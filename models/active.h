@@ -49,8 +49,11 @@ void hg_active_bound(hg_active *active, const hg_part *part);
 /** Marks in [n_owned + n_halo] the nodes that rows of level k aggregate from, and these rows; returns how many. */
 hg_lid hg_active_mark(const hg_active *active, int k, const hg_part *part, uint8_t *marks);
 
-/** Makes the graph of pruned level k from the whole one, which is borrowed. Not collective. */
-hg_status hg_active_build(hg_active *active, int k, const hg_local_graph *whole);
+/** Makes the graph of pruned level k from the whole one, which is borrowed. Not collective.
+ * @param lean   of a graph that shares its transposed: goes back along all edges, with gradients that are zeros, and
+ *               keeps no transposed of its own
+ */
+hg_status hg_active_build(hg_active *active, int k, const hg_local_graph *whole, bool lean);
 
 /** Bytes that hg_active_build allocates for level k. */
-size_t hg_active_bytes(const hg_active *active, int k, const hg_part *part);
+size_t hg_active_bytes(const hg_active *active, int k, const hg_part *part, bool lean);

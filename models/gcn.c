@@ -18,7 +18,7 @@
 #include "core/base/alloc.h"
 #include "core/base/threads.h"
 #include "core/tensor/gemm.h"
-#include "models/layer.h"
+#include "models/streamed.h"
 
 // columns of the features that are aggregated at a time where their aggregate replaces them
 enum { PANEL = 64 };
@@ -264,9 +264,12 @@ static void forward(hg_layer *layer, const hg_pass *pass)
   const hg_local_graph *g = layer->graph;
   const hg_workspace *work = layer->work;
   hg_layer_task finish = {.layer = layer, .pass = pass};
+  if (layer->streams) return; // the next layer makes h
   if (!layer->cached) hg_layer_drop_input(layer, pass, product_rows(layer));
   hg_matrix w = hg_layer_parameter(layer, layer->theta, "weight"), t = product(layer);
-  if (!layer->aggregate_first) {
+  if (hg_reads_streamed(layer)) {
+    hg_streamed_forward(layer, pass, &t);
+  } else if (!layer->aggregate_first) {
     transform(layer, &t);
     hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
   }
@@ -322,7 +325,9 @@ static void backward_narrow(hg_layer *layer, const hg_pass *pass, hg_backward_bl
     hg_aggregate_gradient_with(g, layer->add, hg_blocks_forward_rows, &sums, pass->phases);
   blocks->d = d_t;
   blocks->op = NULL;
-  if (layer->index > 0)
+  if (hg_reads_streamed(layer))
+    hg_streamed_backward(layer, pass, &d_t);
+  else if (layer->index > 0)
     hg_layer_products_gradient(layer, blocks, pass);
   else
     weight_gradient(layer, &d_t);
@@ -341,6 +346,7 @@ static void backward_wide(hg_layer *layer, const hg_pass *pass, hg_backward_bloc
   hg_matrix d_s = hg_matrix_view(layer->work->product, g->n_owned, layer->f_in);
   const hg_right_side side = hg_layer_right_side(layer, &w, true);
   multiply(&made, &blocks->d, &side, &d_s);
+  if (g->rows) hg_rows_clear_others(&g->rows->made, g->n_interior, g->n_owned, &d_s); // self-loops read all
   hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
   blocks->d = d_s;
   if (layer->turned) {
@@ -357,6 +363,7 @@ static void backward_wide(hg_layer *layer, const hg_pass *pass, hg_backward_bloc
 static void backward(hg_layer *layer, const hg_pass *pass, hg_matrix *d_h, hg_matrix *d_x)
 {
   hg_layer_task down = {.layer = layer, .pass = pass, .d_z = d_h, .d_x = d_x};
+  if (layer->streams) return;                 // the next layer made its gradients
   hg_layer_finish_gradient(layer, pass, d_h); // d_h is d_z from here on
   hg_backward_blocks blocks = {.blocks = layer->work->blocks,
                                .op = &layer->graph->backward,

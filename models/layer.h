@@ -71,6 +71,8 @@ typedef struct {
                         ///< activation that made it; so the layer before finds its d_h in its h
   bool computes_halo;   ///< first layer: rows of the halo too, so that the next one exchanges nothing
                         ///< (models/compute_first.h)
+  bool streams;         ///< h is never stored: made a few rows at a time where the next layer reads it, which
+                        ///< makes this one's gradients too (models/streamed.h)
   bool recomputes;      ///< h is in work->hidden, which later layers overwrite: models/recompute.h
   hg_activation activation;
   hg_layer_norm_kind norm;

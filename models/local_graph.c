@@ -49,13 +49,28 @@ done:
   return rc;
 }
 
+static hg_status transpose_adjacency(hg_local_graph *g)
+{
+  const hg_csr *a = &g->part->a;
+  hg_off *places = NULL;
+  hg_status rc = HG_OK;
+  if (g->n_local == g->n_owned) {
+    HG_TRY(HG_ALLOC(places, a->n_rows, "places of edges"));
+    g->shares_transposed = hg_csr_is_symmetric(a, places);
+  }
+  if (!g->shares_transposed) HG_TRY(hg_csr_transpose(&g->transposed, a));
+done:
+  hg_free(&places);
+  return rc;
+}
+
 static hg_status transpose_alone(hg_local_graph *g, bool self_loops)
 {
   hg_status rc = HG_OK;
-  HG_TRY(hg_csr_transpose(&g->transposed, &g->part->a));
+  HG_TRY(transpose_adjacency(g));
   hg_lid n_self = self_loops ? g->n_owned : 0;
   g->forward = (hg_operator){&g->part->a, g->row_scale, g->col_scale, n_self};
-  g->backward = (hg_operator){&g->transposed, g->col_scale, g->row_scale, n_self};
+  g->backward = (hg_operator){g->shares_transposed ? &g->part->a : &g->transposed, g->col_scale, g->row_scale, n_self};
   HG_TRY(HG_ALLOC(g->ids, g->n_local, "original ids"));
   memcpy(g->ids, g->part->nodes.original_ids, (size_t)g->n_owned * sizeof *g->ids);
 done:

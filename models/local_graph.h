@@ -21,7 +21,8 @@ typedef struct {
   hg_gid *ids;                         ///< [n_local] original ids, the keys of dropout masks
   hg_real *row_scale;                  ///< [n_owned] or NULL
   hg_real *col_scale;                  ///< [n_local] or NULL
-  hg_csr transposed;                   ///< n_local x n_owned
+  hg_csr transposed;                   ///< n_local x n_owned; nothing where shares_transposed
+  bool shares_transposed;              ///< each edge goes both ways and there is no halo: it is the part's adjacency
   hg_operator forward;                 ///< n_owned x n_local
   hg_operator backward;                ///< its transpose
   int n_dims;                          ///< of the positions; 0 before hg_local_graph_place

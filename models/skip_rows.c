@@ -84,3 +84,9 @@ done:
   hg_free(&marks);
   return rc;
 }
+
+bool hg_active_is_lean(const hg_model *model, const hg_layer *layer)
+{
+  const hg_model_options *o = &model->options;
+  return o->recompute && layer->graph->shares_transposed && o->halo.aggregation == HG_AGGREGATION_SOURCES;
+}

@@ -9,11 +9,14 @@ static size_t csr_bytes(hg_off rows, hg_off entries, size_t value)
   return (size_t)(rows + 1) * sizeof(hg_off) + (size_t)entries * (sizeof(hg_lid) + value);
 }
 
+// as hg_local_graph_create finds it
+static bool shares_transposed(const hg_dataset *d) { return d->header.symmetric && d->part.n_halo == 0; }
+
 static size_t graph_bytes(const hg_dataset *d)
 {
   const hg_part *p = &d->part;
   hg_off edges = p->a.indptr[p->n_owned], n_local = (hg_off)p->n_owned + p->n_halo;
-  size_t bytes = csr_bytes(p->n_owned, edges, 0) + csr_bytes(n_local, edges, 0);
+  size_t bytes = csr_bytes(p->n_owned, edges, 0) + (shares_transposed(d) ? 0 : csr_bytes(n_local, edges, 0));
   bytes += (size_t)n_local * (sizeof(hg_gid) + 2 * sizeof(hg_real)) + (size_t)p->n_halo * sizeof(hg_gid);
   bytes += (size_t)p->n_owned * (HG_SPLIT_COUNT * sizeof(hg_lid) + sizeof(int32_t) + sizeof(int64_t) + 1);
   return bytes + (size_t)p->n_owned * (size_t)p->nodes.n_dims * sizeof(float);
@@ -90,6 +93,7 @@ hg_status hg_memory_plan(hg_memory *memory, const hg_config *config, hg_world *w
                                     .n_owned = p->n_owned,
                                     .n_local = p->n_owned + (slabs ? 0 : p->n_halo),
                                     .n_dims = nodes->n_dims,
+                                    .shares_transposed = !slabs && shares_transposed(dataset),
                                     .slabs = slabs}};
   hg_input input = {.width = nodes->features.width, .is_dense = !nodes->features.indptr};
   hg_model model = {0};

@@ -98,9 +98,11 @@ hg_status hg_predict(hg_world *world, const hg_config *config, int repeat, bool 
   hg_trainer trainer = {0};
   hg_checkpoint best = {0};
   hg_trained trained;
+  hg_config kept = *config; // embeddings are hidden rows that recomputing does not store
   hg_status rc = HG_OK;
+  kept.model.recompute = false;
   HG_TRY_ALL(world, "loading the weights", read_best(config, repeat, &best, &trained));
-  HG_TRY(hg_trainer_create_trained(&trainer, world, config, &trained));
+  HG_TRY(hg_trainer_create_trained(&trainer, world, &kept, &trained));
   HG_TRY_ALL(world, "loading the weights", restore(&trainer, &best));
   if (position_gradients) HG_TRY(gather_position_gradients(&trainer, predictions));
   HG_TRY(gather_all(&trainer, predictions));

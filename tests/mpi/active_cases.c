@@ -28,6 +28,7 @@ static const char *const *const variants[] = {
     OPTIONS("model.type=geogcn", "model.layers=3", "model.normalization=row", "model.filters=40", "model.norm=layer",
             "augment.jitter=0.1", "model.residual=true"),
     OPTIONS("model.type=mlp", "model.layers=3", "model.dropout=0.2"),
+    OPTIONS("model.hidden=2", "model.layers=3", "model.input_dropout=0.2", "model.dropout=0.3"),
     OPTIONS("model.hidden=16", "model.layers=2", "model.input_dropout=0", "model.dropout=0.4"),
     OPTIONS("model.hidden=16", "model.layers=3", "model.input_dropout=0", "halo.aggregation=covers"),
     OPTIONS("model.hidden=16", "model.layers=3", "model.input_dropout=0", "halo.compute_first=always"),
