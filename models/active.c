@@ -91,12 +91,42 @@ hg_status hg_active_create(hg_active *active, hg_world *world, const hg_part *pa
     level->pruned = level->edge_share <= HG_ACTIVE_WORTH && (k == 0 || (level - 1)->pruned);
     if (level->pruned) HG_TRY(link_level(&s, k, level));
   }
+  hg_active_bound(active, part);
 done:
   hg_exchange_free(&s.back);
   hg_matrix_free(&s.reached);
   hg_free(&s.needed);
   if (rc != HG_OK) hg_active_free(active);
   return rc;
+}
+
+void hg_active_bound(hg_active *active, const hg_part *part)
+{
+  for (int k = 0; k < active->n_levels; k++) {
+    hg_first_rows first = {0};
+    for (hg_lid i = 0; i < part->n_owned; i++) {
+      if (active->steps[i] > k) continue;
+      if (i < part->n_interior)
+        first.interior = i + 1;
+      else
+        first.boundary = i + 1 - part->n_interior;
+    }
+    active->levels[k].first = first;
+  }
+}
+
+hg_lid hg_active_mark(const hg_active *active, int k, const hg_part *part, uint8_t *marks)
+{
+  const hg_csr *a = &part->a;
+  hg_lid n = part->n_owned + part->n_halo, marked = 0;
+  if (n > 0) memset(marks, 0, (size_t)n);
+  for (hg_lid i = 0; i < part->n_owned; i++) {
+    if (active->steps[i] > k) continue;
+    marks[i] = 1;
+    for (hg_off e = a->indptr[i]; e < a->indptr[i + 1]; e++) marks[a->indices[e]] = 1;
+  }
+  for (hg_lid i = 0; i < n; i++) marked += marks[i];
+  return marked;
 }
 
 void hg_active_free(hg_active *active)
@@ -124,25 +154,29 @@ static void copy_rows(hg_csr *out, const hg_csr *a, const uint8_t *steps, int k)
   }
 }
 
-hg_status hg_active_build(hg_active *active, int k, const hg_local_graph *whole)
+hg_status hg_active_build(hg_active *active, int k, const hg_local_graph *whole, bool lean)
 {
   hg_active_level *level = &active->levels[k];
   const hg_csr *a = whole->forward.a;
   hg_status rc = HG_OK;
   HG_TRY(hg_csr_create(&level->a, a->n_rows, a->n_cols, level->edges, false, "active edges"));
   copy_rows(&level->a, a, active->steps, k);
-  HG_TRY(hg_csr_transpose(&level->transposed, &level->a));
   level->graph = *whole;
   level->graph.links = &level->links;
-  level->graph.transposed = level->transposed;
   level->graph.forward.a = &level->a;
+  if (lean) return HG_OK;
+  HG_TRY(hg_csr_transpose(&level->transposed, &level->a));
+  level->graph.transposed = level->transposed;
+  level->graph.shares_transposed = false;
   level->graph.backward.a = &level->transposed;
 done:
   return rc;
 }
 
-size_t hg_active_bytes(const hg_active *active, int k, const hg_part *part)
+size_t hg_active_bytes(const hg_active *active, int k, const hg_part *part, bool lean)
 {
-  hg_off pointers = 2 * (hg_off)part->n_owned + part->n_halo + 2;
-  return (size_t)pointers * sizeof(hg_off) + 2 * (size_t)active->levels[k].edges * sizeof(hg_lid);
+  size_t forward = (size_t)(part->n_owned + 1) * sizeof(hg_off),
+         back = (size_t)(part->n_owned + part->n_halo + 1) * sizeof(hg_off),
+         edges = (size_t)active->levels[k].edges * sizeof(hg_lid);
+  return forward + edges + (lean ? 0 : back + edges);
 }

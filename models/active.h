@@ -21,6 +21,8 @@ typedef struct {
   hg_links links;               ///< of halo nodes from which such edges come
   hg_csr a, transposed;         ///< those edges alone; hg_active_build
   hg_local_graph graph;         ///< the graph with them; borrows the arrays of the whole one
+  hg_first_rows first;          ///< of the part's nodes: all rows of the level are among them
+  hg_active_rows rows;          ///< of the graph, where a layer makes and reads some rows alone
 } hg_active_level;
 
 typedef struct {
@@ -41,8 +43,17 @@ hg_status hg_active_create(hg_active *active, hg_world *world, const hg_part *pa
                            const hg_lid *rows, hg_off n, int n_levels);
 void hg_active_free(hg_active *active);
 
-/** Makes the graph of pruned level k from the whole one, which is borrowed. Not collective. */
-hg_status hg_active_build(hg_active *active, int k, const hg_local_graph *whole);
+/** Finds each level's first rows, of a part whose steps are known. Not collective. */
+void hg_active_bound(hg_active *active, const hg_part *part);
+
+/** Marks in [n_owned + n_halo] the nodes that rows of level k aggregate from, and these rows; returns how many. */
+hg_lid hg_active_mark(const hg_active *active, int k, const hg_part *part, uint8_t *marks);
+
+/** Makes the graph of pruned level k from the whole one, which is borrowed. Not collective.
+ * @param lean   of a graph that shares its transposed: goes back along all edges, with gradients that are zeros, and
+ *               keeps no transposed of its own
+ */
+hg_status hg_active_build(hg_active *active, int k, const hg_local_graph *whole, bool lean);
 
 /** Bytes that hg_active_build allocates for level k. */
-size_t hg_active_bytes(const hg_active *active, int k, const hg_part *part);
+size_t hg_active_bytes(const hg_active *active, int k, const hg_part *part, bool lean);

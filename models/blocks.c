@@ -14,7 +14,7 @@ static hg_off buffer_size(int widest) { return ((hg_off)widest + ALIGNED - 1) / 
 
 hg_off hg_blocks_space(int threads, int widest) { return threads * BUFFERS * buffer_size(widest); }
 
-static hg_matrix buffer(const hg_blocks *b, int which, hg_off rows, int cols)
+hg_matrix hg_blocks_buffer(const hg_blocks *b, int which, hg_off rows, int cols)
 {
   hg_off place = (hg_off)omp_get_thread_num() * BUFFERS + which;
   return hg_matrix_view(b->space + place * buffer_size(b->widest), rows, cols);
@@ -38,7 +38,7 @@ static void add_watch(double *seconds, const stopwatch *w)
   for (int k = 0; k < HG_PHASE_COUNT; k++) seconds[k] += w->seconds[k];
 }
 
-static int team(const hg_blocks *b) { return hg_threads() < b->threads ? hg_threads() : b->threads; }
+int hg_blocks_team(const hg_blocks *b) { return hg_threads() < b->threads ? hg_threads() : b->threads; }
 
 // s = the rows of A x, from x or from its copy in bfloat16
 static void aggregate(const hg_operator *op, const hg_matrix *x, const hg_bf16_matrix *rounded, hg_off first, hg_off n,
@@ -54,7 +54,9 @@ static void forward_block(const hg_forward_blocks *f, hg_off first, hg_off n, st
 {
   hg_matrix x = hg_matrix_rows(&f->x, f->op ? 0 : first, f->op ? f->x.rows : n), y = hg_matrix_rows(&f->y, first, n);
   if (f->op) {
-    hg_matrix s = !f->w ? y : f->s.data ? hg_matrix_rows(&f->s, first, n) : buffer(&f->blocks, 0, n, f->x.cols);
+    hg_matrix s = !f->w       ? y
+                  : f->s.data ? hg_matrix_rows(&f->s, first, n)
+                              : hg_blocks_buffer(&f->blocks, 0, n, f->x.cols);
     aggregate(f->op, &x, &f->rounded, first, n, &s);
     x = s;
     lap(watch, HG_PHASE_AGGREGATE);
@@ -72,7 +74,7 @@ void hg_blocks_forward(const hg_forward_blocks *f, hg_off first, hg_off n)
   double seconds[HG_PHASE_COUNT] = {0};
   hg_off blocks = (n + HG_BLOCK_ROWS - 1) / HG_BLOCK_ROWS, work = n * (f->x.cols + f->y.cols);
 #pragma omp parallel default(none) shared(f, first, n, blocks, seconds) \
-    num_threads(team(&f->blocks)) if (work > HG_PARALLEL_FROM)
+    num_threads(hg_blocks_team(&f->blocks)) if (work > HG_PARALLEL_FROM)
   {
     stopwatch watch = {.last = hg_now_s()};
 #pragma omp for schedule(dynamic, 1) nowait
@@ -89,7 +91,7 @@ static void backward_block(const hg_backward_blocks *b, hg_off first, hg_off n, 
 {
   hg_matrix x = hg_matrix_rows(&b->x, first, n), t = hg_matrix_rows(&b->d, b->op ? 0 : first, b->op ? b->d.rows : n);
   if (b->op) {
-    hg_matrix sum = buffer(&b->blocks, 0, n, b->d.cols);
+    hg_matrix sum = hg_blocks_buffer(&b->blocks, 0, n, b->d.cols);
     aggregate(b->op, &t, &b->rounded, first, n, &sum);
     t = sum;
     lap(watch, HG_PHASE_AGGREGATE);
@@ -100,7 +102,7 @@ static void backward_block(const hg_backward_blocks *b, hg_off first, hg_off n, 
     hg_gemm_at_block(&x, &t, partial);
   hg_matrix d_x = t;
   if (b->wt) {
-    d_x = buffer(&b->blocks, 1, n, b->x.cols);
+    d_x = hg_blocks_buffer(&b->blocks, 1, n, b->x.cols);
     hg_gemm_block(&t, b->wt, 0, &d_x);
   }
   lap(watch, HG_PHASE_TRANSFORM);
@@ -115,7 +117,7 @@ void hg_blocks_backward(const hg_backward_blocks *b, hg_off first, hg_off n)
   int pieces = hg_gemm_at_parts(n);
   hg_off size = (hg_off)b->x.cols * b->d.cols, work = n * (b->x.cols + b->d.cols);
 #pragma omp parallel default(none) shared(b, first, n, pieces, size, seconds) \
-    num_threads(team(&b->blocks)) if (work > HG_PARALLEL_FROM)
+    num_threads(hg_blocks_team(&b->blocks)) if (work > HG_PARALLEL_FROM)
   {
     stopwatch watch = {.last = hg_now_s()};
 #pragma omp for schedule(dynamic, 1) nowait

@@ -21,6 +21,12 @@ typedef struct {
   hg_real *space; ///< [hg_blocks_space(threads, widest)] borrowed
 } hg_blocks;
 
+/** Threads that work on blocks. */
+int hg_blocks_team(const hg_blocks *b);
+
+/** The calling thread's buffer 0 or 1, [rows x cols]: up to HG_BLOCK_ROWS of `widest` columns. */
+hg_matrix hg_blocks_buffer(const hg_blocks *b, int which, hg_off rows, int cols);
+
 /** Rows [first, first + n) of the layer's output hold z without bias: makes h of them. On one thread. */
 typedef void hg_finish_rows(void *context, hg_off first, hg_off n);
 

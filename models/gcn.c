@@ -19,7 +19,7 @@
 #include "core/base/alloc.h"
 #include "core/base/threads.h"
 #include "core/tensor/gemm.h"
-#include "models/layer.h"
+#include "models/streamed.h"
 
 static bool is_sparse(const hg_layer *layer) { return layer->input && !layer->input->is_dense; }
 
@@ -178,18 +178,28 @@ done:
   return rc;
 }
 
+// some rows of y = x right
+static void multiply(const hg_spans *rows, const hg_matrix *x, const hg_right_side *right, const hg_matrix *y)
+{
+  for (int s = 0; s < rows->n; s++) {
+    const hg_span *r = &rows->span[s];
+    hg_matrix in = hg_matrix_rows(x, r->first, r->n), out = hg_matrix_rows(y, r->first, r->n);
+    hg_gemm_right(&in, right, 0, &out);
+  }
+}
+
 // t = x W
 static void transform(hg_layer *layer, hg_matrix *t)
 {
   hg_matrix w = hg_layer_parameter(layer, layer->theta, "weight");
-  hg_off rows = product_rows(layer);
-  if (is_sparse(layer)) {
-    hg_spmm(&(hg_operator){.a = &layer->input->sparse}, 0, rows, &w, t);
+  if (is_sparse(layer)) { // rows that are not read are empty
+    hg_spmm(&(hg_operator){.a = &layer->input->sparse}, 0, product_rows(layer), &w, t);
     return;
   }
-  hg_matrix input = hg_layer_input(layer), x = hg_matrix_rows(&input, 0, rows), out = hg_matrix_rows(t, 0, rows);
+  const hg_matrix input = hg_layer_input(layer);
+  const hg_spans rows = hg_local_graph_read(layer->graph, hg_layer_has_halo(layer));
   const hg_right_side side = hg_layer_right_side(layer, &w, false);
-  hg_gemm_right(&x, &side, 0, &out);
+  multiply(&rows, &input, &side, t);
 }
 
 // A forward pass. What is aggregated in bfloat16 gets its halo's rows when they are here.
@@ -248,9 +258,12 @@ static void forward(hg_layer *layer, const hg_pass *pass)
   const hg_local_graph *g = layer->graph;
   const hg_workspace *work = layer->work;
   hg_layer_task finish = {.layer = layer, .pass = pass};
+  if (layer->streams) return; // the next layer makes h
   if (!layer->cached) hg_layer_drop_input(layer, pass, product_rows(layer));
   hg_matrix w = hg_layer_parameter(layer, layer->theta, "weight"), t = product(layer);
-  if (!layer->aggregate_first) {
+  if (hg_reads_streamed(layer)) {
+    hg_streamed_forward(layer, pass, &t);
+  } else if (!layer->aggregate_first) {
     transform(layer, &t);
     hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
   }
@@ -285,9 +298,9 @@ static void weight_gradient(hg_layer *layer, const hg_matrix *d_t)
     hg_spmm(&(hg_operator){.a = &layer->input->transposed}, 0, layer->f_in, d_t, &d_w);
     return;
   }
-  hg_off rows = product_rows(layer);
-  hg_matrix input = hg_layer_input(layer), x = hg_matrix_rows(&input, 0, rows), d = hg_matrix_rows(d_t, 0, rows);
-  hg_layer_gemm_at(layer, &x, &d, &d_w);
+  const hg_matrix input = hg_layer_input(layer);
+  const hg_spans rows = hg_local_graph_read(layer->graph, hg_layer_has_halo(layer));
+  hg_layer_gemm_at(layer, &rows, &input, d_t, &d_w);
 }
 
 static void backward_narrow(hg_layer *layer, const hg_pass *pass, hg_backward_blocks *blocks)
@@ -306,7 +319,9 @@ static void backward_narrow(hg_layer *layer, const hg_pass *pass, hg_backward_bl
     hg_aggregate_gradient_with(g, layer->add, hg_blocks_forward_rows, &sums, pass->phases);
   blocks->d = d_t;
   blocks->op = NULL;
-  if (layer->index > 0)
+  if (hg_reads_streamed(layer))
+    hg_streamed_backward(layer, pass, &d_t);
+  else if (layer->index > 0)
     hg_layer_products_gradient(layer, blocks, pass);
   else
     weight_gradient(layer, &d_t);
@@ -318,12 +333,14 @@ static void backward_wide(hg_layer *layer, const hg_pass *pass, hg_backward_bloc
   const hg_local_graph *g = layer->graph;
   hg_matrix w = hg_layer_parameter(layer, layer->theta, "weight"),
             d_w = hg_layer_parameter(layer, layer->d_theta, "weight");
-  hg_layer_gemm_at(layer, &layer->s, &blocks->d, &d_w);
+  const hg_spans made = g->rows ? hg_local_graph_made(g) : hg_spans_all(blocks->d.rows);
+  hg_layer_gemm_at(layer, &made, &layer->s, &blocks->d, &d_w);
   hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
   if (layer->index == 0) return;
   hg_matrix d_s = hg_matrix_view(layer->work->product, g->n_owned, layer->f_in);
   const hg_right_side side = hg_layer_right_side(layer, &w, true);
-  hg_gemm_right(&blocks->d, &side, 0, &d_s);
+  multiply(&made, &blocks->d, &side, &d_s);
+  if (g->rows) hg_rows_clear_others(&g->rows->made, g->n_interior, g->n_owned, &d_s); // self-loops read all
   hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
   blocks->d = d_s;
   if (layer->turned) {
@@ -340,6 +357,7 @@ static void backward_wide(hg_layer *layer, const hg_pass *pass, hg_backward_bloc
 static void backward(hg_layer *layer, const hg_pass *pass, hg_matrix *d_h, hg_matrix *d_x)
 {
   hg_layer_task down = {.layer = layer, .pass = pass, .d_z = d_h, .d_x = d_x};
+  if (layer->streams) return;                 // the next layer made its gradients
   hg_layer_finish_gradient(layer, pass, d_h); // d_h is d_z from here on
   hg_backward_blocks blocks = {.blocks = layer->work->blocks,
                                .op = &layer->graph->backward,
@@ -365,6 +383,7 @@ const hg_layer_type hg_layer_gcn = {.name = "gcn",
                                     .can_turn = true,
                                     .can_compute_halo = true,
                                     .linear = true,
+                                    .skips_rows = true,
                                     .plan = plan,
                                     .bytes = bytes,
                                     .create = create,

@@ -78,7 +78,7 @@ static hg_status create_sparse(hg_input *input, const hg_local_graph *graph)
   HG_TRY_ALL(graph->world, "loading features", copy_sparse(input, graph));
   if (graph->links) HG_TRY(hg_exchange_csr_rows(graph->world, graph->links, &input->all));
   HG_TRY_ALL(graph->world, "loading features", prepare_dropout(input));
-  hg_input_drop(input, graph, (hg_dropout){0});
+  input->sparse = input->all;
 done:
   return rc;
 }
@@ -159,17 +159,44 @@ void hg_input_free(hg_input *input)
 {
   hg_matrix_free(&input->dense);
   hg_csr_free(&input->all);
+  hg_csr_free(&input->some);
   hg_csr_free(&input->kept);
   hg_csr_free(&input->transposed);
   hg_free(&input->places);
 }
 
-void hg_input_drop(hg_input *input, const hg_local_graph *graph, hg_dropout dropout)
+void hg_input_drop(hg_input *input, const hg_local_graph *graph, hg_dropout dropout, bool training)
 {
-  input->sparse = input->all;
+  input->sparse = training && input->some.indptr ? input->some : input->all;
   if (dropout.rate > 0) {
-    hg_dropout_keep_csr(dropout, graph->ids, &input->all, &input->kept);
+    const hg_csr from = input->sparse;
+    hg_dropout_keep_csr(dropout, graph->ids, &from, &input->kept);
     hg_csr_transpose_into(&input->transposed, &input->kept, input->places);
     input->sparse = input->kept;
   }
+}
+
+static void copy_marked(hg_csr *out, const hg_csr *all, const uint8_t *marks)
+{
+  for (hg_off i = 0; i < all->n_rows; i++) {
+    hg_off first = all->indptr[i], n = marks[i] ? all->indptr[i + 1] - first : 0, at = out->indptr[i];
+    if (n > 0) {
+      memcpy(out->indices + at, all->indices + first, (size_t)n * sizeof *out->indices);
+      memcpy(out->values + at, all->values + first, (size_t)n * sizeof *out->values);
+    }
+    out->indptr[i + 1] = at + n;
+  }
+}
+
+hg_status hg_input_activate(hg_input *input, const uint8_t *marks)
+{
+  const hg_csr *all = &input->all;
+  hg_off entries = 0;
+  for (hg_off i = 0; i < all->n_rows; i++)
+    if (marks[i]) entries += all->indptr[i + 1] - all->indptr[i];
+  hg_status rc = hg_csr_create(&input->some, all->n_rows, all->n_cols, entries, true, "active input features");
+  if (rc != HG_OK) return rc;
+  copy_marked(&input->some, all, marks);
+  hg_csr_transpose_into(&input->transposed, &input->some, input->places);
+  return HG_OK;
 }

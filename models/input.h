@@ -13,9 +13,10 @@ typedef struct {
   hg_matrix dense;   ///< [n_owned or, after hg_input_fetch_halo, n_local x width] when is_dense; a first layer that
                      ///< keeps their aggregate has no use for them any more
   hg_csr all;        ///< n_local x width with values: sparse features as they are
-  hg_csr sparse;     ///< a view of what this pass computes with: `all`, or what dropout has kept of it
+  hg_csr some;       ///< those that training passes read, the other rows empty (hg_input_activate); else no rows
+  hg_csr sparse;     ///< a view of what this pass computes with: `all` or `some`, or what dropout has kept of it
   hg_csr kept;       ///< room for what dropout keeps
-  hg_csr transposed; ///< width x n_local, of `sparse` in the last pass with dropout; without any, of `all`
+  hg_csr transposed; ///< width x n_local, of `sparse` in the last pass with dropout; without any, of `all` or `some`
   hg_off *places;    ///< [HG_TRANSPOSE_PIECES x width] room for transposing
 } hg_input;
 
@@ -38,7 +39,10 @@ hg_input hg_input_view(const hg_matrix *x);
 
 /**
  * Sparse features under dropout: sets `sparse` and `transposed`, without the entries that dropout makes zeros.
- * At rate 0 the first is `all`, and `transposed` stays as it is: an evaluation has no backward, and
- * where training has no dropout it is that of `all` from the start.
+ * At rate 0 the first is `all`, in training `some` where it is there, and `transposed` stays as it is: an evaluation
+ * has no backward, and where training has no dropout it is that of these from the start.
  */
-void hg_input_drop(hg_input *input, const hg_local_graph *graph, hg_dropout dropout);
+void hg_input_drop(hg_input *input, const hg_local_graph *graph, hg_dropout dropout, bool training);
+
+/** Sparse features: training passes read the rows alone that are marked in [n_local]. Not collective. */
+hg_status hg_input_activate(hg_input *input, const uint8_t *marks);

@@ -231,7 +231,7 @@ void hg_layer_drop_input(hg_layer *layer, const hg_pass *pass, hg_off rows)
   hg_dropout dropout = hg_layer_dropout(layer, pass);
   if (!layer->input) return; // the layer before did
   if (!layer->input->is_dense) {
-    hg_input_drop(layer->input, layer->graph, dropout);
+    hg_input_drop(layer->input, layer->graph, dropout, pass->training);
   } else if (hg_layer_copies_input(layer)) {
     hg_matrix x = hg_matrix_rows(&layer->x, 0, rows);
     memcpy(x.data, layer->input->dense.data, (size_t)rows * (size_t)x.cols * sizeof *x.data);
@@ -246,12 +246,18 @@ hg_right_side hg_layer_right_side(const hg_layer *layer, const hg_matrix *w, boo
   return layer->rounds ? hg_right_side_rounded(w, transposed, space) : hg_right_side_of(w, transposed, space);
 }
 
-void hg_layer_gemm_at(const hg_layer *layer, const hg_matrix *a, const hg_matrix *b, hg_matrix *c)
+void hg_layer_gemm_at(const hg_layer *layer, const hg_spans *rows, const hg_matrix *a, const hg_matrix *b, hg_matrix *c)
 {
-  if (layer->rounds)
-    hg_gemm_at_bf16(hg_bf16_rows_real(a), hg_bf16_rows_real(b), 0, c, layer->work->scratch);
-  else
-    hg_gemm_at(a, b, 0, c, layer->work->scratch);
+  if (rows->n == 0 && c->rows > 0) memset(c->data, 0, (size_t)(c->rows * c->cols) * sizeof *c->data);
+  for (int s = 0; s < rows->n; s++) {
+    const hg_matrix x = hg_matrix_rows(a, rows->span[s].first, rows->span[s].n),
+                    d = hg_matrix_rows(b, rows->span[s].first, rows->span[s].n);
+    hg_real before = s > 0 ? 1 : 0;
+    if (layer->rounds)
+      hg_gemm_at_bf16(hg_bf16_rows_real(&x), hg_bf16_rows_real(&d), before, c, layer->work->scratch);
+    else
+      hg_gemm_at(&x, &d, before, c, layer->work->scratch);
+  }
 }
 
 hg_bf16_matrix hg_layer_rounded(const hg_layer *layer, hg_off rows)
@@ -469,6 +475,7 @@ void hg_layer_products_gradient(hg_layer *layer, hg_backward_blocks *blocks, con
             d_w = hg_layer_parameter(layer, layer->d_theta, "weight");
   const hg_right_side side = hg_layer_right_side(layer, &w, true);
   hg_off rows = blocks->op || hg_layer_has_halo(layer) ? g->n_local : g->n_owned;
+  const hg_spans read = hg_local_graph_read(g, hg_layer_has_halo(layer));
   int parts = hg_gemm_at_parts(rows);
   blocks->partials = layer->work->scratch;
   blocks->wt = &side;
@@ -477,7 +484,7 @@ void hg_layer_products_gradient(hg_layer *layer, hg_backward_blocks *blocks, con
   if (blocks->op)
     hg_aggregate_gradient_with(g, layer->add, hg_blocks_backward_rows, blocks, pass->phases);
   else
-    hg_blocks_backward(blocks, 0, rows);
+    for (int s = 0; s < read.n; s++) hg_blocks_backward(blocks, read.span[s].first, read.span[s].n);
   bool turned = !side.rounded.data && hg_gemm_at_turned((int)w.rows, w.cols);
   hg_gemm_at_add(blocks->partials, parts, turned, 0, &d_w);
   hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);

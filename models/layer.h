@@ -74,6 +74,8 @@ typedef struct {
                         ///< activation that made it; so the layer before finds its d_h in its h
   bool computes_halo;   ///< first layer: rows of the halo too, so that the next one exchanges nothing
                         ///< (models/compute_first.h)
+  bool streams;         ///< h is never stored: made a few rows at a time where the next layer reads it, which
+                        ///< makes this one's gradients too (models/streamed.h)
   bool recomputes;      ///< h is in work->hidden, which later layers overwrite: models/recompute.h
   hg_activation activation;
   hg_layer_norm_kind norm;
@@ -133,6 +135,7 @@ struct hg_layer_type {
   bool can_turn;         ///< aggregates by columns where its graph has slabs
   bool can_compute_halo; ///< knows hg_layer's `computes_halo`, as first and as second layer
   bool linear;           ///< messages are multiples of their sources' rows: others may sum them (models/covered.h)
+  bool skips_rows;       ///< its training passes make and read the rows that graph->rows says alone
   bool reduces;          ///< can compute rows of its output for other ranks (models/prereduced.h)
   /** Parameters and what the model allocates for it (aggregate_first, product_width, ...), by widths and options. */
   void (*plan)(hg_layer *layer);
@@ -226,8 +229,9 @@ void hg_layer_drop_input(hg_layer *layer, const hg_pass *pass, hg_off rows);
 /** W of a product with rows of this layer, or W' for `transposed`: in work->packed, rounded where the layer rounds. */
 hg_right_side hg_layer_right_side(const hg_layer *layer, const hg_matrix *w, bool transposed);
 
-/** c = a' b over all rows, of rounded numbers where the layer rounds; uses work->scratch. */
-void hg_layer_gemm_at(const hg_layer *layer, const hg_matrix *a, const hg_matrix *b, hg_matrix *c);
+/** c = a' b over some rows, of rounded numbers where the layer rounds; uses work->scratch. */
+void hg_layer_gemm_at(const hg_layer *layer, const hg_spans *rows, const hg_matrix *a, const hg_matrix *b,
+                      hg_matrix *c);
 
 /** Rows of what the layer aggregates in bfloat16, [rows x rounded_width]; without data where it does not round. */
 hg_bf16_matrix hg_layer_rounded(const hg_layer *layer, hg_off rows);

@@ -49,13 +49,28 @@ done:
   return rc;
 }
 
+static hg_status transpose_adjacency(hg_local_graph *g)
+{
+  const hg_csr *a = &g->part->a;
+  hg_off *places = NULL;
+  hg_status rc = HG_OK;
+  if (g->n_local == g->n_owned) {
+    HG_TRY(HG_ALLOC(places, a->n_rows, "places of edges"));
+    g->shares_transposed = hg_csr_is_symmetric(a, places);
+  }
+  if (!g->shares_transposed) HG_TRY(hg_csr_transpose(&g->transposed, a));
+done:
+  hg_free(&places);
+  return rc;
+}
+
 static hg_status transpose_alone(hg_local_graph *g, bool self_loops)
 {
   hg_status rc = HG_OK;
-  HG_TRY(hg_csr_transpose(&g->transposed, &g->part->a));
+  HG_TRY(transpose_adjacency(g));
   hg_lid n_self = self_loops ? g->n_owned : 0;
   g->forward = (hg_operator){&g->part->a, g->row_scale, g->col_scale, n_self};
-  g->backward = (hg_operator){&g->transposed, g->col_scale, g->row_scale, n_self};
+  g->backward = (hg_operator){g->shares_transposed ? &g->part->a : &g->transposed, g->col_scale, g->row_scale, n_self};
   HG_TRY(HG_ALLOC(g->ids, g->n_local, "original ids"));
   memcpy(g->ids, g->part->nodes.original_ids, (size_t)g->n_owned * sizeof *g->ids);
 done:
@@ -177,15 +192,31 @@ done:
   return rc;
 }
 
-// rows [0, n) in pieces, with MPI's progress between them
-static void in_pieces(hg_aggregate_rows *rows, void *context, hg_off n, hg_exchange *exchange)
+hg_spans hg_local_graph_made(const hg_local_graph *g)
+{
+  return g->rows ? hg_spans_of(&g->rows->made, g->n_interior, g->n_owned, 0) : hg_spans_all(g->n_owned);
+}
+
+hg_spans hg_local_graph_read(const hg_local_graph *g, bool halo)
+{
+  if (!g->rows) return hg_spans_all(halo ? g->n_local : g->n_owned);
+  return hg_spans_of(&g->rows->read, g->n_interior, g->n_owned, halo ? g->n_local - g->n_owned : 0);
+}
+
+static void at_once(hg_aggregate_rows *rows, void *context, const hg_spans *spans)
+{
+  for (int s = 0; s < spans->n; s++) rows(context, spans->span[s].first, spans->span[s].n);
+}
+
+// rows [start, start + n) in pieces, with MPI's progress between them
+static void in_pieces(hg_aggregate_rows *rows, void *context, hg_off start, hg_off n, hg_exchange *exchange)
 {
   hg_off pieces = n / ROWS_OF_PIECE;
   if (pieces < LEAST_PIECES) pieces = LEAST_PIECES;
   if (pieces > MOST_PIECES) pieces = MOST_PIECES;
   for (hg_off k = 0; k < pieces; k++) {
     hg_off first = n * k / pieces, end = n * (k + 1) / pieces;
-    rows(context, first, end - first);
+    rows(context, start + first, end - first);
     hg_exchange_progress(exchange);
   }
 }
@@ -193,26 +224,28 @@ static void in_pieces(hg_aggregate_rows *rows, void *context, hg_off n, hg_excha
 void hg_aggregate_with(const hg_local_graph *graph, hg_exchange *exchange, hg_aggregate_rows *rows, void *context,
                        hg_phases *phases)
 {
+  const hg_spans made = hg_local_graph_made(graph);
   if (!exchange) {
-    rows(context, 0, graph->n_owned);
+    at_once(rows, context, &made);
     hg_phases_lap(phases, HG_PHASE_AGGREGATE);
     return;
   }
   hg_exchange_begin(exchange);
   hg_phases_lap(phases, HG_PHASE_EXCHANGE);
-  in_pieces(rows, context, graph->n_interior, exchange);
+  in_pieces(rows, context, 0, graph->rows ? graph->rows->made.interior : graph->n_interior, exchange);
   hg_phases_lap(phases, HG_PHASE_AGGREGATE);
   hg_exchange_end(exchange);
   hg_phases_lap(phases, HG_PHASE_EXCHANGE);
-  rows(context, graph->n_interior, graph->n_owned - graph->n_interior);
+  rows(context, graph->n_interior, graph->rows ? graph->rows->made.boundary : graph->n_owned - graph->n_interior);
   hg_phases_lap(phases, HG_PHASE_AGGREGATE);
 }
 
 void hg_aggregate_gradient_with(const hg_local_graph *graph, hg_exchange *exchange, hg_aggregate_rows *rows,
                                 void *context, hg_phases *phases)
 {
+  const hg_spans read = hg_local_graph_read(graph, !exchange);
   if (!exchange) {
-    rows(context, 0, graph->n_local);
+    at_once(rows, context, &read);
     hg_phases_lap(phases, HG_PHASE_AGGREGATE);
     return;
   }
@@ -220,7 +253,7 @@ void hg_aggregate_gradient_with(const hg_local_graph *graph, hg_exchange *exchan
   hg_phases_lap(phases, HG_PHASE_AGGREGATE);
   hg_exchange_begin(exchange);
   hg_phases_lap(phases, HG_PHASE_EXCHANGE);
-  in_pieces(rows, context, graph->n_owned, exchange);
+  for (int s = 0; s < read.n; s++) in_pieces(rows, context, read.span[s].first, read.span[s].n, exchange);
   hg_phases_lap(phases, HG_PHASE_AGGREGATE);
   hg_exchange_end(exchange);
   hg_phases_lap(phases, HG_PHASE_EXCHANGE);

@@ -2,6 +2,7 @@
 #include "comm/exchange.h"
 #include "core/base/phases.h"
 #include "core/tensor/spmm.h"
+#include "models/active_rows.h"
 #include "models/options.h"
 
 typedef struct hg_slabs hg_slabs;
@@ -20,7 +21,8 @@ typedef struct {
   hg_gid *ids;                         ///< [n_local] original ids, the keys of dropout masks
   hg_real *row_scale;                  ///< [n_owned] or NULL
   hg_real *col_scale;                  ///< [n_local] or NULL
-  hg_csr transposed;                   ///< n_local x n_owned
+  hg_csr transposed;                   ///< n_local x n_owned; nothing where shares_transposed
+  bool shares_transposed;              ///< each edge goes both ways and there is no halo: it is the part's adjacency
   hg_operator forward;                 ///< n_owned x n_local
   hg_operator backward;                ///< its transpose
   int n_dims;                          ///< of the positions; 0 before hg_local_graph_place
@@ -29,6 +31,7 @@ typedef struct {
   hg_real *base_positions;             ///< [n_local x n_dims] before jitter (hg_augment_prepare), or NULL: no jitter
   hg_slabs *slabs;                     ///< what aggregates in its stead, by columns (models/slabs.h), borrowed; or NULL
   const hg_prereduced *reduced;        ///< its rows for other ranks (models/prereduced.h), borrowed; or NULL
+  const hg_active_rows *rows;          ///< what passes along it make and read, borrowed; NULL: all rows
 } hg_local_graph;
 
 /**
@@ -64,6 +67,12 @@ void hg_local_graph_free(hg_local_graph *graph);
  */
 hg_status hg_local_graph_place(hg_local_graph *graph, double scale);
 
+/** The rows that a pass makes, of owned ones. */
+hg_spans hg_local_graph_made(const hg_local_graph *graph);
+
+/** The rows of its input that a pass reads, of owned ones and, where `halo` are here, of these. */
+hg_spans hg_local_graph_read(const hg_local_graph *graph, bool halo);
+
 /**
  * Computes the rows [first, first + n) of what a rank aggregates, and of what follows from them row by row: the product
  * with a layer's weights belongs here, since it hides an exchange as well.
@@ -71,13 +80,13 @@ hg_status hg_local_graph_place(hg_local_graph *graph, double scale);
 typedef void hg_aggregate_rows(void *context, hg_off first, hg_off n);
 
 /**
- * Runs `rows` for the owned rows around an exchange that fills halo rows: interior rows while it is under way, boundary
- * rows after it.
+ * Runs `rows` for the owned rows that are made around an exchange that fills halo rows: interior rows while it is under
+ * way, boundary rows after it.
  */
 void hg_aggregate_with(const hg_local_graph *graph, hg_exchange *exchange, hg_aggregate_rows *rows, void *context,
                        hg_phases *phases);
 
-/** The transposed: `rows` for the halo rows before an exchange that adds them, owned rows while it is under way. */
+/** The transposed: `rows` for the halo rows before an exchange that adds them, owned rows that are read meanwhile. */
 void hg_aggregate_gradient_with(const hg_local_graph *graph, hg_exchange *exchange, hg_aggregate_rows *rows,
                                 void *context, hg_phases *phases);
 

@@ -64,8 +64,9 @@ static void weight_gradient(hg_layer *layer, const hg_matrix *d_z)
     memset((char *)padded.data + owned, 0, (size_t)g->n_local * row - owned);
     hg_spmm(&(hg_operator){.a = &layer->input->transposed}, 0, layer->f_in, &padded, &d_w);
   } else {
-    hg_matrix input = hg_layer_input(layer), x = hg_matrix_rows(&input, 0, g->n_owned);
-    hg_layer_gemm_at(layer, &x, d_z, &d_w);
+    const hg_matrix input = hg_layer_input(layer);
+    const hg_spans rows = hg_spans_all(g->n_owned);
+    hg_layer_gemm_at(layer, &rows, &input, d_z, &d_w);
   }
 }
 

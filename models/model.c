@@ -5,7 +5,9 @@
 #include "core/base/alloc.h"
 #include "core/base/timer.h"
 #include "models/recompute.h"
+#include "models/skip_rows.h"
 #include "models/stale.h"
+#include "models/streamed.h"
 
 static hg_status allocate_workspace(hg_model *model)
 {
@@ -45,7 +47,9 @@ static hg_status allocate_outputs(hg_model *model)
   for (int l = 0; l < model->n_layers; l++) {
     hg_layer *layer = &model->layers[l];
     hg_off n = hg_layer_rows(layer);
-    if (layer->recomputes)
+    if (layer->streams)
+      layer->h = hg_matrix_view(NULL, hg_model_output_rows(model, l), layer->f_out);
+    else if (layer->recomputes)
       layer->h = hg_matrix_view(model->work.hidden, hg_model_output_rows(model, l), layer->f_out);
     else
       HG_TRY(hg_matrix_create(&layer->h, hg_model_output_rows(model, l), layer->f_out, "layer outputs"));
@@ -145,7 +149,7 @@ static hg_status prune(hg_model *model, hg_active *active, hg_layer *layer, cons
 {
   int k = model->n_layers - 1 - layer->index;
   if (k >= active->n_levels || !active->levels[k].pruned) return HG_OK;
-  hg_status rc = hg_active_build(active, k, layer->whole.graph);
+  hg_status rc = hg_active_build(active, k, layer->whole.graph, hg_active_is_lean(model, layer));
   *graph = &active->levels[k].graph;
   model->active_rows[layer->index] = active->levels[k].row_share;
   return rc;
@@ -249,8 +253,12 @@ hg_status hg_model_activate(hg_model *model, hg_active *active)
   HG_TRY_ALL(world, "allocating the model", allocate_reduced(model));
   for (hg_layer *layer = model->layers + model->n_layers - 1; layer >= model->layers; layer--) {
     const hg_local_graph *graph = layer->whole.graph;
-    if (!hg_model_aggregates(layer)) continue;
-    HG_TRY_ALL(world, "keeping active edges", prune(model, active, layer, &graph));
+    if (hg_model_aggregates(layer)) HG_TRY_ALL(world, "keeping active edges", prune(model, active, layer, &graph));
+    HG_TRY_ALL(world, "keeping active rows", hg_skip_rows(model, active, layer, &graph));
+    if (!hg_model_aggregates(layer)) {
+      if (graph != layer->whole.graph) HG_TRY(hg_layer_activate(layer, graph));
+      continue;
+    }
     HG_TRY_ALL(world, "drawing halo rows", sample(model, layer, &graph));
     HG_TRY(choose_rows(model, layer, &graph));
     if (graph != layer->whole.graph) HG_TRY(hg_layer_activate(layer, graph));
@@ -317,6 +325,7 @@ hg_matrix hg_model_forward(hg_model *model, const hg_pass *pass)
 static hg_matrix output_gradient(const hg_model *model, const hg_layer *layer)
 {
   bool last = layer->index == model->n_layers - 1;
+  if (last && model->n_stages == 1) return hg_matrix_rows(&layer->h, 0, layer->graph->n_owned);
   if (!last && (layer + 1)->in_place) return hg_matrix_rows(&layer->h, 0, hg_layer_rows(layer));
   return hg_matrix_view(layer->work->gradients[layer->gradient], layer->graph->n_owned, layer->f_out);
 }
@@ -331,6 +340,8 @@ void hg_model_backward(hg_model *model, const hg_pass *pass, hg_sums *sums)
     hg_matrix d_h = output_gradient(model, l), d_x = {0};
     if (index > 0) d_x = hg_layer_d_x(l);
     l->type->backward(l, pass, &d_h, &d_x);
+    const hg_active_rows *rows = l->graph->rows;
+    if (rows && d_x.data) hg_rows_clear_others(&rows->read, l->graph->n_interior, l->graph->n_owned, &d_x);
     if (sums) hg_sums_begin(sums, l->d_theta, l->n_theta);
     if (is_pooled(l)) hg_pools_backward(model->pools, l - 1, l, pass);
     time_layer(pass, model->n_layers + index, started);
@@ -340,6 +351,7 @@ void hg_model_backward(hg_model *model, const hg_pass *pass, hg_sums *sums)
 hg_matrix hg_model_embeddings(const hg_model *model)
 {
   const hg_layer *last = &model->layers[model->n_layers - 1];
+  if (hg_reads_streamed(last)) return hg_matrix_view(NULL, 0, last->f_in);
   return hg_matrix_rows(last->index > 0 ? &last->x : &last->h, 0, last->graph->n_owned);
 }
 

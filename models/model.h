@@ -149,7 +149,10 @@ void hg_model_init(hg_model *model, uint64_t seed);
 /** The logits [n_owned x n_outputs] of the last stage's owned rows; valid until the next pass. Collective. */
 hg_matrix hg_model_forward(hg_model *model, const hg_pass *pass);
 
-/** The buffer that takes the gradient of the logits [n_owned x n_outputs] before hg_model_backward. */
+/**
+ * What takes the gradient of the logits [n_owned x n_outputs] before hg_model_backward: of a model for nodes it is the
+ * logits themselves, which the gradient is written over.
+ */
 hg_matrix hg_model_d_logits(hg_model *model);
 
 /**
@@ -160,7 +163,10 @@ hg_matrix hg_model_d_logits(hg_model *model);
  */
 void hg_model_backward(hg_model *model, const hg_pass *pass, hg_sums *sums);
 
-/** The last layer's input [n_owned x f]: embeddings of the last stage's rows; the logits when there is one layer. */
+/**
+ * The last layer's input [n_owned x f]: embeddings of the last stage's rows; the logits when there is one layer. No
+ * rows where they are never stored (models/streamed.h).
+ */
 hg_matrix hg_model_embeddings(const hg_model *model);
 
 /** Bytes and messages of all its exchanges so far. */

@@ -9,7 +9,9 @@
 #include "models/compute_first.h"
 #include "models/model.h"
 #include "models/recompute.h"
+#include "models/skip_rows.h"
 #include "models/stale.h"
+#include "models/streamed.h"
 
 static int max_int(int a, int b) { return a > b ? a : b; }
 
@@ -84,7 +86,7 @@ static void describe(hg_model *model, int index, int f_in, int n_outputs)
   // errors, which Adam blows up to whole steps, other ones on every number of ranks.
   layer->bias = o->bias && layer->norm != HG_LAYER_NORM_BATCH;
   layer->label_classes = index == 0 && o->label_rate > 0 ? n_outputs : 0;
-  layer->recomputes = o->recompute && !last;
+  layer->recomputes = o->recompute && !last && layer->norm != HG_LAYER_NORM_NONE;
   layer->type->plan(layer);
   layer->packing = (hg_exchange_packing){.format = hg_model_pack_format(o->halo.precision, last),
                                          .layer = index,
@@ -145,7 +147,7 @@ static void size_gradients(hg_model *model)
   hg_workspace_size *s = &model->work_size;
   for (int l = 0; l < model->n_layers; l++) {
     const hg_layer *layer = &model->layers[l];
-    bool above = l + 1 < model->n_layers && model->layers[l + 1].in_place;
+    bool last = l + 1 == model->n_layers, above = last ? model->n_stages == 1 : model->layers[l + 1].in_place;
     hg_off out = above ? 0 : (hg_off)layer->graph->n_owned * layer->f_out;
     hg_off in = l == 0 || layer->in_place ? 0 : (hg_off)layer->graph->n_local * layer->f_in;
     s->gradient[layer->gradient] = max_off(s->gradient[layer->gradient], out);
@@ -167,7 +169,8 @@ static void size_workspace(hg_model *model)
     s->sums = max_off(s->sums, 2 * (hg_off)widest);
     s->rounded[l->index % 2] = max_off(s->rounded[l->index % 2], n * l->rounded_width);
     if (l->label_classes) s->scratch = max_off(s->scratch, hg_gemm_at_scratch(n, l->label_classes, l->f_out));
-    if (l->weight_rows) s->scratch = max_off(s->scratch, hg_gemm_at_scratch(n, l->weight_rows, l->f_out));
+    if (l->weight_rows && !l->streams && !hg_reads_streamed(l))
+      s->scratch = max_off(s->scratch, hg_gemm_at_scratch(n, l->weight_rows, l->f_out));
     if (l->recomputes) s->hidden = max_off(s->hidden, hg_model_output_rows(model, l->index) * l->f_out);
     if (l->type->in_place) s->packed = max_off(s->packed, packed_space(l));
     if (l->type->in_place) widest_block = max_int(widest_block, widest);
@@ -176,6 +179,8 @@ static void size_workspace(hg_model *model)
       hg_slabs_room_widen(&s->slabs, &room);
     }
   }
+  s->scratch = max_off(s->scratch, hg_streamed_scratch(model));
+  s->packed = max_off(s->packed, hg_streamed_packed(model));
   s->threads = hg_threads();
   s->widest_block = widest_block;
   s->blocks = hg_blocks_space(s->threads, widest_block);
@@ -206,10 +211,6 @@ static hg_status check_recompute(const hg_model_options *o, const hg_layer_type 
   if (!type->in_place)
     return hg_fail(HG_ERR_INPUT, "model.recompute: found true with model.type %s, expected type gcn or mlp",
                    type->name);
-  if (o->norm == HG_LAYER_NORM_NONE)
-    return hg_fail(HG_ERR_INPUT,
-                   "model.recompute: found true with model.norm none, expected batch or layer: without a norm layers "
-                   "keep nothing twice");
   if (o->halo.staleness.kind != HG_STALENESS_NONE)
     return hg_fail(
         HG_ERR_INPUT,
@@ -218,6 +219,17 @@ static hg_status check_recompute(const hg_model_options *o, const hg_layer_type 
   if (n_stages > 1)
     return hg_fail(HG_ERR_INPUT, "model.recompute: found true for a collection of graphs, expected one graph");
   return HG_OK;
+}
+
+// Without a norm layers keep nothing twice; what could be left out is what is never stored.
+static hg_status check_streams(const hg_model *model)
+{
+  const hg_model_options *o = &model->options;
+  if (!o->recompute || o->norm != HG_LAYER_NORM_NONE || model->layers[0].streams) return HG_OK;
+  return hg_fail(
+      HG_ERR_INPUT,
+      "model.recompute: found true with model.norm none, expected batch or layer, or type gcn of 2 layers in "
+      "float32 with dense features, input_dropout 0, fewer classes than hidden and label_rate 0");
 }
 
 static hg_status check_type(const hg_model_options *o, const hg_layer_type *type, const hg_stage *stage)
@@ -267,6 +279,8 @@ hg_status hg_model_plan(hg_model *model, const hg_model_options *options, const 
     if (layer->norm == HG_LAYER_NORM_BATCH) model->n_state += 2 * (hg_off)layer->f_out;
   }
   hg_compute_first_plan(model);
+  hg_streamed_plan(model);
+  HG_TRY(check_streams(model));
   for (int s = 0; s < n_stages - 1; s++) {
     model->pools[s].reduction = s < n_stages - 2 ? HG_REDUCTION_MAX : options->readout;
     model->pools[s].members = &stages[s + 1].members;
@@ -379,7 +393,7 @@ hg_model_size hg_model_measure(const hg_model *model)
                                      (size_t)(s.rounded[0] + s.rounded[1]) * sizeof(hg_bf16)};
   for (int l = 0; l < model->n_layers; l++) {
     const hg_layer *layer = &model->layers[l];
-    if (!layer->recomputes) numbers += hg_model_output_rows(model, l) * layer->f_out;
+    if (!layer->recomputes && !layer->streams) numbers += hg_model_output_rows(model, l) * layer->f_out;
     if (hg_recompute_keeps_halo(layer, model->n_layers))
       numbers += (hg_off)(layer->graph->n_local - layer->graph->n_owned) * layer->f_in;
     if (layer->norm != HG_LAYER_NORM_NONE) numbers += hg_layer_rows(layer) * layer->f_out;
@@ -470,7 +484,7 @@ size_t hg_model_active_bytes(const hg_model *model, const hg_active *active, con
          crosses = hg_model_exchanged(model, layer->index) > 0;
     if (!hg_model_aggregates(layer)) continue;
     const hg_links *links = pruned ? &active->levels[k].links : layer->graph->links;
-    if (pruned) bytes += hg_active_bytes(active, k, part);
+    if (pruned) bytes += hg_active_bytes(active, k, part, hg_active_is_lean(model, layer));
     if (crosses && hg_model_covers(model, layer->index) && layer->type->reduces) {
       bytes += reduced_bytes(model, layer, pruned ? &active->levels[k] : NULL, part);
       kept = max_off(kept, reduced_room(model, layer));

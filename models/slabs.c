@@ -23,6 +23,7 @@ done:
 // Where each edge goes both ways, the transposed is the same and is not kept. (With a halo it has other rows.)
 static void share_transposed(hg_local_graph *g)
 {
+  if (g->shares_transposed) return;
   const hg_csr *a = g->forward.a, *t = &g->transposed;
   size_t rows = (size_t)(a->n_rows + 1) * sizeof *a->indptr, entries = (size_t)hg_csr_entries(a) * sizeof *a->indices;
   if (a->n_rows != t->n_rows || memcmp(a->indptr, t->indptr, rows) != 0) return;

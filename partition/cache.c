@@ -13,6 +13,7 @@
 #include "partition/parts.h"
 #include "partition/quality.h"
 #include "partition/reorder.h"
+#include "partition/training_first.h"
 
 enum { RECIPE_MAX = sizeof((hg_parts_index *)0)->recipe };
 
@@ -146,6 +147,8 @@ static hg_status make_parts(hg_graph *graph, int k, const hg_partition_options *
   if (options->balance & HG_BALANCE_ACTIVE) HG_TRY(measure_active(graph, parts, &whole, part_of, &active_imbalance));
   double reorder_start = hg_now_s();
   HG_TRY(hg_reorder(graph, parts, part_of, options->order, sequence, &reordered));
+  if (slabs == 1 && options->order == HG_ORDER_AUTO)
+    HG_TRY(hg_training_first(graph, parts, part_of, sequence, &reordered));
   double reorder_seconds = hg_now_s() - reorder_start;
   if (slabs > 1) HG_TRY(hg_slabs_cut(graph, parts, slabs, options->balance, part_of, sequence));
   HG_TRY(hg_parts_build_ordered(graph, k, part_of, sequence, order, index));

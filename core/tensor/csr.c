@@ -70,6 +70,18 @@ done:
   return rc;
 }
 
+bool hg_csr_is_symmetric(const hg_csr *a, hg_off *places)
+{
+  if (a->n_rows != a->n_cols) return false;
+  for (hg_off i = 0; i < a->n_rows; i++) places[i] = a->indptr[i];
+  for (hg_off i = 0; i < a->n_rows; i++) // row j's next entry must be i, since rows come in ascending order
+    for (hg_off e = a->indptr[i]; e < a->indptr[i + 1]; e++) {
+      hg_lid j = a->indices[e];
+      if (places[j] == a->indptr[j + 1] || a->indices[places[j]++] != i) return false;
+    }
+  return true;
+}
+
 hg_status hg_csr_check(const hg_csr *a)
 {
   if (!a->indptr || !a->indices || a->n_rows < 0 || a->n_cols < 0)

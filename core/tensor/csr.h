@@ -22,6 +22,13 @@ hg_off hg_csr_entries(const hg_csr *a);
  */
 hg_status hg_csr_transpose(hg_csr *t, const hg_csr *a);
 
+/**
+ * Whether a is its own transposed. Columns ascending, without values.
+ * Cost: O(entries), reads at random.
+ * @param places   [n_rows] to work in
+ */
+bool hg_csr_is_symmetric(const hg_csr *a, hg_off *places);
+
 /** Pieces of rows that hg_csr_transpose_into works on at once, at most. */
 enum { HG_TRANSPOSE_PIECES = 16 };
 

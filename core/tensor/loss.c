@@ -42,17 +42,23 @@ static double target_mass(const problem *p, int label)
   return mass;
 }
 
-// Loss of a row: sum over c of -w_c t_c log p_c. Gradient: (sum over c of w_c t_c) p_k, which d_z has, - w_k t_k.
-static double finish_row(const problem *p, int label, double log_sum, const hg_real *z, hg_real *d_z)
+// A row's loss is the sum over c of -w_c t_c log p_c = mass log_sum - the sum over c of w_c t_c z_c: this one, taken
+// before the gradient may be written over z.
+static double target_outputs(const problem *p, int label, const hg_real *z)
 {
   bool smooth = p->loss->label_smoothing != 0;
-  double loss = 0;
-  for (int c = smooth ? 0 : label; c < (smooth ? p->truth->classes : label + 1); c++) {
-    double weight = target_weight(p, c, label);
-    loss += weight * (log_sum - (double)z[c]);
-    if (d_z) d_z[c] -= (hg_real)(p->gain * weight);
-  }
-  return loss;
+  double sum = 0;
+  for (int c = smooth ? 0 : label; c < (smooth ? p->truth->classes : label + 1); c++)
+    sum += target_weight(p, c, label) * (double)z[c];
+  return sum;
+}
+
+// Gradient of a row: mass p_k, which d_z has, - w_k t_k.
+static void finish_gradient(const problem *p, int label, hg_real *d_z)
+{
+  bool smooth = p->loss->label_smoothing != 0;
+  for (int c = smooth ? 0 : label; c < (smooth ? p->truth->classes : label + 1); c++)
+    d_z[c] -= (hg_real)(p->gain * target_weight(p, c, label));
 }
 
 static hg_softmax_rows *const kernels[HG_SIMD_COUNT] = {hg_softmax_rows_base, hg_softmax_rows_avx2,
@@ -86,7 +92,7 @@ static void clear_gaps(hg_matrix *d_z, const hg_lid *rows, hg_off first, hg_off 
 static double cross_entropy(const problem *p, const hg_lid *rows, hg_off n, const hg_matrix *z, hg_matrix *d_z)
 {
   hg_lid tile[HG_SOFTMAX_ROWS];
-  double factor[HG_SOFTMAX_ROWS], log_sum[HG_SOFTMAX_ROWS], loss = 0;
+  double factor[HG_SOFTMAX_ROWS], log_sum[HG_SOFTMAX_ROWS], mass[HG_SOFTMAX_ROWS], outputs[HG_SOFTMAX_ROWS], loss = 0;
   hg_softmax_task task = {z->data, z->cols, tile, 0, factor, d_z ? d_z->data : NULL, log_sum};
   hg_softmax_rows *kernel = kernels[hg_simd_level()];
   for (hg_off r = 0; r < n;) {
@@ -96,13 +102,15 @@ static double cross_entropy(const problem *p, const hg_lid *rows, hg_off n, cons
         clear_rows(d_z, rows[r], rows[r] + 1);
         continue;
       }
-      if (d_z) factor[task.n] = p->gain * target_mass(p, label);
+      mass[task.n] = target_mass(p, label);
+      outputs[task.n] = target_outputs(p, label, z->data + (hg_off)rows[r] * z->cols);
+      factor[task.n] = p->gain * mass[task.n];
       tile[task.n++] = rows[r];
     }
     kernel(&task);
     for (int k = 0; k < task.n; k++) {
-      hg_off start = (hg_off)tile[k] * z->cols;
-      loss += finish_row(p, p->truth->labels[tile[k]], log_sum[k], z->data + start, d_z ? d_z->data + start : NULL);
+      loss += mass[k] * log_sum[k] - outputs[k];
+      if (d_z) finish_gradient(p, p->truth->labels[tile[k]], d_z->data + (hg_off)tile[k] * z->cols);
     }
   }
   return loss;

@@ -16,7 +16,7 @@ typedef struct {
   const hg_lid *rows;   ///< [n] the rows to take
   int n;                ///< at most HG_SOFTMAX_ROWS
   const double *factor; ///< [n]; only with d
-  hg_real *d;           ///< NULL, or like z
+  hg_real *d;           ///< NULL, or like z, or z itself
   double *log_sum;      ///< [n] written
 } hg_softmax_task;
 
@@ -31,7 +31,7 @@ static inline hg_real top_of(const hg_real *z, int cols)
   return top;
 }
 
-static inline double exponentials(const hg_real *restrict z, hg_real top, int cols, hg_real *restrict e)
+static inline double exponentials(const hg_real *z, hg_real top, int cols, hg_real *e)
 {
   double sum = 0;
 #pragma omp simd reduction(+ : sum)
@@ -82,7 +82,7 @@ static inline void softmax_rows(const hg_softmax_task *t)
       sums[r] = sum_of_exponentials(z, top, cols);
       continue;
     }
-    hg_real *restrict d = t->d + start;
+    hg_real *d = t->d + start;
     sums[r] = exponentials(z, top, cols, d);
     hg_real share = (hg_real)(t->factor[r] / sums[r]);
 #pragma omp simd

@@ -10,6 +10,7 @@ static hg_status load_part(hg_graph_feed *feed, const hg_config *config, const h
 {
   hg_dataset *d = &feed->dataset;
   hg_status rc = HG_OK;
+  d->header.symmetric = source->graph->symmetric;
   HG_TRY(hg_part_extract(&d->part, source->graph, source->index, source->part));
   HG_TRY(hg_check_positions(config, &d->part.nodes));
   HG_TRY(hg_labelled_create(&d->labelled, &d->part.nodes));

@@ -88,6 +88,7 @@ hg_status hg_alone_find_active(hg_active *active, const hg_part *part, const hg_
     level->pruned = level->edge_share <= HG_ACTIVE_WORTH && (k == 0 || (level - 1)->pruned);
     if (level->pruned) HG_TRY(count_level(active, k, part, sent, needed));
   }
+  hg_active_bound(active, part);
 done:
   hg_free(&steps);
   hg_free(&needed);

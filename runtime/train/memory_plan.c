@@ -2,18 +2,21 @@
 
 #include "core/base/alloc.h"
 #include "models/augment.h"
-#include "models/model.h"
+#include "models/skip_rows.h"
 
 static size_t csr_bytes(hg_off rows, hg_off entries, size_t value)
 {
   return (size_t)(rows + 1) * sizeof(hg_off) + (size_t)entries * (sizeof(hg_lid) + value);
 }
 
+// as hg_local_graph_create finds it
+static bool shares_transposed(const hg_dataset *d) { return d->header.symmetric && d->part.n_halo == 0; }
+
 static size_t graph_bytes(const hg_dataset *d)
 {
   const hg_part *p = &d->part;
   hg_off edges = p->a.indptr[p->n_owned], n_local = (hg_off)p->n_owned + p->n_halo;
-  size_t bytes = csr_bytes(p->n_owned, edges, 0) + csr_bytes(n_local, edges, 0);
+  size_t bytes = csr_bytes(p->n_owned, edges, 0) + (shares_transposed(d) ? 0 : csr_bytes(n_local, edges, 0));
   bytes += (size_t)n_local * (sizeof(hg_gid) + 2 * sizeof(hg_real)) + (size_t)p->n_halo * sizeof(hg_gid);
   bytes += (size_t)p->n_owned * (HG_SPLIT_COUNT * sizeof(hg_lid) + sizeof(int32_t) + sizeof(int64_t) + 1);
   return bytes + (size_t)p->n_owned * (size_t)p->nodes.n_dims * sizeof(float);
@@ -103,10 +106,12 @@ hg_status hg_memory_plan(hg_memory *memory, const hg_config *config, hg_world *w
                                     .n_owned = p->n_owned,
                                     .n_local = p->n_owned + (slabs ? 0 : p->n_halo),
                                     .n_dims = nodes->n_dims,
+                                    .shares_transposed = !slabs && shares_transposed(dataset),
                                     .slabs = slabs}};
   hg_input input = {.width = nodes->features.width, .is_dense = !nodes->features.indptr};
   hg_model model = {0};
   hg_memory m = {0};
+  size_t some;
   hg_status rc = HG_OK;
   HG_TRY(plan_model(&m, config, &stage, 1, &input, nodes->n_classes, &model));
   m.graph = slabs ? slabs_graph_bytes(dataset, slabs) : graph_bytes(dataset);
@@ -115,6 +120,8 @@ hg_status hg_memory_plan(hg_memory *memory, const hg_config *config, hg_world *w
   m.graph += hg_model_active_bytes(&model, active, p) + (active->n_levels > 0 ? (size_t)p->n_owned : 0);
   if (config->model.label_rate > 0)
     m.features += hg_label_input_bytes(p->n_owned, stage.graph.n_local, nodes->n_classes, model.layers[0].f_out);
+  HG_TRY(hg_skip_rows_bytes(&model, active, p, &some));
+  m.features += some;
   m.graph += hg_augment_bytes(&config->augment, &stage.graph);
   if (config->augment.test_samples > 0)
     m.workspace += (size_t)p->n_owned * (size_t)(nodes->n_classes + embedding_width(&model)) * sizeof(hg_real);

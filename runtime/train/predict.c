@@ -100,8 +100,9 @@ hg_status hg_predict(hg_world *world, const hg_config *config, int repeat, bool 
   hg_config own = *config;
   hg_trained trained;
   hg_status rc = HG_OK;
-  HG_TRY_ALL(world, "loading the weights", read_best(config, repeat, &best, &trained));
+  own.model.recompute = false;                           // embeddings are hidden rows that it does not store
   own.model.halo.compute_first = HG_COMPUTE_FIRST_NEVER; // for one pass aggregates would cross that are wider
+  HG_TRY_ALL(world, "loading the weights", read_best(config, repeat, &best, &trained));
   HG_TRY(hg_trainer_create_trained(&trainer, world, &own, &trained));
   HG_TRY_ALL(world, "loading the weights", restore(&trainer, &best));
   if (position_gradients) HG_TRY(gather_position_gradients(&trainer, predictions));

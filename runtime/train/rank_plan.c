@@ -7,6 +7,7 @@
 #include "core/base/threads.h"
 #include "core/base/timer.h"
 #include "partition/reorder.h"
+#include "partition/training_first.h"
 #include "runtime/train/check_model.h"
 
 // The graph in the order of its parts.
@@ -29,6 +30,7 @@ static hg_status put_in_order(ordered *o, const hg_graph *graph, int ranks, cons
   HG_TRY(HG_ALLOC(order, graph->nodes.n, "order of the nodes"));
   HG_TRY(HG_ALLOC(sequence, graph->nodes.n, "order of the nodes"));
   HG_TRY(hg_reorder(graph, ranks, part_of, kind, sequence, &reordered));
+  if (kind == HG_ORDER_AUTO) HG_TRY(hg_training_first(graph, ranks, part_of, sequence, &reordered));
   HG_TRY(hg_parts_build_ordered(graph, ranks, part_of, sequence, order, &o->index));
   HG_TRY(hg_graph_permute(&o->graph, graph, order));
 done:

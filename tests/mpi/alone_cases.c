@@ -79,6 +79,7 @@ static void one_part_trains_as_one_rank_does(hg_world *world)
     check_ok(train_graph_write(world, &g, path));
     hg_config config = train_config(path);
     train_configure(&config, variants[v]);
+    train_configure(&config, OPTIONS("partition.order=none")); // as `whole`
     const hg_alone_source source = {.graph = &whole, .index = &index};
     if (check_ok(take_whole(path, &whole, &index)) && check_ok(hg_trainer_create(&run, world, &config)) &&
         check_ok(hg_alone_create(&alone, &config, &source))) {

@@ -32,6 +32,26 @@ Test(csr, transpose_twice_is_identity)
   }
 }
 
+Test(csr, symmetric_is_what_equals_its_transposed)
+{
+  int symmetric = 0;
+  for (uint64_t seed = 0; seed < 300; seed++) {
+    hg_lid n = 2 + (hg_lid)(seed % 4);
+    hg_csr a = random_csr(n, n, 2, false, seed), t;
+    hg_off places[8];
+    cr_assert_eq(hg_csr_transpose(&t, &a), HG_OK);
+    bool same = memcmp(a.indptr, t.indptr, (size_t)(n + 1) * sizeof *a.indptr) == 0 &&
+                memcmp(a.indices, t.indices, (size_t)hg_csr_entries(&a) * sizeof *a.indices) == 0;
+    symmetric += same;
+    cr_expect_eq(hg_csr_is_symmetric(&a, places), same, "seed %llu", (unsigned long long)seed);
+    hg_csr_free(&a), hg_csr_free(&t);
+  }
+  cr_expect(symmetric > 10 && symmetric < 290, "%d", symmetric);
+  hg_csr wide = random_csr(3, 4, 1, false, 1);
+  cr_expect(!hg_csr_is_symmetric(&wide, (hg_off[4]){0}));
+  hg_csr_free(&wide);
+}
+
 Test(csr, transpose_lists_columns_ascending)
 {
   hg_csr a = random_csr(60, 40, 4, true, 3), t;

@@ -117,6 +117,22 @@ Test(loss, gradients_match_central_differences)
   }
 }
 
+Test(loss, gradient_may_be_written_over_the_outputs)
+{
+  static const hg_loss_kind kinds[] = {HG_LOSS_CROSS_ENTROPY, HG_LOSS_BCE, HG_LOSS_MSE};
+  for (int v = 0; v < 6; v++) {
+    problem *p = make(kinds[v % 3], v < 3 ? 0 : 0.2, v >= 3);
+    hg_matrix d = random_matrix(ROWS, CLASSES, 4);
+    hg_loss_sums apart = hg_loss_compute(&p->loss, &p->truth, p->rows, CHOSEN, &p->z, p->total_weight, &d);
+    hg_loss_sums over = hg_loss_compute(&p->loss, &p->truth, p->rows, CHOSEN, &p->z, p->total_weight, &p->z);
+    cr_expect_eq(apart.loss, over.loss, "variant %d", v);
+    cr_expect_eq(apart.weight, over.weight, "variant %d", v);
+    cr_expect_arr_eq(d.data, p->z.data, ROWS * CLASSES * sizeof *d.data, "variant %d", v);
+    hg_matrix_free(&d);
+    drop(p);
+  }
+}
+
 Test(loss, of_huge_logits_is_finite)
 {
   hg_real z[6] = {1000, -1000, 0, -1000, 1000, 1000}, d[6];

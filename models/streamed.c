@@ -1,0 +1,158 @@
+#include "models/streamed.h"
+
+#include "core/base/threads.h"
+#include "core/tensor/row_blocks.h"
+
+// Parts of weight gradients: fewer than hg_gemm_at_parts, since a first layer's are large, and enough for a socket.
+enum { ALIGNED = 64 / (int)sizeof(hg_real), PARTS = 16 };
+
+static int parts_of(hg_off n) { return hg_gemm_at_parts(n) < PARTS ? hg_gemm_at_parts(n) : PARTS; }
+
+void hg_streamed_plan(hg_model *model)
+{
+  const hg_model_options *o = &model->options;
+  hg_layer *first = model->layers, *second = first + 1;
+  if (!o->recompute || o->norm != HG_LAYER_NORM_NONE || model->n_stages > 1 || model->n_layers != 2) return;
+  if (!first->cached || first->graph->slabs || first->type != &hg_layer_gcn || second->aggregate_first) return;
+  first->streams = o->precision == HG_PRECISION_FLOAT32 && o->label_rate <= 0;
+}
+
+bool hg_reads_streamed(const hg_layer *layer) { return layer->index > 0 && (layer - 1)->streams; }
+
+static hg_off aligned(hg_off numbers) { return (numbers + ALIGNED - 1) / ALIGNED * ALIGNED; }
+
+hg_off hg_streamed_scratch(const hg_model *model)
+{
+  const hg_layer *first = model->layers;
+  if (!first->streams) return 0;
+  hg_off in = first->f_in, hidden = first->f_out, out = first[1].f_out;
+  return parts_of(first->graph->n_owned) * (in * hidden + hidden + hidden * out);
+}
+
+// the second right side begins where the first one ends
+static hg_off second_side(const hg_layer *first) { return aligned(hg_panel_space(first->f_in, first->f_out)); }
+
+hg_off hg_streamed_packed(const hg_model *model)
+{
+  const hg_layer *first = model->layers;
+  if (!first->streams) return 0;
+  hg_off forward = hg_panel_space(first->f_out, first[1].f_out),
+         backward = hg_panel_space(first[1].f_out, first->f_out);
+  return second_side(first) + (forward > backward ? forward : backward);
+}
+
+// What one pass works with.
+typedef struct {
+  const hg_layer *first, *second;
+  hg_right_side w1, w2; // w2 transposed on the way back
+  hg_dropout dropout;
+  hg_matrix t;         // h W2, or its gradient
+  hg_real *partial[3]; // parts of the gradients of W1, W2 and the first bias
+  hg_off size[3];
+} task;
+
+static task begin(const hg_layer *second, const hg_pass *pass, const hg_matrix *t, bool back)
+{
+  const hg_layer *first = second - 1;
+  hg_real *space = first->work->packed;
+  const hg_matrix w1 = hg_layer_parameter(first, first->theta, "weight"),
+                  w2 = hg_layer_parameter(second, second->theta, "weight");
+  return (task){.first = first,
+                .second = second,
+                .w1 = hg_right_side_of(&w1, false, space),
+                .w2 = hg_right_side_of(&w2, back, space + second_side(first)),
+                .dropout = hg_layer_dropout(second, pass),
+                .t = *t,
+                .size = {w1.rows * w1.cols, w2.rows * w2.cols, w1.cols}};
+}
+
+// h of some rows
+static void make_rows(const task *k, hg_off first, hg_off n, hg_matrix *h)
+{
+  const hg_layer *layer = k->first;
+  const hg_matrix s = hg_matrix_rows(&layer->s, first, n);
+  hg_gemm_block(&s, &k->w1, 0, h);
+  if (layer->bias) hg_bias_add(h, 0, n, hg_layer_parameter(layer, layer->theta, "bias").data);
+  hg_activate(layer->activation, h);
+  hg_dropout_apply(k->dropout, layer->graph->ids + first, h);
+}
+
+static hg_matrix buffer(const task *k, int which, hg_off rows)
+{
+  return hg_blocks_buffer(&k->first->work->blocks, which, rows, k->first->f_out);
+}
+
+static void forward_block(const task *k, hg_off first, hg_off n)
+{
+  hg_matrix h = buffer(k, 0, n), t = hg_matrix_rows(&k->t, first, n);
+  make_rows(k, first, n, &h);
+  hg_gemm_block(&h, &k->w2, 0, &t);
+}
+
+static void forward_span(const task *k, const hg_span *span)
+{
+  hg_off blocks = (span->n + HG_BLOCK_ROWS - 1) / HG_BLOCK_ROWS;
+#pragma omp parallel for schedule(dynamic, 1) default(none) shared(k, span, blocks) \
+    num_threads(hg_blocks_team(&k->first->work->blocks)) if (span->n * k->first->f_in > HG_PARALLEL_FROM)
+  for (hg_off block = 0; block < blocks; block++) {
+    hg_off start = block * HG_BLOCK_ROWS, left = span->n - start;
+    forward_block(k, span->first + start, left < HG_BLOCK_ROWS ? left : HG_BLOCK_ROWS);
+  }
+}
+
+void hg_streamed_forward(hg_layer *second, const hg_pass *pass, hg_matrix *t)
+{
+  const task k = begin(second, pass, t, false);
+  const hg_spans rows = hg_local_graph_read(second->graph, false);
+  for (int s = 0; s < rows.n; s++) forward_span(&k, &rows.span[s]);
+  hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
+}
+
+static void backward_block(const task *k, hg_off first, hg_off n, int part)
+{
+  hg_matrix h = buffer(k, 0, n), d_h = buffer(k, 1, n);
+  const hg_matrix d_t = hg_matrix_rows(&k->t, first, n), s = hg_matrix_rows(&k->first->s, first, n);
+  hg_real *d_bias = k->partial[2] + part * k->size[2];
+  make_rows(k, first, n, &h);
+  hg_gemm_at_block(&h, &d_t, k->partial[1] + part * k->size[1]);
+  hg_gemm_block(&d_t, &k->w2, 0, &d_h);
+  hg_dropped_activation_gradient(k->first->activation, k->dropout, k->first->graph->ids + first, &d_h, &h);
+  hg_gemm_at_block(&s, &h, k->partial[0] + part * k->size[0]); // h is d_z now
+  for (hg_off i = 0; i < n; i++)
+    for (int c = 0; c < h.cols; c++) d_bias[c] += h.data[i * h.cols + c];
+}
+
+// Pieces are a function of the rows alone, each is one thread's.
+static void backward_span(const task *k, const hg_span *span)
+{
+  int parts = parts_of(span->n);
+#pragma omp parallel for schedule(dynamic, 1) default(none) shared(k, span, parts) \
+    num_threads(hg_blocks_team(&k->first->work->blocks)) if (span->n * k->first->f_in > HG_PARALLEL_FROM)
+  for (int part = 0; part < parts; part++) {
+    hg_off start, end;
+    hg_block(span->n, parts, part, &start, &end);
+    for (hg_off i = start; i < end; i += HG_BLOCK_ROWS)
+      backward_block(k, span->first + i, end - i < HG_BLOCK_ROWS ? end - i : HG_BLOCK_ROWS, part);
+  }
+}
+
+void hg_streamed_backward(hg_layer *second, const hg_pass *pass, const hg_matrix *d_t)
+{
+  task k = begin(second, pass, d_t, true);
+  const hg_layer *first = k.first;
+  const hg_spans rows = hg_local_graph_read(second->graph, false);
+  int parts = parts_of(first->graph->n_owned);
+  hg_matrix d[] = {hg_layer_parameter(first, first->d_theta, "weight"),
+                   hg_layer_parameter(second, second->d_theta, "weight"),
+                   hg_layer_parameter(first, first->d_theta, "bias")};
+  hg_real *next = first->work->scratch;
+  for (int p = 0; p < 3; p++) {
+    k.partial[p] = next;
+    hg_partials_clear(next, parts, k.size[p]);
+    next += parts * k.size[p];
+  }
+  for (int s = 0; s < rows.n; s++) backward_span(&k, &rows.span[s]);
+  for (int p = 0; p < 3; p++)
+    if (d[p].data) hg_gemm_at_add(k.partial[p], parts, p < 2 && hg_gemm_at_turned((int)d[p].rows, d[p].cols), 0, &d[p]);
+  hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
+}

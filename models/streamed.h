@@ -1,0 +1,27 @@
+#pragma once
+#include "models/model.h"
+
+/*
+ * Two layers whose hidden rows are never stored. The first one's aggregate s = A x is kept and the second one sends
+ * h W2, which is narrow; so h = dropout(activation(s W1 + b)) is only ever needed a few rows at a time: forward to
+ * multiply them with W2, backward, made again with the same masks, for both layers' weight gradients. With
+ * model.recompute and no norm. Saves n x hidden numbers; costs one more product s W1 an epoch. Sums go over other
+ * pieces of rows than without: the same to rounding.
+ * Source: recomputation (Chen et al. 2016, Training Deep Nets with Sublinear Memory Cost) of a block of rows at a time.
+ */
+
+/** Decides it for a model whose layers are planned: sets layers[0].streams. */
+void hg_streamed_plan(hg_model *model);
+
+/** Whether a layer reads rows that are not stored. */
+bool hg_reads_streamed(const hg_layer *layer);
+
+/** Numbers that work->scratch and work->packed need for it; 0 where nothing streams. */
+hg_off hg_streamed_scratch(const hg_model *model);
+hg_off hg_streamed_packed(const hg_model *model);
+
+/** t = h W2 of the rows that the second layer reads. */
+void hg_streamed_forward(hg_layer *second, const hg_pass *pass, hg_matrix *t);
+
+/** From d_t, of these rows, the gradients of W2, W1 and the first layer's bias. */
+void hg_streamed_backward(hg_layer *second, const hg_pass *pass, const hg_matrix *d_t);

@@ -1,0 +1,55 @@
+#include "partition/training_first.h"
+
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "partition/groups.h"
+
+enum { CLASSES = 4 }; // 0, 1, 2 steps to a training node, and more
+
+static void count_steps(const hg_graph *graph, int32_t *steps)
+{
+  const hg_csr *a = &graph->adjacency;
+  const uint8_t *split = graph->nodes.split;
+  for (hg_off i = 0; i < graph->nodes.n; i++) steps[i] = split[i] == HG_SPLIT_TRAIN ? 0 : CLASSES - 1;
+  for (int step = 0; step < CLASSES - 2; step++)
+    for (hg_off i = 0; i < graph->nodes.n; i++)
+      for (hg_off e = a->indptr[i]; steps[i] == step && e < a->indptr[i + 1]; e++)
+        if (steps[a->indices[e]] > step + 1) steps[a->indices[e]] = step + 1;
+}
+
+static bool is_worth_it(hg_off n, const int32_t *steps)
+{
+  hg_off counts[CLASSES] = {0};
+  for (hg_off i = 0; i < n; i++) counts[steps[i]]++;
+  return counts[0] > 0 && (double)counts[0] <= HG_TRAINING_FEW * (double)n &&
+         (double)(counts[0] + counts[1]) <= HG_TRAINING_NEAR * (double)n;
+}
+
+hg_status hg_training_first(const hg_graph *graph, int k, const int32_t *part_of, hg_lid *sequence,
+                            hg_reordered *result)
+{
+  hg_lid n = (hg_lid)graph->nodes.n, *sorted = NULL;
+  int32_t *group = NULL;
+  hg_off *start = NULL;
+  hg_fetches found;
+  hg_status rc = HG_OK;
+  if (!graph->nodes.split) return HG_OK;
+  HG_TRY(HG_ALLOC(group, n, "steps to training nodes"));
+  HG_TRY(HG_ALLOC(sorted, n, "order of the nodes"));
+  HG_TRY(HG_ALLOC(start, 2 * (hg_off)k + CLASSES + 1, "group starts"));
+  count_steps(graph, group);
+  if (is_worth_it(n, group)) {
+    hg_groups_sort(n, CLASSES, group, sequence, sorted, start);
+    memcpy(sequence, sorted, (size_t)n * sizeof *sequence);
+    hg_groups_find(graph, part_of, group);
+    hg_groups_sort(n, 2 * (hg_off)k, group, sequence, sorted, start);
+    HG_TRY(hg_fetches_count(graph, part_of, sorted, &found));
+    result->fetches_after = found.fetched;
+  }
+done:
+  hg_free(&group);
+  hg_free(&sorted);
+  hg_free(&start);
+  return rc;
+}

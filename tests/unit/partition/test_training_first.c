@@ -1,0 +1,90 @@
+#include "partition/training_first.h"
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "partition/parts.h"
+#include "tests/unit/partition/graphs.h"
+
+enum { N = 400 };
+
+// every `every`-th node of a grid of N nodes trains
+static void make_grid(hg_graph *graph, int every)
+{
+  make_graph(graph, GRAPH_GRID, N, 3);
+  hg_free(&graph->nodes.split);
+  cr_assert_eq(HG_ALLOC(graph->nodes.split, N, "split"), HG_OK);
+  for (int i = 0; i < N; i++) graph->nodes.split[i] = i % every == 0 ? HG_SPLIT_TRAIN : HG_SPLIT_TEST;
+}
+
+static void sort(const hg_graph *graph, int k, hg_lid *sequence, hg_reordered *result)
+{
+  static int32_t part_of[N];
+  for (int i = 0; i < N; i++) part_of[i] = i * k / N;
+  cr_assert_eq(hg_reorder(graph, k, part_of, HG_ORDER_NONE, sequence, result), HG_OK);
+  cr_assert_eq(hg_training_first(graph, k, part_of, sequence, result), HG_OK, "%s", hg_error_text());
+}
+
+// steps[i] to the next node that trains, 3 at most, over all pairs of nodes
+static void find_steps(const hg_graph *graph, int *steps)
+{
+  for (int i = 0; i < N; i++) steps[i] = graph->nodes.split[i] == HG_SPLIT_TRAIN ? 0 : 3;
+  for (int k = 0; k < 2; k++)
+    for (hg_lid i = 0; i < N; i++)
+      for (hg_lid j = 0; j < N; j++)
+        if (steps[i] == k && steps[j] > k + 1 && has_edge(graph, j, i)) steps[j] = k + 1;
+}
+
+Test(training_first, nodes_stand_by_steps_and_else_as_before)
+{
+  for (int k = 1; k <= 3; k++) {
+    hg_graph graph;
+    hg_lid sequence[N];
+    int steps[N];
+    hg_reordered result;
+    make_grid(&graph, 39);
+    find_steps(&graph, steps);
+    sort(&graph, k, sequence, &result);
+    for (int p = 1; p < N; p++) {
+      int a = steps[sequence[p - 1]], b = steps[sequence[p]];
+      cr_assert(a < b || (a == b && sequence[p - 1] < sequence[p]), "k = %d, place %d", k, p);
+    }
+    cr_expect(steps[sequence[0]] == 0 && steps[sequence[N - 1]] == 3);
+    hg_graph_free(&graph);
+  }
+}
+
+Test(training_first, order_stays_where_many_train_or_none)
+{
+  static const int every[] = {1, 2, 9, N};
+  for (size_t e = 0; e < sizeof every / sizeof *every; e++) {
+    hg_graph graph;
+    hg_lid sequence[N];
+    hg_reordered result;
+    make_grid(&graph, every[e]);
+    if (every[e] == N) graph.nodes.split[0] = HG_SPLIT_VAL;
+    sort(&graph, 2, sequence, &result);
+    for (int p = 0; p < N; p++) cr_assert_eq(sequence[p], p, "every %d", every[e]);
+    cr_expect_eq(result.fetches_after, result.fetches_before);
+    hg_free(&graph.nodes.split);
+    sort(&graph, 2, sequence, &result);
+    for (int p = 0; p < N; p++) cr_assert_eq(sequence[p], p, "no split");
+    hg_graph_free(&graph);
+  }
+}
+
+Test(training_first, fetches_are_those_of_the_new_order)
+{
+  hg_graph graph;
+  hg_lid sequence[N];
+  hg_reordered result;
+  hg_fetches found;
+  static int32_t part_of[N];
+  make_grid(&graph, 39);
+  sort(&graph, 1, sequence, &result);
+  cr_assert_eq(hg_fetches_count(&graph, part_of, sequence, &found), HG_OK);
+  cr_expect_eq(result.fetches_after, found.fetched);
+  hg_graph_free(&graph);
+}
