@@ -58,15 +58,13 @@ ALWAYS_INLINE void panel_step(const hg_real *one, const hg_real *two, const vect
   if (half) *sum_half += of_two(of_one, of_other) * twice((const hg_real *)(row + count));
 }
 
-/**
- * `rows` x `count` vectors of c, both literals, and with `half` of half a vector more; `panel` is where column `column`
- * starts.
- */
+/** `rows` x `halves` half vectors of c, both literals; `panel` is where column `column` starts. */
 ALWAYS_INLINE void panel_tile(const hg_panels *b, const hg_real *panel, int column, const hg_real *a, hg_real beta,
-                              hg_real *c, int rows, int count, bool half)
+                              hg_real *c, int rows, int halves)
 {
-  vector sum[MOST_ROWS][PANEL_VECTORS] = {{{0}}}, halves[MOST_ROWS / 2] = {{0}};
-  int k = b->k, vectors = half ? count + 1 : count;
+  const bool half = halves % 2;
+  vector sum[MOST_ROWS][PANEL_VECTORS] = {{{0}}}, last[MOST_ROWS / 2] = {{0}};
+  int k = b->k, count = halves / 2, vectors = (halves + 1) / 2;
   for (int p = 0; p < k; p++) {
     const vector *row = (const vector *)panel + (hg_off)p * vectors;
     __builtin_prefetch(a + (hg_off)rows * (k + p)); // the next tile's rows, evenly over this tile's steps
@@ -74,7 +72,7 @@ ALWAYS_INLINE void panel_tile(const hg_panels *b, const hg_real *panel, int colu
     for (int r = 0; r < rows; r += 2) {
       const hg_real *one = a + (hg_off)r * k + p;
       panel_step(one, r + 1 < rows ? one + k : one, row, count, half, sum[r], sum[r + 1 < rows ? r + 1 : r],
-                 &halves[r / 2]);
+                 &last[r / 2]);
     }
   }
   int columns = b->m - column < vectors * LANES ? b->m - column : vectors * LANES;
@@ -83,18 +81,17 @@ ALWAYS_INLINE void panel_tile(const hg_panels *b, const hg_real *panel, int colu
     hg_real *to = c + (hg_off)r * b->m + column;
     store_row(sum[r], count, columns, beta, to);
     if (!half) continue;
-    vector last = r % 2 ? upper_half(halves[r / 2]) : halves[r / 2];
-    store_few(last, columns - count * LANES, beta, to + count * LANES);
+    store_few(r % 2 ? upper_half(last[r / 2]) : last[r / 2], columns - count * LANES, beta, to + count * LANES);
   }
 }
 
 ALWAYS_INLINE void panel_tiles(const hg_panels *b, int column, const hg_real *a, hg_off n, hg_real beta, hg_real *c,
-                               int rows, int count, bool half)
+                               int rows, int halves)
 {
   const hg_real *panel = b->data + (hg_off)column * b->k;
   hg_off i = 0;
-  for (; i + rows <= n; i += rows) panel_tile(b, panel, column, a + i * b->k, beta, c + i * b->m, rows, count, half);
-  for (; i < n; i++) panel_tile(b, panel, column, a + i * b->k, beta, c + i * b->m, 1, count, half);
+  for (; i + rows <= n; i += rows) panel_tile(b, panel, column, a + i * b->k, beta, c + i * b->m, rows, halves);
+  for (; i < n; i++) panel_tile(b, panel, column, a + i * b->k, beta, c + i * b->m, 1, halves);
 }
 
 /** The last panel of b, with half of a vector at its end. */
@@ -102,13 +99,13 @@ static void panel_halves(const hg_panels *b, int column, const hg_real *a, hg_of
 {
   switch ((b->m - column) / LANES) {
   case 1:
-    panel_tiles(b, column, a, n, beta, c, NARROW_ROWS, 1, true);
+    panel_tiles(b, column, a, n, beta, c, NARROW_ROWS, 3);
     break;
   case 2:
-    panel_tiles(b, column, a, n, beta, c, WIDE_ROWS, 2, true);
+    panel_tiles(b, column, a, n, beta, c, WIDE_ROWS, 5);
     break;
   default:
-    panel_tiles(b, column, a, n, beta, c, FULL_ROWS, PANEL_VECTORS - 1, true);
+    panel_tiles(b, column, a, n, beta, c, FULL_ROWS, 2 * PANEL_VECTORS - 1);
   }
 }
 
@@ -119,13 +116,13 @@ static void panel_block(const hg_panels *b, const hg_real *a, hg_off n, hg_real 
     if (HALVES && left > LANES && left < PANEL_WIDTH && left % LANES > 0 && left % LANES <= LANES / 2)
       panel_halves(b, column, a, n, beta, c);
     else if (vectors >= PANEL_VECTORS)
-      panel_tiles(b, column, a, n, beta, c, FULL_ROWS, PANEL_VECTORS, false);
+      panel_tiles(b, column, a, n, beta, c, FULL_ROWS, 2 * PANEL_VECTORS);
     else if (vectors == 3)
-      panel_tiles(b, column, a, n, beta, c, WIDE_ROWS, PANEL_VECTORS > 3 ? 3 : 1, false);
+      panel_tiles(b, column, a, n, beta, c, WIDE_ROWS, PANEL_VECTORS > 3 ? 6 : 2);
     else if (vectors == 2)
-      panel_tiles(b, column, a, n, beta, c, MIDDLE_ROWS, 2, false);
+      panel_tiles(b, column, a, n, beta, c, MIDDLE_ROWS, 4);
     else
-      panel_tiles(b, column, a, n, beta, c, NARROW_ROWS, 1, false);
+      panel_tiles(b, column, a, n, beta, c, NARROW_ROWS, 2);
   }
 }
 
