@@ -10,6 +10,7 @@
 
 enum { SHORT_BYTES = 8, SHORT_RUNS = 31, LONG_RUNS = 5 };
 
+// MPI_PROC_NULL: nobody
 typedef struct {
   int to, from;
   char *out, *in; // [HG_SPEED_BYTES]
@@ -37,25 +38,49 @@ static double message_seconds(hg_world *world, const neighbours *n, int bytes, i
   return median;
 }
 
-static int ranks_per_host(const hg_world *world)
+// The ranks host by host, this rank's position among them, and the host with most.
+typedef struct {
+  int *ranks, *host_first; // [size], [hosts + 1]
+  int n_hosts, at, most;
+} placement;
+
+static hg_status place_ranks(placement *p, const hg_world *world)
 {
-  int size = hg_world_size(world), hosts = hg_world_hosts(world);
-  return hg_world_one_host(world) ? size : hosts > 0 ? size / hosts : 1;
+  int size = hg_world_size(world), n = 0;
+  hg_status rc = HG_OK;
+  p->n_hosts = hg_world_n_hosts(world);
+  HG_TRY(HG_ALLOC(p->ranks, size, "ranks of hosts"));
+  HG_TRY(HG_ALLOC(p->host_first, p->n_hosts + 1, "ranks of hosts"));
+  for (int r = 0; r < size; r++) p->host_first[hg_world_host_of(world, r) + 1]++;
+  for (int h = 0; h < p->n_hosts; h++) {
+    if (p->host_first[h + 1] > p->most) p->most = p->host_first[h + 1];
+    p->host_first[h + 1] += p->host_first[h];
+    for (int r = 0; r < size; r++) {
+      if (hg_world_host_of(world, r) != h) continue;
+      if (r == hg_world_rank(world)) p->at = n;
+      p->ranks[n++] = r;
+    }
+  }
+done:
+  return rc;
 }
 
-// Whom a rank sends to: the next one of its host, or the one in its place on the next host. false: there is none
-static bool find_neighbours(neighbours *n, const hg_world *world, hg_message_place place)
+// Whom a rank sends to: the next one of its host; or the one as many places on as the largest host has ranks, which is
+// on another host but where that one has more than half of them. false: there is none for any rank
+static bool find_neighbours(neighbours *n, const placement *p, const hg_world *world, hg_message_place place)
 {
-  int rank = hg_world_rank(world), size = hg_world_size(world), here = ranks_per_host(world);
-  int first = rank - rank % here;
+  int size = hg_world_size(world), host = hg_world_host_of(world, hg_world_rank(world));
+  int first = p->host_first[host], here = p->host_first[host + 1] - first;
   if (place == HG_INSIDE_HOST) {
-    n->to = first + (rank - first + 1) % here;
-    n->from = first + (rank - first + here - 1) % here;
-    return here > 1;
+    n->to = here > 1 ? p->ranks[first + (p->at - first + 1) % here] : MPI_PROC_NULL;
+    n->from = here > 1 ? p->ranks[first + (p->at - first + here - 1) % here] : MPI_PROC_NULL;
+    return p->most > 1;
   }
-  n->to = (rank + here) % size;
-  n->from = (rank + size - here) % size;
-  return size > here;
+  n->to = p->ranks[(p->at + p->most) % size];
+  n->from = p->ranks[(p->at + size - p->most) % size];
+  if (hg_world_host_of(world, n->to) == host) n->to = MPI_PROC_NULL;
+  if (hg_world_host_of(world, n->from) == host) n->from = MPI_PROC_NULL;
+  return p->n_hosts > 1;
 }
 
 static hg_status allocate(neighbours *n)
@@ -67,11 +92,13 @@ static hg_status allocate(neighbours *n)
 hg_status hg_message_speed_measure(hg_world *world, hg_message_speed *speed)
 {
   neighbours n = {0};
+  placement p = {0};
   hg_status rc = HG_OK;
-  *speed = (hg_message_speed){.ranks_per_host = ranks_per_host(world)};
   HG_TRY_ALL(world, "measuring messages", allocate(&n));
+  HG_TRY_ALL(world, "measuring messages", place_ranks(&p, world));
+  *speed = (hg_message_speed){.ranks_per_host = p.most};
   for (int place = 0; place < HG_MESSAGE_PLACES; place++) {
-    if (!find_neighbours(&n, world, (hg_message_place)place)) continue;
+    if (!find_neighbours(&n, &p, world, (hg_message_place)place)) continue;
     double latency = message_seconds(world, &n, SHORT_BYTES, SHORT_RUNS);
     double taken = message_seconds(world, &n, HG_SPEED_BYTES, LONG_RUNS) - latency;
     speed->latency_s[place] = latency;
@@ -80,5 +107,7 @@ hg_status hg_message_speed_measure(hg_world *world, hg_message_speed *speed)
 done:
   hg_free(&n.out);
   hg_free(&n.in);
+  hg_free(&p.ranks);
+  hg_free(&p.host_first);
   return rc;
 }

@@ -6,10 +6,9 @@
 #include "core/base/timer.h"
 
 // What one group receives: each node of another once. Owners ascend with the nodes of a halo.
-static void count_group(hg_halo_rows *rows, const hg_parts_index *index, int columns, int g, int32_t *stamp,
-                        int64_t *from)
+static void count_group(const hg_parts_index *index, int columns, int g, int32_t *stamp, int64_t *from)
 {
-  memset(from, 0, (size_t)rows->n_parts * sizeof *from);
+  memset(from, 0, (size_t)(index->n_parts / columns) * sizeof *from);
   for (int p = g * columns; p < (g + 1) * columns; p++) {
     int owner = 0;
     for (hg_off h = index->halo_offsets[p]; h < index->halo_offsets[p + 1]; h++) {
@@ -50,7 +49,7 @@ hg_status hg_source_rows_count(hg_halo_rows *rows, const hg_parts_index *index, 
   HG_TRY(HG_ALLOC(rows->sent[HG_SEND_SOURCES], k, "rows sent"));
   HG_TRY(HG_ALLOC(rows->received[HG_SEND_SOURCES], k, "rows received"));
   for (int g = 0; g < k; g++) {
-    count_group(rows, index, columns, g, stamp, from);
+    count_group(index, columns, g, stamp, from);
     for (int q = 0; q < k; q++) {
       rows->sent[HG_SEND_SOURCES][q] += from[q];
       rows->received[HG_SEND_SOURCES][g] += from[q];
@@ -65,5 +64,31 @@ done:
   hg_free(&from);
   hg_free(&messages);
   if (rc != HG_OK) hg_halo_rows_free(rows);
+  return rc;
+}
+
+hg_status hg_source_rows_far(int64_t *sent, int64_t *received, const hg_parts_index *index, int columns,
+                             const int *host_of)
+{
+  int32_t *stamp = NULL;
+  int64_t *from = NULL;
+  hg_status rc = HG_OK;
+  int ranks = index->n_parts, k = ranks / columns;
+  memset(sent, 0, (size_t)ranks * sizeof *sent);
+  memset(received, 0, (size_t)ranks * sizeof *received);
+  HG_TRY(HG_ALLOC(stamp, index->offsets[ranks], "halo marks"));
+  HG_TRY(HG_ALLOC(from, k, "rows of pairs"));
+  for (int g = 0; g < k; g++) {
+    count_group(index, columns, g, stamp, from);
+    for (int pair = 0; pair < ranks; pair++) {
+      int to = g * columns + pair % columns;
+      if (host_of[pair] == host_of[to]) continue;
+      sent[pair] += from[pair / columns];
+      received[to] += from[pair / columns];
+    }
+  }
+done:
+  hg_free(&stamp);
+  hg_free(&from);
   return rc;
 }

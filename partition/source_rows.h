@@ -9,3 +9,12 @@
  * @param columns   parts of a group; divides their number
  */
 hg_status hg_source_rows_count(hg_halo_rows *rows, const hg_parts_index *index, int columns);
+
+/**
+ * Of these rows, where each group's rank in column c exchanges with the ranks in column c: those to and from ranks of
+ * other hosts.
+ * @param host_of    [n_parts] of each rank
+ * @param sent       [n_parts], overwritten     @param received   [n_parts], overwritten
+ */
+hg_status hg_source_rows_far(int64_t *sent, int64_t *received, const hg_parts_index *index, int columns,
+                             const int *host_of);

@@ -189,6 +189,7 @@ static hg_status plan_ranks(const plan_task *t, int k, hg_rank_plan *plans)
   for (int before = 0; before <= k; before++) rows[before] = plans[before].rows;
   HG_TRY(hg_traffic_plan_make(&traffic, t->config, t->graph, rows, k + 1));
   hg_rank_plan_tell(plan, &traffic);
+  HG_TRY(hg_rank_plans_tell_columns(plans, k + 1, t->config, t->graph, &traffic));
   if (plan->rehearsal.epoch_s > 0) hg_epoch_times(&traffic, &plan->rehearsal, &t->network, &extent);
   const hg_plan_report report = {&traffic, plan, &t->network};
   if (a->json)

@@ -7,23 +7,25 @@
 #include "runtime/train/edge_time.h"
 #include "runtime/train/grid_traffic.h"
 
-// What an epoch's products are, and the share of the bytes that parts of the graph exchange without zeros. Of the
-// part the sizes do not matter.
-static hg_status find_work(hg_grid_work *work, double *sent, const hg_config *config, const hg_store_header *header)
+// What an epoch's products are, and the share of these products' rows that parts of the graph exchange: between hosts
+// without zeros, and not at all where the first layer computes its halo. Of the part the sizes do not matter.
+static hg_status find_work(hg_grid_work *work, double *sent, hg_world *world, const hg_config *config,
+                           const hg_store_header *header)
 {
-  const hg_stage stage = {.graph = {.links = &(hg_links){0}, .n_global = header->n_nodes}};
+  const hg_stage stage = {.graph = {.world = world, .links = &(hg_links){0}, .n_global = header->n_nodes}};
   hg_input input = {.width = header->feature_width, .is_dense = !header->sparse_features};
   hg_model model = {0};
-  double all = 0, nonzero = 0;
+  double all = 0, crossing = 0;
   hg_status rc = HG_OK;
   if (config->dataset.append_positions) input.width += header->n_dims;
   HG_TRY(hg_model_plan(&model, &config->model, &stage, 1, &input, header->n_classes));
   HG_TRY(hg_grid_work_create(work, &model));
-  for (int l = 0; l < model.n_layers; l++) {
-    all += hg_model_exchanged(&model, l) * (double)sizeof(hg_real);
-    nonzero += hg_model_nonzero_bytes(&model, l, HG_PACK_REAL);
+  for (int l = 1; l < model.n_layers; l++) {
+    all += hg_model_turned(&model, l, true) * (double)sizeof(hg_real);
+    crossing += model.layers[l].packing.skip_zeros ? hg_model_nonzero_bytes(&model, l, HG_PACK_REAL)
+                                                   : hg_model_exchanged(&model, l) * (double)sizeof(hg_real);
   }
-  *sent = all > 0 ? nonzero / all : 1;
+  *sent = all > 0 ? crossing / all : 1;
 done:
   hg_model_free(&model);
   return rc;
@@ -34,8 +36,9 @@ typedef struct {
   const hg_column_speeds *speeds;
   const hg_grid_work *work;
   const hg_parts_index *index;
-  double far;  // share of a rank's bytes that leave its host, were all others to get as much
-  double sent; // of the bytes of parts' rows: without zeros
+  const int *host_of;               // [ranks]
+  int64_t *far_sent, *far_received; // [ranks] working space
+  double sent;                      // of the bytes of parts' rows, what crosses
 } comparison;
 
 hg_status hg_column_speeds_measure(hg_column_speeds *speeds, hg_world *world, const hg_part *part)
@@ -57,6 +60,23 @@ static double crossing_seconds(const hg_message_speed *m, hg_message_place place
   return m->bytes_s[place] > 0 ? messages * m->latency_s[place] + bytes / m->bytes_s[place] : 0;
 }
 
+// What the exchanges of the slowest rank take: each rank's bytes go by its host's network or stay in the host, and as
+// large a share of its messages does.
+static double crossing_most(const comparison *c, const hg_grid_traffic *traffic, double sent)
+{
+  const hg_message_speed *m = &c->speeds->messages;
+  double most = 0, messages = (double)traffic->most_messages;
+  for (int r = 0; r < traffic->ranks; r++) {
+    double bytes = (double)traffic->bytes[r], far_bytes = (double)traffic->far_bytes[r];
+    if (bytes <= 0) continue;
+    double far = far_bytes / bytes;
+    double seconds = crossing_seconds(m, HG_BETWEEN_HOSTS, far * messages, far_bytes * sent) +
+                     crossing_seconds(m, HG_INSIDE_HOST, (1 - far) * messages, (bytes - far_bytes) * sent);
+    if (seconds > most) most = seconds;
+  }
+  return most;
+}
+
 static double seconds_of(const comparison *c, const hg_grid_traffic *traffic, int columns)
 {
   const hg_column_speeds *s = c->speeds;
@@ -65,10 +85,7 @@ static double seconds_of(const comparison *c, const hg_grid_traffic *traffic, in
     double width = (double)c->work->widths[k] / columns;
     products += s->edges / groups * (s->edge_s[0] + s->edge_s[1] * width);
   }
-  double messages = (double)traffic->most_messages, bytes = (double)traffic->largest_bytes;
-  if (columns == 1) bytes *= c->sent;
-  double crossing = c->far * crossing_seconds(&s->messages, HG_BETWEEN_HOSTS, messages, bytes) +
-                    (1 - c->far) * crossing_seconds(&s->messages, HG_INSIDE_HOST, messages, bytes);
+  double crossing = crossing_most(c, traffic, columns == 1 ? c->sent : 1);
   double hidden = columns > 1 ? 0 : crossing < products ? crossing / 2 : products / 2;
   return products + crossing - hidden;
 }
@@ -80,8 +97,10 @@ static hg_status try_columns(double *seconds, const comparison *c, int columns)
   hg_halo_rows rows = {0};
   hg_grid_traffic traffic = {0};
   hg_status rc = HG_OK;
+  const hg_grid_hosts hosts = {c->host_of, c->far_sent, c->far_received};
   if (groups > 1) HG_TRY(hg_source_rows_count(&rows, c->index, columns));
-  HG_TRY(hg_grid_traffic_count(&traffic, c->work, groups, columns, c->index->offsets, groups > 1 ? &rows : NULL,
+  if (groups > 1) HG_TRY(hg_source_rows_far(c->far_sent, c->far_received, c->index, columns, c->host_of));
+  HG_TRY(hg_grid_traffic_count(&traffic, c->work, groups, columns, c->index->offsets, groups > 1 ? &rows : NULL, &hosts,
                                (int)sizeof(hg_real)));
   *seconds = seconds_of(c, &traffic, columns);
   hg_log(HG_LOG_INFO, "parallel.mode auto: %d part%s x %d columns: at most %.4g MiB of a rank, %.4g ms an epoch",
@@ -92,21 +111,24 @@ done:
   return rc;
 }
 
-static hg_status choose(const hg_config *config, const char *path, const comparison *speeds, bool skips_zeros,
+static hg_status choose(hg_world *world, const hg_config *config, const char *path, const hg_column_speeds *speeds,
                         int *columns)
 {
   hg_store_header header;
   hg_parts_index index = {0};
   hg_grid_work work = {0};
-  comparison c = *speeds;
   double least = 0, seconds = 0;
-  c.work = &work;
-  c.index = &index;
+  int *host_of = NULL, size = hg_world_size(world);
+  comparison c = {.speeds = speeds, .work = &work, .index = &index};
   hg_status rc = HG_OK;
+  HG_TRY(HG_ALLOC(host_of, size, "hosts of ranks"));
+  HG_TRY(HG_ALLOC(c.far_sent, size, "rows between hosts"));
+  HG_TRY(HG_ALLOC(c.far_received, size, "rows between hosts"));
+  for (int r = 0; r < size; r++) host_of[r] = hg_world_host_of(world, r);
+  c.host_of = host_of;
   HG_TRY(hg_store_read_header(path, &header));
   HG_TRY(hg_store_read_parts_index(path, -1, &index));
-  HG_TRY(find_work(&work, &c.sent, config, &header));
-  if (!skips_zeros) c.sent = 1;
+  HG_TRY(find_work(&work, &c.sent, world, config, &header));
   for (int b = 1; b <= index.n_parts; b++) {
     if (index.n_parts % b != 0) continue;
     HG_TRY(try_columns(&seconds, &c, b));
@@ -117,19 +139,19 @@ static hg_status choose(const hg_config *config, const char *path, const compari
 done:
   hg_grid_work_free(&work);
   hg_parts_index_free(&index);
+  hg_free(&host_of);
+  hg_free(&c.far_sent);
+  hg_free(&c.far_received);
   return rc;
 }
 
 hg_status hg_columns_choose(hg_world *world, const hg_config *config, const char *parts_path,
                             const hg_column_speeds *speeds, int *columns)
 {
-  double size = hg_world_size(world), here = speeds->messages.ranks_per_host;
-  bool chooses = hg_world_rank(world) == 0 && size > 1;
-  bool skips_zeros = hg_halo_skips_zeros(&config->model.halo, world);
-  comparison c = {.speeds = speeds, .far = size > here ? 1 - (here - 1) / (size - 1) : 0};
+  bool chooses = hg_world_rank(world) == 0 && hg_world_size(world) > 1;
   hg_status rc = HG_OK;
   *columns = 1;
-  HG_TRY_ALL(world, "choosing the columns", chooses ? choose(config, parts_path, &c, skips_zeros, columns) : HG_OK);
+  HG_TRY_ALL(world, "choosing the columns", chooses ? choose(world, config, parts_path, speeds, columns) : HG_OK);
   hg_alloc_trim();
   hg_broadcast(world, columns, sizeof *columns, 0);
 done:

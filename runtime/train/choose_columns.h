@@ -15,8 +15,10 @@ hg_status hg_column_speeds_measure(hg_column_speeds *speeds, hg_world *world, co
 /**
  * parallel.mode: auto. Of all grids of the ranks, the one whose products with the adjacency take least in a training
  * epoch: edges of a part times what an edge takes at the columns of a rank, and latency x messages + bytes / bandwidth
- * of the rank that sends most. Of those bytes parts of the graph (one column) hide at most half behind their backward
- * products, and leave out their zeros (halo.skip_zeros); columns hide none (ALGORITHMS A.12). Everything else takes as
+ * of the rank for which that is most: its bytes to ranks of its own host by that host's memory, to others by the
+ * network, whatever ranks each host has. Of those bytes parts of the graph (one column) hide at most half behind their
+ * backward products, and leave out their zeros (halo.skip_zeros) and what the first layer computes
+ * (halo.compute_first, whose products are not counted); columns hide none (ALGORITHMS A.12). Everything else takes as
  * long in each of them. What crosses is counted on the parts at hand: groups of consecutive ones are the parts of a
  * grid, so nothing is partitioned for it; active sets, which one column alone has, are not counted. Of equals the
  * fewest columns. Rank 0 reads the halos of all parts for it. Collective.

@@ -20,10 +20,17 @@ typedef struct {
 hg_status hg_grid_work_create(hg_grid_work *work, const hg_model *model);
 void hg_grid_work_free(hg_grid_work *work);
 
+/** Where the ranks of a grid are, and what of a halo's rows therefore leaves a host (hg_source_rows_far). */
+typedef struct {
+  const int *host_of;             ///< [ranks]
+  const int64_t *sent, *received; ///< [ranks] by each rank; not read with one group
+} hg_grid_hosts;
+
 /** What the ranks of a grid send in a training epoch; owned, free with hg_grid_traffic_free. */
 typedef struct {
   int ranks;
-  int64_t *bytes; ///< [ranks] that a rank sends
+  int64_t *bytes;     ///< [ranks] that a rank sends
+  int64_t *far_bytes; ///< [ranks] of these, to ranks of other hosts; 0 where hosts are not known
   int64_t total_bytes, largest_bytes;
   int64_t total_messages, most_messages; ///< of all ranks; that one sends, at most
 } hg_grid_traffic;
@@ -35,10 +42,12 @@ typedef struct {
  * @param columns      ranks that share a part; 1: a halo of whole rows, which the first layer does not exchange
  * @param first        [n_groups x columns + 1] first node of each rank's slab, in the order of ranks
  * @param halo         of these parts; NULL with one
+ * @param hosts        or NULL: not known
  * @param real_bytes   of a number that is sent
  */
 hg_status hg_grid_traffic_count(hg_grid_traffic *traffic, const hg_grid_work *work, int n_groups, int columns,
-                                const hg_gid *first, const hg_halo_rows *halo, int real_bytes);
+                                const hg_gid *first, const hg_halo_rows *halo, const hg_grid_hosts *hosts,
+                                int real_bytes);
 
 /** The same where all slabs are equal, as where parts are not made yet. @param nodes   of the graph */
 hg_status hg_grid_traffic_estimate(hg_grid_traffic *traffic, const hg_grid_work *work, int n_groups, int columns,

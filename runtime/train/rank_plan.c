@@ -73,6 +73,16 @@ static int actors(const hg_rank_plan_options *o, int ranks)
   return n > 1 ? n : 1;
 }
 
+static hg_part_extent extent_of(const hg_rank_plan *plan, const ordered *o, int part)
+{
+  const hg_off *indptr = o->graph.adjacency.indptr, *halo = o->index.halo_offsets;
+  hg_off first = o->index.offsets[part], end = o->index.offsets[part + 1];
+  return (hg_part_extent){.nodes = end - first,
+                          .edges = indptr[end] - indptr[first],
+                          .halo = halo[part + 1] - halo[part],
+                          .sent = plan->rows.sent[HG_SEND_SOURCES][part]};
+}
+
 static hg_status try_parts(hg_rank_plan *plan, const hg_config *config, const ordered *o,
                            const hg_rank_plan_options *options)
 {
@@ -99,6 +109,7 @@ static hg_status try_parts(hg_rank_plan *plan, const hg_config *config, const or
                                    .index = &o->index,
                                    .part = loads[k].part,
                                    .sent = plan->rows.sent[HG_SEND_SOURCES][loads[k].part]};
+  plan->largest = extent_of(plan, o, loads[0].part);
   HG_TRY(hg_alone_plan_memory(plan->memory, ways, hg_can_cover(config) ? HG_WAYS : HG_WAY_COVERS, config, &sources[0]));
   if (options->seconds > 0)
     HG_TRY(hg_rehearse(&plan->rehearsal, config, sources, n, options->threads, options->seconds));
@@ -198,4 +209,23 @@ void hg_rank_plan_tell(const hg_rank_plan *plan, hg_traffic_plan *traffic)
              "exact: the same without zeros; estimated");
   add_merged(plan, traffic, scheme_of(traffic, HG_WAY_COMPUTED), 2, "merged computed",
              "exact: the second layer's halo is computed, the rest merged without zeros; estimated");
+}
+
+hg_status hg_rank_plans_tell_columns(const hg_rank_plan *plans, int n, const hg_config *config, const hg_graph *graph,
+                                     hg_traffic_plan *traffic)
+{
+  const hg_part_extent whole = {.nodes = graph->nodes.n, .edges = hg_csr_entries(&graph->adjacency)};
+  hg_status rc = HG_OK;
+  for (hg_scheme *s = traffic->schemes; s < traffic->schemes + traffic->n_schemes; s++) {
+    hg_memory memory;
+    const hg_part_extent *part = &whole;
+    if (s->work != HG_WORK_COLUMNS || !s->runs || traffic->ranks == 1) continue;
+    int groups = s->part_groups ? s->part_groups : 1;
+    for (int k = 0; k < n && s->part_groups; k++)
+      if (plans[k].rows.n_parts == groups) part = &plans[k].largest;
+    HG_TRY(hg_alone_plan_columns(&memory, config, graph, part, groups, traffic->ranks / groups));
+    s->memory = (double)memory.total;
+  }
+done:
+  return rc;
 }

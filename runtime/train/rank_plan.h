@@ -1,6 +1,7 @@
 #pragma once
 #include "partition/halo_rows.h"
 #include "partition/host_rows.h"
+#include "runtime/train/alone_columns.h"
 #include "runtime/train/reduced_traffic.h"
 #include "runtime/train/rehearsal.h"
 #include "runtime/train/traffic.h"
@@ -18,6 +19,7 @@ typedef struct {
   hg_reduced_traffic reduced; ///< of layers that can send rows of their output
   double shared_bytes;        ///< at most, of a row that a rank serves for its host (halo.hosts: merged)
   double partition_seconds;   ///< parts, and the order of nodes in them
+  hg_part_extent largest;     ///< the part with most work
   hg_memory memory[HG_WAYS];  ///< of the part with most work, by the way rows cross
   hg_rehearsal rehearsal;     ///< of the parts with most work; nothing where nothing was timed
 } hg_rank_plan;
@@ -37,3 +39,11 @@ void hg_rank_plan_free(hg_rank_plan *plan);
  * them crosses between hosts; and adds what merges that (halo.hosts).
  */
 void hg_rank_plan_tell(const hg_rank_plan *plan, hg_traffic_plan *traffic);
+
+/**
+ * Writes memory into the schemes whose ranks share a part by columns: it is that of a slab of the part with most work.
+ * @param plans   [n] of this graph, for ascending numbers of ranks, which are parts of grids as well
+ * @return        errors of hg_alone_plan_columns
+ */
+hg_status hg_rank_plans_tell_columns(const hg_rank_plan *plans, int n, const hg_config *config, const hg_graph *graph,
+                                     hg_traffic_plan *traffic);

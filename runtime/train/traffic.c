@@ -15,7 +15,7 @@ typedef struct {
   bool last[WIDTHS_MOST];
   int first_input;     // columns of the features
   hg_grid_work turned; // products with the adjacency, where ranks aggregate by columns
-  bool can_turn;       // `halognn train` does that
+  bool can_turn;       // `halognn train` does that, for this model
 } exchanged;
 
 static void add_nonzero(exchanged *x, const hg_model *model, int layer)
@@ -62,7 +62,8 @@ static hg_status read_model(exchanged *x, const hg_config *config, hg_compute_fi
     x->widths[x->n++] = columns;
   }
   // NOLINTNEXTLINE(clang-analyzer-core.NullDereference): a planned model has layers
-  x->can_turn = model->layers[0].type->can_turn;
+  x->can_turn = model->layers[0].type->can_turn && config->model.precision == HG_PRECISION_FLOAT32 &&
+                !config->model.recompute && config->model.label_rate <= 0;
   HG_TRY(hg_grid_work_create(&x->turned, model));
 done:
   hg_model_free(&planned.model);

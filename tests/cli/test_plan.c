@@ -127,8 +127,8 @@ static void check_timed(const json_t *ranks)
     bool halo = strncmp(json_string_value(json_object_get(s, "name")), "halo", 4) == 0;
     cr_expect_eq(epoch > 0, told);
     const char *title = json_string_value(json_object_get(s, "name"));
-    bool columns = strncmp(title, "feature", 7) == 0 || strncmp(title, "2D", 2) == 0; // whose memory is not told
-    cr_expect_eq(number_of(s, "memory_bytes") > 0, json_is_true(json_object_get(s, "runs")) && !columns, "%s", title);
+    bool alone = strncmp(title, "feature", 7) == 0 && number_of(ranks, "ranks") == 1; // shares nothing by columns
+    cr_expect_eq(number_of(s, "memory_bytes") > 0, json_is_true(json_object_get(s, "runs")) && !alone, "%s", title);
     if (halo) cr_expect_geq(epoch, computed);
     if (strcmp(json_string_value(json_object_get(s, "name")), name) == 0) chosen = epoch;
     if (json_is_true(json_object_get(s, "runs")) && json_is_true(json_object_get(s, "exact")) && epoch < least)

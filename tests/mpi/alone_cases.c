@@ -132,6 +132,52 @@ static void memory_is_what_a_run_plans(hg_world *world)
   }
 }
 
-const mpi_case alone_cases[] = {{"alone/one_part_trains_as_one_rank_does", one_part_trains_as_one_rank_does, "1"},
-                                {"alone/memory_is_what_a_run_plans", memory_is_what_a_run_plans, "1 3"},
-                                {0}};
+// The largest rank's, to what few rows more or less of a slab, and edges of its rows, are.
+static void compare_columns(hg_world *world, const char *path, hg_config *config, hg_rank_plan *plans, int columns)
+{
+  const hg_rank_plan_options untimed = {1, hg_threads(), 0};
+  int groups = hg_world_size(world) / columns, n = groups > 1;
+  hg_trainer run = {0};
+  hg_graph graph = {0};
+  hg_memory memory = {0};
+  config->parallel.mode = HG_PARALLEL_GRID;
+  config->parallel.columns = columns;
+  if (check_ok(hg_store_read_graph(path, &graph)) && check_ok(hg_trainer_create(&run, world, config)) &&
+      (n == 0 || check_ok(hg_rank_plan_make(&plans[0], config, &graph, groups, &untimed)))) {
+    const hg_part_extent whole = {.nodes = graph.nodes.n, .edges = hg_csr_entries(&graph.adjacency)};
+    check_ok(hg_alone_plan_columns(&memory, config, &graph, n ? &plans[0].largest : &whole, groups, columns));
+    double most = (double)run.planned.total, planned = (double)memory.total;
+    hg_max_doubles(world, &most, 1);
+    check(fabs(planned - most) <= 0.03 * most, "%d x %d: %g bytes, the largest rank plans %g", groups, columns, planned,
+          most);
+  }
+  hg_trainer_free(&run);
+  hg_rank_plan_free(&plans[0]);
+  hg_graph_free(&graph);
+}
+
+static void memory_of_columns_is_what_a_run_plans(hg_world *world)
+{
+  int size = hg_world_size(world);
+  for (int way = 0; way < 3; way++) {
+    train_graph g = graph_of(way);
+    char path[HG_PATH_MAX];
+    hg_rank_plan plans[1] = {0};
+    g.n = 6000;
+    check_ok(train_graph_write(world, &g, path));
+    for (int columns = 2; columns <= size; columns++) {
+      hg_config config = train_config(path);
+      if (size % columns != 0) continue;
+      train_configure(&config, OPTIONS("model.hidden=16", "model.layers=3"));
+      if (way == 2) config.model.input_dropout = 0.3;
+      compare_columns(world, path, &config, plans, columns);
+    }
+    train_graph_remove(world, path);
+  }
+}
+
+const mpi_case alone_cases[] = {
+    {"alone/one_part_trains_as_one_rank_does", one_part_trains_as_one_rank_does, "1"},
+    {"alone/memory_is_what_a_run_plans", memory_is_what_a_run_plans, "1 3"},
+    {"alone/memory_of_columns_is_what_a_run_plans", memory_of_columns_is_what_a_run_plans, "4"},
+    {0}};

@@ -3,6 +3,7 @@
 
 #include "comm/host_exchange.h"
 #include "comm/host_routes.h"
+#include "comm/message_speed.h"
 #include "comm/reduce.h"
 #include "core/base/alloc.h"
 #include "core/base/rng.h"
@@ -147,6 +148,27 @@ static void add_of(fixture *f)
   both_ways(f, HG_ADD_HALO, true, 37, tolerance);
 }
 static void adds_as_without(hg_world *world) { on_all(world, add_of); }
+
+// However many ranks each host has, messages are measured where there are two ranks to send one.
+static void messages_have_speeds(hg_world *world)
+{
+  for (int how = 0; how < SPREADS; how++) {
+    hg_message_speed speed;
+    int size = hg_world_size(world), counts[8] = {0}, most = 0;
+    check_ok(hg_world_group_hosts(world, group_of((spread)how, hg_world_rank(world), size)));
+    for (int r = 0; r < size; r++) counts[hg_world_host_of(world, r)]++;
+    for (int h = 0; h < 8; h++) most = counts[h] > most ? counts[h] : most;
+    if (!check_ok(hg_message_speed_measure(world, &speed))) continue;
+    const bool there[] = {most > 1, most < size};
+    check(speed.ranks_per_host == most, "%s: %d ranks share a host, expected %d", spread_names[how],
+          speed.ranks_per_host, most);
+    for (int place = 0; place < HG_MESSAGE_PLACES; place++)
+      check((speed.latency_s[place] > 0) == there[place] && (speed.bytes_s[place] > 0) == there[place],
+            "%s, place %d: %g s, %g bytes a second", spread_names[how], place, speed.latency_s[place],
+            speed.bytes_s[place]);
+  }
+  check_ok(hg_world_group_hosts(world, 0));
+}
 
 static const hg_real *row_of(const hg_matrix *x, hg_off row) { return x->data + row * x->cols; }
 
@@ -444,6 +466,7 @@ static void refuses_to_pack(hg_world *world)
 
 const mpi_case hosts_cases[] = {
     {"hosts/finds_hosts", finds_hosts, "1 2 3 7"},
+    {"hosts/messages_have_speeds", messages_have_speeds, "1 2 3 4 7"},
     {"hosts/fills_as_without", fills_as_without, "2 4 7"},
     {"hosts/adds_as_without", adds_as_without, "3 4 7"},
     {"hosts/each_row_crosses_once", each_row_crosses_once, "3 4 7"},

@@ -6,6 +6,7 @@
 #include "comm/reduce.h"
 #include "core/base/alloc.h"
 #include "core/base/threads.h"
+#include "partition/source_rows.h"
 #include "runtime/train/choose_columns.h"
 #include "runtime/train/feed_graph.h"
 #include "runtime/train/grid_traffic.h"
@@ -144,6 +145,8 @@ static void memory_is_as_planned(hg_world *world)
 // what is predicted from the parts file
 static bool predict(const hg_trainer *t, int columns, hg_grid_traffic *traffic)
 {
+  int64_t sent[8], received[8];
+  int host_of[8];
   const char *path = hg_graph_feed_of(t)->dataset.parts_path;
   int ranks = hg_world_size(t->world), groups = ranks / columns;
   hg_parts_index index = {0};
@@ -151,15 +154,18 @@ static bool predict(const hg_trainer *t, int columns, hg_grid_traffic *traffic)
   hg_halo_rows halo = {0};
   hg_grid_work work = {0};
   int32_t *group_of = NULL;
-  bool ok = check_ok(hg_store_read_parts_index(path, 0, &index)) &&
+  bool ok = check_ok(hg_store_read_parts_index(path, -1, &index)) &&
             check_ok(hg_store_read_rows(path, 0, (hg_off)t->facts.n_nodes, &graph)) &&
             check_ok(HG_ALLOC(group_of, graph.nodes.n, "groups")) && check_ok(hg_grid_work_create(&work, &t->model));
   for (int r = 0; ok && r < ranks; r++)
     for (hg_gid i = index.offsets[r]; i < index.offsets[r + 1]; i++) group_of[i] = r / columns;
   if (ok && groups > 1) ok = check_ok(hg_halo_rows_count(&halo, &graph, groups, group_of));
+  for (int r = 0; r < ranks; r++) host_of[r] = hg_world_host_of(t->world, r);
+  if (ok && groups > 1) ok = check_ok(hg_source_rows_far(sent, received, &index, columns, host_of));
+  const hg_grid_hosts hosts = {host_of, sent, received};
   if (ok)
     ok = check_ok(hg_grid_traffic_count(traffic, &work, groups, columns, index.offsets, groups > 1 ? &halo : NULL,
-                                        sizeof(hg_real)));
+                                        &hosts, sizeof(hg_real)));
   hg_halo_rows_free(&halo);
   hg_grid_work_free(&work);
   hg_free(&group_of);
@@ -171,6 +177,7 @@ static bool predict(const hg_trainer *t, int columns, hg_grid_traffic *traffic)
 static void bytes_are_those_predicted(hg_world *world)
 {
   int size = hg_world_size(world), rank = hg_world_rank(world);
+  check_ok(hg_world_group_hosts(world, rank > 0));   // hosts of one rank and of the others
   for (int r = 3; r < N_ROWS; r += r == 3 ? 3 : 1) { // a halo of everything, kept columns, ranks without any
     char path[HG_PATH_MAX], what[400];
     const train_graph g = graph_of(&rows[r]);
@@ -184,6 +191,8 @@ static void bytes_are_those_predicted(hg_world *world)
       train_configure(&config, rows[r].changes);
       set_grid(&config, columns);
       config.train.active_sets = false;
+      config.model.halo.skip_zeros = HG_SKIP_ZEROS_NEVER;
+      config.model.halo.compute_first = HG_COMPUTE_FIRST_NEVER;
       describe(what, sizeof what, &rows[r], columns);
       if (!check_ok(hg_trainer_create(&t, world, &config))) continue;
       hg_phases_start(&phases);
@@ -196,6 +205,8 @@ static void bytes_are_those_predicted(hg_world *world)
       if (predict(&t, columns, &expected)) {
         check(found.bytes_sent == expected.bytes[rank], "%s: %lld bytes, expected %lld", what,
               (long long)found.bytes_sent, (long long)expected.bytes[rank]);
+        check(found.far_bytes == expected.far_bytes[rank], "%s: %lld bytes to other hosts, expected %lld", what,
+              (long long)found.far_bytes, (long long)expected.far_bytes[rank]);
         check(messages == expected.total_messages, "%s: %lld messages, expected %lld", what, (long long)messages,
               (long long)expected.total_messages);
       }
@@ -204,6 +215,7 @@ static void bytes_are_those_predicted(hg_world *world)
     }
     train_graph_remove(world, path);
   }
+  check_ok(hg_world_group_hosts(world, 0));
 }
 
 // what a resumed run had chosen
@@ -252,6 +264,35 @@ static void auto_chooses(hg_world *world, train_graph g, const char *partition, 
   config.parallel.mode = HG_PARALLEL_PARTS;
   train_curve(world, &config, EPOCHS, same);
   check_train_curves(found, same, EPOCHS, train_exact ? 1e-9 : 1e-4, "auto");
+  train_graph_remove(world, path);
+}
+
+// The last part has no neighbours. Where its rank is on a host of its own nothing of parts crosses a slow network, and
+// columns do; where every rank is, parts send more than columns.
+static void auto_knows_what_stays_in_a_host(hg_world *world)
+{
+  static const hg_column_speeds speeds = {.messages = {.bytes_s = {1e12, 1e3}}, .edges = 1000};
+  char path[HG_PATH_MAX];
+  hg_dataset d = {0};
+  int rank = hg_world_rank(world), last = hg_world_size(world) - 1;
+  train_graph g = train_graph_default();
+  g.n = 100 * (last + 1);
+  g.connected = 100 * last;
+  g.degree = 40;
+  check_ok(train_graph_write(world, &g, path));
+  hg_config config = train_config(path);
+  train_configure(&config, OPTIONS("model.layers=3", "model.hidden=16", "partition.method=block",
+                                   "halo.skip_zeros=never", "halo.compute_first=never"));
+  if (check_ok(hg_dataset_load(&d, world, &config, NULL)))
+    for (int apart = 0; apart < 2; apart++) {
+      int columns = 0, expected = apart ? last + 1 : 1;
+      check_ok(hg_world_group_hosts(world, apart ? rank : rank == last));
+      check_ok(hg_columns_choose(world, &config, d.parts_path, &speeds, &columns));
+      check(columns == expected, "%d columns are chosen with the ranks %s, expected %d", columns,
+            apart ? "apart" : "but the last one together", expected);
+    }
+  hg_dataset_free(&d);
+  check_ok(hg_world_group_hosts(world, 0));
   train_graph_remove(world, path);
 }
 
@@ -345,6 +386,7 @@ static void groups_agree_together(hg_world *world)
 const mpi_case slabs_cases[] = {
     {"slabs/rows_become_columns_and_rows_again", rows_become_columns_and_rows_again, "1 2 4 7"},
     {"slabs/auto_follows_the_halo", auto_follows_the_halo, "1 4 7"},
+    {"slabs/auto_knows_what_stays_in_a_host", auto_knows_what_stays_in_a_host, "4"},
     {"slabs/bytes_are_those_predicted", bytes_are_those_predicted, "4"},
     {"slabs/every_grid_follows_one_rank", every_grid_follows_one_rank, "1 2 3 4 6 7"},
     {"slabs/repetitions_and_threads_change_no_bit", repetitions_and_threads_change_no_bit, "2 4"},

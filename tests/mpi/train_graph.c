@@ -22,11 +22,11 @@ static uint64_t draw(const train_graph *g, hg_off a, uint32_t b, uint64_t n)
   return hg_rng_below((hg_rng){.seed = g->seed, .stream = HG_STREAM_TEST}, (uint64_t)a, b, n);
 }
 
-// the last tenth of the nodes stays isolated
+// the last nodes stay isolated
 static hg_status random_edges(void *source, hg_status (*edge)(void *context, hg_gid from, hg_gid to), void *context)
 {
   const train_graph *g = source;
-  hg_off connected = g->n * 9 / 10;
+  hg_off connected = g->connected ? g->connected : g->n * 9 / 10;
   for (hg_off e = 0; e < connected * g->degree; e++) {
     hg_status rc =
         edge(context, (hg_gid)draw(g, e, 0, (uint64_t)connected), (hg_gid)draw(g, e, 1, (uint64_t)connected));

@@ -30,6 +30,16 @@ Test(source_rows, of_groups_of_parts_are_those_counted_on_the_graph)
         cr_expect_eq(found.sent[HG_SEND_SOURCES][g], expected.sent[HG_SEND_SOURCES][g]);
         cr_expect_eq(found.received[HG_SEND_SOURCES][g], expected.received[HG_SEND_SOURCES][g]);
       }
+      for (int apart = 0; apart < 2; apart++) { // all ranks on one host, and each on its own
+        int64_t sent[PARTS], received[PARTS];
+        int host_of[PARTS];
+        for (int r = 0; r < PARTS; r++) host_of[r] = apart * r;
+        cr_assert_eq(hg_source_rows_far(sent, received, &index, columns, host_of), HG_OK);
+        for (int r = 0; r < PARTS; r++) {
+          cr_expect_eq(sent[r], apart * expected.sent[HG_SEND_SOURCES][r / columns]);
+          cr_expect_eq(received[r], apart * expected.received[HG_SEND_SOURCES][r / columns]);
+        }
+      }
       cr_expect_eq(found.total[HG_SEND_SOURCES], expected.total[HG_SEND_SOURCES]);
       cr_expect_eq(found.largest[HG_SEND_SOURCES], expected.largest[HG_SEND_SOURCES]);
       cr_expect_eq(found.both_ways[HG_SEND_SOURCES], expected.both_ways[HG_SEND_SOURCES]);
