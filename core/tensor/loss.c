@@ -92,7 +92,8 @@ static void clear_gaps(hg_matrix *d_z, const hg_lid *rows, hg_off first, hg_off 
 static double cross_entropy(const problem *p, const hg_lid *rows, hg_off n, const hg_matrix *z, hg_matrix *d_z)
 {
   hg_lid tile[HG_SOFTMAX_ROWS];
-  double factor[HG_SOFTMAX_ROWS], log_sum[HG_SOFTMAX_ROWS], mass[HG_SOFTMAX_ROWS], outputs[HG_SOFTMAX_ROWS], loss = 0;
+  double factor[HG_SOFTMAX_ROWS], log_sum[HG_SOFTMAX_ROWS], mass[HG_SOFTMAX_ROWS] = {0}, outputs[HG_SOFTMAX_ROWS] = {0},
+                                                            loss = 0;
   hg_softmax_task task = {z->data, z->cols, tile, 0, factor, d_z ? d_z->data : NULL, log_sum};
   hg_softmax_rows *kernel = kernels[hg_simd_level()];
   for (hg_off r = 0; r < n;) {
