@@ -150,7 +150,7 @@ void hg_exchange_begin(hg_exchange *exchange)
   e->under_way = true;
   e->arrived = e->n_receives + e->n_sends == 0 && !e->hosts;
   double start = hg_now_s(), packed = e->total.packed_s;
-  if (e->hosts) hg_host_exchange_begin(e->hosts, &e->x, e->packing.skip_zeros, &e->total);
+  if (e->hosts) hg_host_exchange_begin(e->hosts, &e->x, e->packs ? &e->packing : NULL, e->draw, &e->total);
   if (e->n_receives > 0) MPI_Startall(e->n_receives, receives);
   for (int k = 0; k < e->n_sends; k++) {
     if (e->packs) {

@@ -48,8 +48,8 @@ static hg_status check_arguments(const hg_links *links, const hg_matrix *x, int 
 {
   if (slot < 0 || slot >= HG_EXCHANGE_SLOTS)
     return hg_fail(HG_ERR_INTERNAL, "exchange slot %d, but they are 0 to %d", slot, HG_EXCHANGE_SLOTS - 1);
-  if (links->hosts && packing->format != HG_PACK_REAL)
-    return hg_fail(HG_ERR_INTERNAL, "an exchange that packs rows on links that merge them between hosts");
+  if (links->hosts && (packing->format == HG_PACK_ADAPTIVE || packing->error_feedback))
+    return hg_fail(HG_ERR_INTERNAL, "adaptive bits or error feedback on links that merge rows between hosts");
   hg_off rows = (hg_off)links->n_owned + links->n_halo;
   if (x->rows != rows)
     return hg_fail(HG_ERR_INTERNAL, "exchange of a matrix with %lld rows, but the part has %lld nodes",
@@ -257,8 +257,7 @@ hg_status hg_exchange_create_packed(hg_exchange **exchange, hg_world *world, con
   HG_TRY(hg_world_same(world, slot * 8 * HG_PACK_COUNT + way, "slot, kind and packing of an exchange"));
   HG_TRY_ALL(world, "preparing an exchange", prepare(exchange, world, links, kind, x, slot, packing));
   hg_exchange *e = *exchange;
-  if (links->hosts && x->cols > 0)
-    HG_TRY(hg_host_exchange_open(&e->hosts, world, links, kind, slot, x->cols, packing->skip_zeros));
+  if (links->hosts && x->cols > 0) HG_TRY(hg_host_exchange_open(&e->hosts, world, links, kind, slot, x->cols, packing));
   e->comm = hg_world_comm(world);
   e->tag = HG_TAG_EXCHANGE + slot;
   if (!hg_exchange_always_packs(packing)) make_requests(e, e->tag, e->comm);

@@ -19,31 +19,42 @@ typedef struct hg_host_exchange hg_host_exchange;
  * What exchanges of this kind and slot on these links share, since one of them is under way at a time: made for the
  * first of them, and larger for wider ones. Collective. Memory: hg_host_exchange_bytes, in part shared with the host's
  * other ranks.
- * @param links   merged; borrowed
- * @param cols    at least 1
- * @param packs   exchanges of so many columns skip zeros: their messages are packed (core/tensor/nonzero.h)
- * @return        HG_ERR_INPUT where a message would have more than 2^31 - 1 numbers or bytes, HG_ERR_MEMORY where the
- *                host has no such memory
+ * @param links     merged; borrowed
+ * @param cols      at least 1
+ * @param packing   of exchanges of so many columns: where they can pack, the server packs its host's message, without
+ *                  zeros (core/tensor/nonzero.h) or rounded (core/tensor/quantise.h). Not adaptive, no error feedback
+ * @return          HG_ERR_INPUT where a message would have more than 2^31 - 1 numbers or bytes, HG_ERR_MEMORY where the
+ *                  host has no such memory
  */
 hg_status hg_host_exchange_open(hg_host_exchange **exchange, hg_world *world, const hg_links *links,
-                                hg_exchange_kind kind, int slot, int cols, bool packs);
+                                hg_exchange_kind kind, int slot, int cols, const hg_exchange_packing *packing);
 
 /** Collective among the ranks of a host, after all of them have ended what they began. Accepts a NULL there. */
 void hg_host_exchange_close(hg_host_exchange **exchange);
 
-/**
- * Bytes of what exchanges of up to `cols` columns share on this rank, of which those that skip zeros have
- * `packed_cols`; 0: none does. Of links that are not merged 0.
- */
-size_t hg_host_exchange_bytes(const hg_links *links, hg_exchange_kind kind, int cols, int packed_cols);
+/** What exchanges that share this need room for, at most. */
+typedef struct {
+  int cols;
+  size_t packed; ///< bytes of a packed row; 0: none packs
+  bool rounds;   ///< one of them rounds
+} hg_host_room;
+
+/** Widens it for an exchange of `cols` columns. */
+void hg_host_room_widen(hg_host_room *room, int cols, const hg_exchange_packing *packing);
+
+/** Bytes of what exchanges of that room share on this rank. Of links that are not merged 0. */
+size_t hg_host_exchange_bytes(const hg_links *links, hg_exchange_kind kind, const hg_host_room *room);
 
 /**
  * This rank's rows are written or will be sent from where they are; nothing waits.
  * @param x        as of hg_exchange_create; its data is borrowed until hg_host_exchange_take
- * @param packs    skips zeros; the same on all ranks
+ * @param packing  how messages are packed this time, or NULL: they are reals; the same on all ranks; borrowed alike
+ * @param draw     what roundings draw by. FILL: a row has the bits that it has in any exchange. ADD: what several ranks
+ *                 of a host have for a node is rounded once, their sum
  * @param traffic  what is sent, and seconds of adding and packing messages, are added to it until then
  */
-void hg_host_exchange_begin(hg_host_exchange *exchange, const hg_matrix *x, bool packs, hg_traffic *traffic);
+void hg_host_exchange_begin(hg_host_exchange *exchange, const hg_matrix *x, const hg_exchange_packing *packing,
+                            hg_pack_draw draw, hg_traffic *traffic);
 
 /** Goes on as far as it can; whether all messages that concern this rank are through. */
 bool hg_host_exchange_progress(hg_host_exchange *exchange);

@@ -373,14 +373,9 @@ static size_t active_exchange_bytes(const hg_layer *layer, const hg_links *links
 // What exchanges between hosts share (comm/host_exchange.h) along the links of one layer, or of all.
 static size_t merged_bytes(const hg_model *model, const hg_links *links, int first, int end)
 {
-  int cols = 0, packed_cols = 0;
-  for (int l = first; l < end; l++) {
-    int columns = hg_model_exchanged(model, l);
-    if (columns > cols) cols = columns;
-    if (model->layers[l].packing.skip_zeros && columns > packed_cols) packed_cols = columns;
-  }
-  return hg_host_exchange_bytes(links, HG_FILL_HALO, cols, packed_cols) +
-         hg_host_exchange_bytes(links, HG_ADD_HALO, cols, packed_cols);
+  hg_host_room room = {0};
+  for (int l = first; l < end; l++) hg_host_room_widen(&room, hg_model_exchanged(model, l), &model->layers[l].packing);
+  return hg_host_exchange_bytes(links, HG_FILL_HALO, &room) + hg_host_exchange_bytes(links, HG_ADD_HALO, &room);
 }
 
 hg_model_size hg_model_measure(const hg_model *model)

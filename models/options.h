@@ -53,7 +53,7 @@ typedef struct {
       skip_zeros; ///< numbers that are 0 stay out of messages, where precision is that of reals evaluations' too
   hg_compute_first compute_first; ///< in evaluations as well
   int computed_before;    ///< no key. BETWEEN_HOSTS: the run that is resumed computed them, 1, or not, -1; 0: undecided
-  hg_between_hosts hosts; ///< MERGED: of evaluations as well; of reals alone
+  hg_between_hosts hosts; ///< MERGED: of evaluations as well; the same bits for all rows
   int warmup_epochs;      ///< the first epochs, which send reals
   bool error_feedback;
   double bytes_fraction;  ///< of ADAPTIVE

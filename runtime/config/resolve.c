@@ -128,14 +128,15 @@ static hg_status check_staleness(const hg_config *c)
   return HG_OK;
 }
 
-// What crosses between hosts as one message is rows of sources, in float32.
+// What crosses between hosts as one message is rows of sources, all with as many bits.
 static hg_status check_hosts(const hg_config *c)
 {
   static const char *const key = "halo.hosts: found merged with";
   const hg_halo_options *halo = &c->model.halo;
   if (halo->hosts != HG_HOSTS_MERGED) return HG_OK;
-  if (halo->precision != HG_PACK_REAL)
-    return hg_fail(HG_ERR_INPUT, "%s halo.precision %s, expected ranks, or float32", key, choice(c, "halo.precision"));
+  if (halo->precision == HG_PACK_ADAPTIVE)
+    return hg_fail(HG_ERR_INPUT, "%s halo.precision adaptive, expected ranks, or the same bits for all rows", key);
+  if (halo->error_feedback) return hg_fail(HG_ERR_INPUT, "%s halo.error_feedback true, expected ranks, or false", key);
   if (halo->aggregation != HG_AGGREGATION_SOURCES)
     return hg_fail(HG_ERR_INPUT, "%s halo.aggregation %s, expected ranks, or sources", key,
                    choice(c, "halo.aggregation"));

@@ -146,6 +146,25 @@ Test(cli_hosts, the_second_layers_halo_is_computed)
   run_free(&r);
 }
 
+// A whole training with rounded rows; they take a quarter of the bytes and their ranges.
+Test(cli_hosts, rounded_rows_are_merged)
+{
+  json_t *all = train(4, "2", "merged");
+  setenv("HALOGNN_HOSTS", "2", 1);
+  run_result r = expect_status(folder, 4, 0,
+                               "train c.yaml --quiet --output rounded --set halo.hosts=merged "
+                               "--set halo.precision=int8 --set halo.compute_first=never");
+  json_t *rounded = load_json(folder, "rounded/summary.json");
+  cr_expect_lt(number_of(rounded, "halo_bytes_between_hosts_per_epoch"),
+               0.6 * number_of(all, "halo_bytes_between_hosts_per_epoch"));
+  cr_expect_eq(number_of(rounded, "halo_messages_between_hosts_per_epoch"),
+               number_of(all, "halo_messages_between_hosts_per_epoch"));
+  cr_expect_float_eq(number_of(rounded, "train_loss"), number_of(all, "train_loss"), 0.1);
+  json_decref(all);
+  json_decref(rounded);
+  run_free(&r);
+}
+
 Test(cli_hosts, predicts_and_resumes_with_any_hosts)
 {
   json_t *merged = train(4, "2", "merged");
@@ -166,7 +185,10 @@ Test(cli_hosts, predicts_and_resumes_with_any_hosts)
 Test(cli_hosts, refuses_what_does_not_go_together)
 {
   static const char *const bad[][2] = {
-      {"halo.precision=int8", "halo.hosts: found merged with halo.precision int8, expected ranks, or float32"},
+      {"halo.precision=adaptive",
+       "halo.hosts: found merged with halo.precision adaptive, expected ranks, or the same bits for all rows"},
+      {"halo.precision=int8 --set halo.error_feedback=true",
+       "halo.hosts: found merged with halo.error_feedback true, expected ranks, or false"},
       {"halo.aggregation=covers", "halo.hosts: found merged with halo.aggregation covers, expected ranks, or sources"},
       {"halo.sample=0.5", "halo.hosts: found merged with halo.sample 0.5, expected ranks, or a sample of 1"},
       {"halo.staleness=pipeline", "halo.hosts: found merged with halo.staleness pipeline, expected ranks, or none"},
