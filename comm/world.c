@@ -170,17 +170,10 @@ hg_status hg_world_open(hg_world **world, int *argc, char ***argv)
   return rc == HG_OK ? hg_world_group_hosts(w, group) : rc;
 }
 
-int hg_world_launched_rank(void)
+bool hg_world_launched(void)
 {
-  static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"}; // mpirun, srun
-  for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
-    const char *rank = getenv(names[k]);
-    if (rank) return (int)strtol(rank, NULL, 10);
-  }
-  return -1;
+  return getenv("OMPI_COMM_WORLD_SIZE") || getenv("PMIX_RANK") || getenv("PMI_RANK"); // mpirun, srun
 }
-
-bool hg_world_launched(void) { return getenv("OMPI_COMM_WORLD_SIZE") || hg_world_launched_rank() >= 0; }
 
 int hg_world_rank(const hg_world *world) { return world ? world->rank : 0; }
 int hg_world_size(const hg_world *world) { return world ? world->size : 1; }

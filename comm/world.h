@@ -14,8 +14,6 @@ typedef struct hg_world hg_world;
 hg_status hg_world_open(hg_world **world, int *argc, char ***argv);
 /** Whether mpirun or srun has started this process; asks the environment, so before hg_world_open too. */
 bool hg_world_launched(void);
-/** This process's rank, as the launcher's environment has it: before or without MPI. -1: none says. */
-int hg_world_launched_rank(void);
 
 /**
  * NULL stands for this process alone, without MPI: rank 0 of 1. So it does for hg_agree, hg_world_same, sums of doubles

@@ -42,8 +42,8 @@ static const struct argp_option options[] = {
     {"parts", 'k', "K", 0, "number of parts: one for each rank", 0},
     {"output", 'o', "PARTS.hg", 0, "the file to write (the default is where `halognn train` looks for it)", 0},
     {"method", 'm', "NAME", 0,
-     "metis (the default), ldg for graphs too large for it, random, block: one process's, under mpirun rank 0's; under "
-     "mpirun, each rank with a slice of the graph: ptscotch, ldg_slices",
+     "metis (the default), ldg for graphs too large for it, random, block; under mpirun, each rank with a slice of the "
+     "graph: ptscotch, ldg_slices",
      0},
     {"objective", KEY_OBJECTIVE, "WHAT", 0,
      "metis, ldg: what is least: volume (all rows of an exchange; the default), largest (those of the part that sends "
@@ -378,6 +378,5 @@ hg_status hg_cmd_partition(int argc, char **argv)
   bool reads = rc == HG_OK && !helped;
   if (launched && (!reads || hg_partition_sliced(&a.partition))) return run_together(argc, argv);
   if (!reads) return rc;
-  if (hg_partition_sliced(&a.partition) && !a.dry_run) return run_together(argc, argv);
-  return hg_world_launched_rank() > 0 ? HG_OK : run_alone(&a); // one process's method: rank 0's, once
+  return hg_partition_sliced(&a.partition) && !a.dry_run ? run_together(argc, argv) : run_alone(&a);
 }

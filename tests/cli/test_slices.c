@@ -86,18 +86,6 @@ Test(cli_slices, one_rank_speaks)
   run_free(&r);
 }
 
-Test(cli_slices, what_one_process_makes_is_made_once)
-{
-  run_result r = expect_status(folder, 3, 0, "partition g.hg -k 4 -o p.hg");
-  expect_once(r.out, "p.hg: 4 parts of 300 nodes");
-  cr_expect_str_empty(r.err);
-  run_free(&r);
-  r = expect_status(folder, 3, 0, "partition g.hg -k 4 --dry-run");
-  expect_once(r.out, "in 4 parts with metis");
-  run_free(&r);
-  expect_refusal(folder, 3, 2, "partition missing.hg -k 4 -o p.hg", "missing.hg");
-}
-
 Test(cli_slices, an_objective_that_is_not_followed_is_told)
 {
   write_text(path_in(folder, "c.yaml"), "name: c\ndataset: {path: g.hg}\nmodel: {type: gcn, hidden: 4}\n"
