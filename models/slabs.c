@@ -20,18 +20,6 @@ done:
   return rc;
 }
 
-// Where each edge goes both ways, the transposed is the same and is not kept. (With a halo it has other rows.)
-static void share_transposed(hg_local_graph *g)
-{
-  if (g->shares_transposed) return;
-  const hg_csr *a = g->forward.a, *t = &g->transposed;
-  size_t rows = (size_t)(a->n_rows + 1) * sizeof *a->indptr, entries = (size_t)hg_csr_entries(a) * sizeof *a->indices;
-  if (a->n_rows != t->n_rows || memcmp(a->indptr, t->indptr, rows) != 0) return;
-  if (entries > 0 && memcmp(a->indices, t->indices, entries) != 0) return;
-  g->backward.a = a;
-  hg_csr_free(&g->transposed);
-}
-
 hg_status hg_slabs_build(hg_slabs *slabs, hg_world *world, const hg_part *part, hg_adjacency_norm norm, bool self_loops)
 {
   hg_grid *grid = &slabs->grid;
@@ -39,7 +27,6 @@ hg_status hg_slabs_build(hg_slabs *slabs, hg_world *world, const hg_part *part, 
   HG_TRY(hg_grid_gather(grid, world, part));
   HG_TRY(hg_local_graph_create(&slabs->graph, grid->column, &grid->part, &slabs->links, norm, self_loops));
   hg_free(&grid->part.nodes.original_ids); // the graph has them now
-  share_transposed(&slabs->graph);
 done:
   return rc;
 }

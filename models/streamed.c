@@ -3,10 +3,17 @@
 #include "core/base/threads.h"
 #include "core/tensor/row_blocks.h"
 
-// Parts of weight gradients: fewer than hg_gemm_at_parts, since a first layer's are large, and enough for a socket.
-enum { ALIGNED = 64 / (int)sizeof(hg_real), PARTS = 16 };
+// Parts of weight gradients, and so threads that work on them: those of a first layer are large, so they shall take no
+// more than a sixteenth of the hidden rows that are not stored.
+enum { ALIGNED = 64 / (int)sizeof(hg_real), FEWEST_PARTS = 16, SHARE = 16 };
 
-static int parts_of(hg_off n) { return hg_gemm_at_parts(n) < PARTS ? hg_gemm_at_parts(n) : PARTS; }
+// a function of the sizes alone
+static int parts_of(const hg_layer *first, hg_off n)
+{
+  hg_off most = hg_gemm_at_parts(n), room = n / SHARE / (first->f_in > 0 ? first->f_in : 1);
+  if (room < FEWEST_PARTS) room = FEWEST_PARTS;
+  return (int)(most < room ? most : room);
+}
 
 void hg_streamed_plan(hg_model *model)
 {
@@ -26,7 +33,7 @@ hg_off hg_streamed_scratch(const hg_model *model)
   const hg_layer *first = model->layers;
   if (!first->streams) return 0;
   hg_off in = first->f_in, hidden = first->f_out, out = first[1].f_out;
-  return parts_of(first->graph->n_owned) * (in * hidden + hidden + hidden * out);
+  return parts_of(first, first->graph->n_owned) * (in * hidden + hidden + hidden * out);
 }
 
 // the second right side begins where the first one ends
@@ -118,14 +125,17 @@ static void backward_block(const task *k, hg_off first, hg_off n, int part)
   hg_gemm_block(&d_t, &k->w2, 0, &d_h);
   hg_dropped_activation_gradient(k->first->activation, k->dropout, k->first->graph->ids + first, &d_h, &h);
   hg_gemm_at_block(&s, &h, k->partial[0] + part * k->size[0]); // h is d_z now
-  for (hg_off i = 0; i < n; i++)
-    for (int c = 0; c < h.cols; c++) d_bias[c] += h.data[i * h.cols + c];
+  for (int c = 0; c < h.cols; c++) {
+    double sum = 0;
+    for (hg_off i = 0; i < n; i++) sum += (double)h.data[i * h.cols + c];
+    d_bias[c] += (hg_real)sum;
+  }
 }
 
 // Pieces are a function of the rows alone, each is one thread's.
 static void backward_span(const task *k, const hg_span *span)
 {
-  int parts = parts_of(span->n);
+  int parts = parts_of(k->first, span->n);
 #pragma omp parallel for schedule(dynamic, 1) default(none) shared(k, span, parts) \
     num_threads(hg_blocks_team(&k->first->work->blocks)) if (span->n * k->first->f_in > HG_PARALLEL_FROM)
   for (int part = 0; part < parts; part++) {
@@ -141,7 +151,7 @@ void hg_streamed_backward(hg_layer *second, const hg_pass *pass, const hg_matrix
   task k = begin(second, pass, d_t, true);
   const hg_layer *first = k.first;
   const hg_spans rows = hg_local_graph_read(second->graph, false);
-  int parts = parts_of(first->graph->n_owned);
+  int parts = parts_of(first, first->graph->n_owned);
   hg_matrix d[] = {hg_layer_parameter(first, first->d_theta, "weight"),
                    hg_layer_parameter(second, second->d_theta, "weight"),
                    hg_layer_parameter(first, first->d_theta, "bias")};

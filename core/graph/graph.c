@@ -161,21 +161,10 @@ uint64_t hg_graph_fingerprint(const hg_graph *graph)
 
 hg_status hg_graph_is_symmetric(const hg_graph *graph, bool *symmetric)
 {
-  const hg_csr *a = &graph->adjacency;
-  hg_off *next;
-  hg_status rc = HG_ALLOC(next, a->n_rows, "symmetry check");
+  hg_off *places;
+  hg_status rc = HG_ALLOC(places, graph->adjacency.n_rows, "symmetry check");
   if (rc != HG_OK) return rc;
-  memcpy(next, a->indptr, (size_t)a->n_rows * sizeof *next);
-  bool same = a->n_rows == a->n_cols;
-  // Rows are ascending, so the rows i that hold column j are met in the very order in which row j should list them.
-  for (hg_off i = 0; i < a->n_rows && same; i++) {
-    for (hg_off e = a->indptr[i]; e < a->indptr[i + 1] && same; e++) {
-      hg_lid j = a->indices[e];
-      same = next[j] < a->indptr[j + 1] && a->indices[next[j]] == i;
-      next[j]++;
-    }
-  }
-  hg_free(&next);
-  *symmetric = same;
+  *symmetric = hg_csr_is_symmetric(&graph->adjacency, places);
+  hg_free(&places);
   return HG_OK;
 }

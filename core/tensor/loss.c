@@ -1,5 +1,6 @@
 #include "core/tensor/loss.h"
 
+#include <assert.h>
 #include <math.h>
 #include <omp.h>
 #include <string.h>
@@ -172,6 +173,7 @@ hg_loss_sums hg_loss_compute(const hg_loss *loss, const hg_truth *truth, const h
   hg_loss_sums blocks[HG_ROW_BLOCKS] = {{0}}, sums = {0};
   if (z->cols == 0) return sums;
   bool gaps = d_z && ascend(rows, n); // else all is cleared first: a pass more over the memory
+  assert(!d_z || gaps || d_z->data != z->data);
   hg_off cleared = d_z && !gaps ? d_z->rows : 0, work = (n + (d_z ? d_z->rows : 0)) * z->cols;
 #pragma omp parallel default(none) shared(p, rows, n, z, d_z, blocks, cleared, gaps, work) \
     num_threads(hg_threads()) if (work > HG_PARALLEL_FROM)

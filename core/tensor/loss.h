@@ -31,8 +31,8 @@ typedef struct {
  * unknown label (-1) or target (NaN) counts for nothing. The same bits for every number of threads.
  * @param rows          [n] the rows of z that count        @param z      [>= rows x classes] logits
  * @param total_weight  sum of `weight` over all ranks (used with d_z only)
- * @param d_z           NULL, or [like z], or z itself: the chosen rows are written, the others zeroed; fastest with
- *                      rows ascending
+ * @param d_z           NULL, or [like z], or z itself: the chosen rows are written, the others zeroed. Over z rows must
+ *                      ascend; else that is fastest
  */
 hg_loss_sums hg_loss_compute(const hg_loss *loss, const hg_truth *truth, const hg_lid *rows, hg_off n,
                              const hg_matrix *z, double total_weight, hg_matrix *d_z);

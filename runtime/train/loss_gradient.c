@@ -1,11 +1,19 @@
 #include "runtime/train/loss_gradient.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "comm/reduce.h"
 #include "core/base/alloc.h"
 #include "models/position_gradient.h"
 
+static int ascending(const void *a, const void *b)
+{
+  hg_lid x = *(const hg_lid *)a, y = *(const hg_lid *)b;
+  return (x > y) - (x < y);
+}
+
+// the labelled rows of all splits, in ascending order, and room for the gradient
 static hg_status allocate(hg_trainer *t, hg_lid **rows, hg_off *n, hg_matrix *d_positions)
 {
   hg_labelled *labelled = &t->labelled;
@@ -18,6 +26,7 @@ static hg_status allocate(hg_trainer *t, hg_lid **rows, hg_off *n, hg_matrix *d_
       memcpy(*rows + *n, labelled->rows[split], (size_t)labelled->n_rows[split] * sizeof **rows);
     *n += labelled->n_rows[split];
   }
+  qsort(*rows, (size_t)*n, sizeof **rows, ascending);
   HG_TRY(hg_matrix_create(d_positions, g->n_local, g->n_dims, "gradient of positions"));
 done:
   return rc;

@@ -1,5 +1,6 @@
 #include "runtime/train/memory_plan.h"
 
+#include "comm/host_exchange.h"
 #include "core/base/alloc.h"
 #include "models/augment.h"
 #include "models/skip_rows.h"
@@ -84,9 +85,14 @@ static size_t aggregating_bytes(const hg_memory *m, const hg_dataset *d, const h
 static size_t computing_bytes(const hg_memory *m, const hg_dataset *d, const hg_layer *first)
 {
   const hg_part *p = &d->part;
-  hg_off n_local = (hg_off)p->n_owned + p->n_halo, sent = d->links.send_offsets[d->links.n_peers_send];
-  hg_off columns = first->f_in < HG_PANEL_COLUMNS ? first->f_in : HG_PANEL_COLUMNS;
+  const hg_links *near = hg_links_near(&d->links);
+  const hg_exchange_packing reals = {.format = HG_PACK_REAL};
+  hg_host_room room = {0};
+  hg_off n_local = (hg_off)p->n_owned + p->n_halo, sent = near->send_offsets[near->n_peers_send];
+  int columns = first->f_in < HG_PANEL_COLUMNS ? first->f_in : HG_PANEL_COLUMNS;
   size_t panels = (size_t)((n_local + p->n_owned + sent) * columns) * sizeof(hg_real);
+  hg_host_room_widen(&room, columns, &reals);
+  if (d->links.hosts) panels += hg_host_exchange_bytes(&d->links, HG_FILL_HALO, &room);
   size_t features = (size_t)p->n_owned * (size_t)first->f_in * sizeof(hg_real);
   size_t then = first->type->bytes(first) + (features > panels ? features : panels);
   size_t later = m->activations + m->workspace + m->halo + m->parameters;

@@ -218,11 +218,12 @@ hg_status hg_rank_plans_tell_columns(const hg_rank_plan *plans, int n, const hg_
   hg_status rc = HG_OK;
   for (hg_scheme *s = traffic->schemes; s < traffic->schemes + traffic->n_schemes; s++) {
     hg_memory memory;
-    const hg_part_extent *part = &whole;
+    const hg_part_extent *part = s->part_groups ? NULL : &whole;
     if (s->work != HG_WORK_COLUMNS || !s->runs || traffic->ranks == 1) continue;
     int groups = s->part_groups ? s->part_groups : 1;
     for (int k = 0; k < n && s->part_groups; k++)
       if (plans[k].rows.n_parts == groups) part = &plans[k].largest;
+    if (!part) HG_TRY(hg_fail(HG_ERR_INTERNAL, "a grid of %d parts that were not planned", groups));
     HG_TRY(hg_alone_plan_columns(&memory, config, graph, part, groups, traffic->ranks / groups));
     s->memory = (double)memory.total;
   }

@@ -318,7 +318,7 @@ static void choose_as_before(hg_world *world, const hg_run_options *options, hg_
   if (hg_world_rank(world) == 0 && hg_checkpoint_find_last(config->output, path) == HG_OK &&
       hg_checkpoint_read(&c, path) == HG_OK && c.ranks == ranks) {
     if (config->parallel.mode == HG_PARALLEL_AUTO && c.columns > 0 && ranks % c.columns == 0) chosen[0] = c.columns;
-    chosen[1] = c.halo_computed;
+    chosen[1] = c.halo_computed ? c.halo_computed : -1; // earlier versions exchanged
   }
   hg_checkpoint_free(&c);
   hg_broadcast(world, chosen, sizeof chosen, 0);

@@ -122,7 +122,7 @@ static void compare(hg_world *world, const train_graph *graph, const char *const
   train_graph_remove(world, path);
 }
 
-static void bits_are_those_of_all_rows(hg_world *world)
+static void results_are_those_of_all_rows(hg_world *world)
 {
   for (int v = 0; v < N_VARIANTS; v++) {
     train_graph g = train_graph_default();
@@ -324,7 +324,7 @@ static void some_halo_rows_cross_alone(hg_world *world)
 }
 
 const mpi_case active_cases[] = {
-    {"active/bits_are_those_of_all_rows", bits_are_those_of_all_rows, "1 2 3 4 7"},
+    {"active/results_are_those_of_all_rows", results_are_those_of_all_rows, "1 2 3 4 7"},
     {"active/training_nodes_stand_first", training_nodes_stand_first, "1 3 7"},
     {"active/few_training_nodes", few_training_nodes, "1 3 7"},
     {"active/steps_are_those_of_the_whole_graph", steps_are_those_of_the_whole_graph, "1 2 3 4 7"},

@@ -75,6 +75,21 @@ Test(training_first, order_stays_where_many_train_or_none)
   }
 }
 
+// a hub that trains: nearly all nodes are one step away
+Test(training_first, order_stays_where_most_are_near)
+{
+  hg_graph graph;
+  hg_lid sequence[N];
+  hg_reordered result;
+  make_grid(&graph, N);
+  hg_csr *a = &graph.adjacency;
+  for (hg_lid i = 1; i < N; i++) a->indices[i - 1] = i;
+  for (hg_lid i = 1; i <= N; i++) a->indptr[i] = N - 1;
+  sort(&graph, 1, sequence, &result);
+  for (int p = 0; p < N; p++) cr_assert_eq(sequence[p], p);
+  hg_graph_free(&graph);
+}
+
 Test(training_first, fetches_are_those_of_the_new_order)
 {
   hg_graph graph;
