@@ -132,8 +132,8 @@ static void learns_whatever_the_parts(hg_world *world)
                    OPTIONS("halo.hosts=merged", "model.layers=3", "model.dropout=0.3", "model.input_dropout=0"), 2);
 }
 
-// The bits of halo rows are those of their owners' rows, rounded ones too, masks and all; but OpenBLAS, which multiplies
-// without AVX2, may add a row's terms in another order elsewhere in a block.
+// The bits of halo rows are those of their owners' rows, rounded ones too, masks and all; but OpenBLAS, which does the
+// products without AVX2, may add a row's terms in another order elsewhere in a block.
 static void computes_what_owners_do(hg_world *world)
 {
   static const char *const precisions[] = {"model.precision=float32", "model.precision=bfloat16"};
