@@ -4,6 +4,7 @@
 
 #include "comm/reduce.h"
 #include "core/base/alloc.h"
+#include "core/base/threads.h"
 #include "runtime/train/feed_graph.h"
 #include "tests/mpi/train_graph.h"
 #include "tests/mpi/train_runs.h"
@@ -157,6 +158,25 @@ static void compare_streamed(hg_trainer *again, hg_trainer *kept, const char *co
   check(hg_model_embeddings(&again->model).rows == 0, "there are embeddings");
 }
 
+// the same bits on three threads
+static void compare_threads(hg_trainer *one, hg_world *world, const hg_config *config)
+{
+  hg_trainer three = {0};
+  hg_threads_set(3);
+  if (held(&three, world, config)) {
+    hg_trainer_start(one, 4);
+    hg_trainer_start(&three, 4);
+    hg_threads_set(1);
+    step(one, 1);
+    hg_threads_set(3);
+    step(&three, 1);
+    check(memcmp(one->model.gradients, three.model.gradients, (size_t)one->model.n_parameters * sizeof(hg_real)) == 0,
+          "three threads give other gradients");
+  }
+  hg_threads_set(1);
+  hg_trainer_free(&three);
+}
+
 static void streams_two_layers(hg_world *world)
 {
   for (size_t v = 0; v < sizeof streamed / sizeof *streamed; v++) {
@@ -177,6 +197,7 @@ static void streams_two_layers(hg_world *world)
     size_t bytes = held(&kept, world, &config), fewer = held(&again, world, &less);
     if (bytes && fewer) {
       compare_streamed(&again, &kept, streamed[v]);
+      compare_threads(&again, world, &less);
       check(kept.planned.total - again.planned.total == bytes - fewer, "%s: %zu bytes less planned, but %zu less held",
             streamed[v][0], kept.planned.total - again.planned.total, bytes - fewer);
       check(fewer < bytes, "%s: %zu bytes, and %zu with all outputs", streamed[v][0], fewer, bytes);
