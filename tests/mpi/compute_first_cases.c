@@ -55,19 +55,11 @@ static bool computes(hg_world *world, const hg_config *config)
 static void curve(hg_world *world, const hg_config *config, double losses[EPOCHS + 1])
 {
   hg_trainer t;
-  hg_phases phases;
   hg_scores scores[HG_SPLIT_COUNT];
-  hg_phases_start(&phases);
   memset(losses, 0, (EPOCHS + 1) * sizeof *losses);
   if (!check_ok(hg_trainer_create(&t, world, config))) return;
   hg_trainer_start(&t, config->seed);
-  for (int e = 1; e <= EPOCHS; e++) {
-    const hg_plan plan = hg_schedule_plan(config, &(hg_schedule_state){0}, e);
-    hg_step step = hg_trainer_step(&t, config->seed, &plan, NULL, &phases);
-    double sums[] = {step.loss.loss, step.loss.weight};
-    hg_sum_doubles(world, sums, 2);
-    losses[e - 1] = sums[0] / sums[1];
-  }
+  for (int e = 1; e <= EPOCHS; e++) losses[e - 1] = train_epoch(&t, e);
   check_ok(hg_trainer_evaluate(&t, scores));
   losses[EPOCHS] = scores[HG_SPLIT_VAL].loss;
   hg_trainer_free(&t);

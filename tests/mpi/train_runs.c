@@ -16,20 +16,23 @@ void train_configure(hg_config *config, const char *const *changes)
   check_ok(hg_config_resolve(config));
 }
 
+double train_epoch(hg_trainer *trainer, int epoch)
+{
+  hg_phases phases;
+  hg_phases_start(&phases);
+  const hg_plan plan = hg_schedule_plan(trainer->config, &(hg_schedule_state){0}, epoch);
+  hg_step step = hg_trainer_step(trainer, trainer->config->seed, &plan, NULL, &phases);
+  double sums[] = {step.loss.loss, step.loss.weight};
+  hg_sum_doubles(trainer->world, sums, 2);
+  return sums[0] / sums[1];
+}
+
 void train_curve(hg_world *world, const hg_config *config, int epochs, double *losses)
 {
   hg_trainer t;
-  hg_phases phases;
-  hg_phases_start(&phases);
   if (!check_ok(hg_trainer_create(&t, world, config))) return;
   hg_trainer_start(&t, config->seed);
-  for (int e = 1; e <= epochs; e++) {
-    const hg_plan plan = hg_schedule_plan(config, &(hg_schedule_state){0}, e);
-    hg_step step = hg_trainer_step(&t, config->seed, &plan, NULL, &phases);
-    double sums[] = {step.loss.loss, step.loss.weight};
-    hg_sum_doubles(world, sums, 2);
-    losses[e - 1] = sums[0] / sums[1];
-  }
+  for (int e = 1; e <= epochs; e++) losses[e - 1] = train_epoch(&t, e);
   hg_trainer_free(&t);
 }
 

@@ -10,6 +10,9 @@ extern const bool train_exact; ///< double precision: comparisons may be strict
 /** Sets each "key=value" and resolves. */
 void train_configure(hg_config *config, const char *const *changes);
 
+/** The loss over all ranks of one more epoch, without a coordinator. */
+double train_epoch(hg_trainer *trainer, int epoch);
+
 /** Training losses of `epochs` epochs, without a coordinator. */
 void train_curve(hg_world *world, const hg_config *config, int epochs, double *losses);
 
