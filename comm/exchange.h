@@ -94,6 +94,9 @@ static inline bool hg_exchange_always_packs(const hg_exchange_packing *p)
   return p->format == HG_PACK_REAL && p->skip_zeros;
 }
 
+/** Bytes of a packed row, at most. */
+size_t hg_exchange_row_bytes(const hg_exchange_packing *packing, int cols);
+
 /**
  * An exchange that can pack its rows (core/tensor/quantise.h): still one message a peer. hg_exchange_pack says when;
  * otherwise they cross as reals, as in any exchange. Reals without zeros always cross packed: the same numbers.

@@ -107,7 +107,7 @@ typedef struct {
 
 static hg_off in_reals(hg_off bytes) { return (bytes + (hg_off)sizeof(hg_real) - 1) / (hg_off)sizeof(hg_real); }
 
-static size_t packed_row_bytes(const hg_exchange_packing *packing, int cols)
+size_t hg_exchange_row_bytes(const hg_exchange_packing *packing, int cols)
 {
   return packing->skip_zeros ? hg_nonzero_row_bytes(packing->format, cols) : hg_pack_row_bytes(packing->format, cols);
 }
@@ -115,7 +115,7 @@ static size_t packed_row_bytes(const hg_exchange_packing *packing, int cols)
 static buffer_sizes sizes_of(const hg_links *links, hg_exchange_kind kind, int cols, const hg_exchange_packing *packing)
 {
   hg_off lists = links->send_offsets[links->n_peers_send], halo = hg_crossing(links);
-  hg_off row_bytes = (hg_off)packed_row_bytes(packing, cols);
+  hg_off row_bytes = (hg_off)hg_exchange_row_bytes(packing, cols);
   bool reals = !hg_exchange_always_packs(packing); // or no message is ever of these
   buffer_sizes s = {.buffer = lists * cols, .halo = links->recv_rows && reals ? halo * cols : 0};
   if (links->sums && kind == HG_ADD_HALO) s.sums = (hg_off)hg_threads() * HG_ARRIVED_ROWS * cols;
@@ -223,7 +223,7 @@ static hg_status prepare(hg_exchange **exchange, const hg_world *world, const hg
   e->kind = kind;
   e->x = *x;
   e->packing = *packing;
-  e->row_bytes = packed_row_bytes(packing, x->cols);
+  e->row_bytes = hg_exchange_row_bytes(packing, x->cols);
   // Without columns there is nothing to send, and no message.
   int n_peers_send = x->cols > 0 ? links->n_peers_send : 0, n_peers_recv = x->cols > 0 ? links->n_peers_recv : 0;
   int n_sends = fill ? n_peers_send : n_peers_recv, n_receives = fill ? n_peers_recv : n_peers_send;

@@ -48,7 +48,7 @@ static size_t pack_message(const hg_host_exchange *e, const hg_host_flow *f, con
       .format = e->packing->format, .draw = e->draw, .x = rows, .ids = e->ids ? e->ids + f->route->at[e->kind] : NULL};
   if (e->packing->skip_zeros) return hg_pack_nonzero(&packing, rows->rows, e->starts, f->packed);
   hg_pack_rows(&packing, rows->rows, f->packed);
-  return (size_t)rows->rows * hg_host_packed_row(e->packing, rows->cols);
+  return (size_t)rows->rows * hg_exchange_row_bytes(e->packing, rows->cols);
 }
 
 static void send_message(hg_host_exchange *e, const hg_host_flow *f)
@@ -80,7 +80,7 @@ static void receive_message(hg_host_exchange *e, hg_host_flow *f)
   MPI_Request *request = &e->requests[f->first + 2 * f->n];
   int rows = f->route->rows, cols = e->x.cols; // sizes were checked
   if (e->packing)
-    MPI_Irecv(f->packed, rows * (int)hg_host_packed_row(e->packing, cols), MPI_BYTE, f->route->peer, e->tag, e->comm,
+    MPI_Irecv(f->packed, rows * (int)hg_exchange_row_bytes(e->packing, cols), MPI_BYTE, f->route->peer, e->tag, e->comm,
               request);
   else
     MPI_Irecv(f->rows, rows * cols, HG_MPI_REAL, f->route->peer, e->tag, e->comm, request);

@@ -21,7 +21,7 @@ static bool packs(const hg_exchange_packing *p) { return p->format != HG_PACK_RE
 
 void hg_host_room_widen(hg_host_room *room, int cols, const hg_exchange_packing *packing)
 {
-  size_t packed = packs(packing) && cols > 0 ? hg_host_packed_row(packing, cols) : 0;
+  size_t packed = packs(packing) && cols > 0 ? hg_exchange_row_bytes(packing, cols) : 0;
   if (cols > room->cols) room->cols = cols;
   if (packed > room->packed) room->packed = packed;
   room->rounds = room->rounds || (packed > 0 && packing->format != HG_PACK_REAL);

@@ -53,8 +53,3 @@ struct hg_host_exchange {
   hg_pack_draw draw;
   hg_traffic *traffic;
 };
-
-static inline size_t hg_host_packed_row(const hg_exchange_packing *packing, int cols)
-{
-  return packing->skip_zeros ? hg_nonzero_row_bytes(packing->format, cols) : hg_pack_row_bytes(packing->format, cols);
-}
