@@ -159,12 +159,12 @@ hg_status hg_active_build(hg_active *active, int k, const hg_local_graph *whole,
   hg_active_level *level = &active->levels[k];
   const hg_csr *a = whole->forward.a;
   hg_status rc = HG_OK;
-  HG_TRY(hg_csr_create(&level->a, a->n_rows, a->n_cols, level->edges, false, "active edges"));
-  copy_rows(&level->a, a, active->steps, k);
   level->graph = *whole;
   level->graph.links = &level->links;
-  level->graph.forward.a = &level->a;
   if (lean) return HG_OK;
+  HG_TRY(hg_csr_create(&level->a, a->n_rows, a->n_cols, level->edges, false, "active edges"));
+  copy_rows(&level->a, a, active->steps, k);
+  level->graph.forward.a = &level->a;
   HG_TRY(hg_csr_transpose(&level->transposed, &level->a));
   level->graph.transposed = level->transposed;
   level->graph.shares_transposed = false;
@@ -178,5 +178,5 @@ size_t hg_active_bytes(const hg_active *active, int k, const hg_part *part, bool
   size_t forward = (size_t)(part->n_owned + 1) * sizeof(hg_off),
          back = (size_t)(part->n_owned + part->n_halo + 1) * sizeof(hg_off),
          edges = (size_t)active->levels[k].edges * sizeof(hg_lid);
-  return forward + edges + (lean ? 0 : back + edges);
+  return lean ? 0 : forward + back + 2 * edges;
 }

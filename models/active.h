@@ -50,8 +50,8 @@ void hg_active_bound(hg_active *active, const hg_part *part);
 hg_lid hg_active_mark(const hg_active *active, int k, const hg_part *part, uint8_t *marks);
 
 /** Makes the graph of pruned level k from the whole one, which is borrowed. Not collective.
- * @param lean   of a graph that shares its transposed: goes back along all edges, with gradients that are zeros, and
- *               keeps no transposed of its own
+ * @param lean   of a graph that shares its transposed: goes along all edges, back with gradients that are zeros, and
+ *               keeps no edges of its own
  */
 hg_status hg_active_build(hg_active *active, int k, const hg_local_graph *whole, bool lean);
 

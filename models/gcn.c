@@ -62,7 +62,7 @@ static size_t bytes(const hg_layer *layer)
   const hg_local_graph *g = layer->graph;
   hg_off rows = (hg_layer_copies_input(layer) ? g->n_local : 0) + (keeps_sums(layer) ? hg_layer_rows(layer) : 0);
   size_t kept = layer->keeps_columns ? hg_slabs_columns_bytes(g->slabs, layer->f_in) : 0;
-  return kept + (size_t)rows * (size_t)layer->f_in * sizeof(hg_real);
+  return kept + hg_streamed_bytes(layer) + (size_t)rows * (size_t)layer->f_in * sizeof(hg_real);
 }
 
 // whether A x shall stand where x stood: then no rows of a halo are there
@@ -80,6 +80,7 @@ static hg_status create_alone(hg_layer *layer)
     HG_TRY(hg_matrix_create(&layer->x, g->n_local, layer->f_in, "features under dropout"));
   if (keeps_sums(layer) && !sums_in_place(layer))
     HG_TRY(hg_matrix_create(&layer->s, hg_layer_rows(layer), layer->f_in, "aggregated inputs"));
+  HG_TRY(hg_streamed_create(layer));
 done:
   return rc;
 }
@@ -388,4 +389,5 @@ const hg_layer_type hg_layer_gcn = {.name = "gcn",
                                     .bytes = bytes,
                                     .create = create,
                                     .forward = forward,
-                                    .backward = backward};
+                                    .backward = backward,
+                                    .free_own = hg_streamed_free};

@@ -45,7 +45,7 @@ typedef struct {
 enum { HG_LAYER_PARAMETERS_MAX = 6 };
 
 /** Columns of the features that are aggregated at a time where their aggregate replaces them. */
-enum { HG_PANEL_COLUMNS = 64 };
+enum { HG_PANEL_COLUMNS = 32 };
 
 typedef struct hg_layer_type hg_layer_type;
 
@@ -74,8 +74,9 @@ typedef struct {
                         ///< activation that made it; so the layer before finds its d_h in its h
   bool computes_halo;   ///< first layer: rows of the halo too, so that the next one exchanges nothing
                         ///< (models/compute_first.h)
-  bool streams;         ///< h is never stored: made a few rows at a time where the next layer reads it, which
-                        ///< makes this one's gradients too (models/streamed.h)
+  bool streams;         ///< h is made a few rows at a time where the next layer reads it, which makes this one's
+                        ///< gradients too (models/streamed.h)
+  double kept_share;    ///< with `streams`: of the numbers of h, how many find room until then; 0: it is made again
   bool recomputes;      ///< h is in work->hidden, which later layers overwrite: models/recompute.h
   hg_activation activation;
   hg_layer_norm_kind norm;

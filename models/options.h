@@ -69,6 +69,7 @@ typedef struct {
   hg_activation activation;      ///< after every layer but the last
   hg_adjacency_norm normalization;
   bool recompute;        ///< hidden layers' outputs are made again in the backward pass (models/recompute.h)
+  bool embeds;           ///< no key: hg_model_embeddings are wanted, so that the last hidden rows are stored
   bool self_loops, bias; ///< bias: but not before batch norm, which has one
   bool residual; ///< hidden layers after the first add their input before norm and activation, where both widths agree
   hg_layer_norm_kind norm; ///< after every layer but the last

@@ -17,7 +17,7 @@ bool hg_skips_rows(const hg_model *model, const hg_active *active, const hg_laye
  */
 hg_status hg_skip_rows(hg_model *model, hg_active *active, hg_layer *layer, const hg_local_graph **graph);
 
-/** Whether a pruned layer keeps no transposed: hg_active_build; with model.recompute, where no covers cut edges. */
+/** Whether a pruned layer has no edges of its own: hg_active_build; with model.recompute, where no covers cut edges. */
 bool hg_active_is_lean(const hg_model *model, const hg_layer *layer);
 
 /** Bytes that it allocates for a planned model on a part. */

@@ -1,7 +1,9 @@
 #include "models/streamed.h"
 
+#include "core/base/alloc.h"
 #include "core/base/threads.h"
 #include "core/tensor/row_blocks.h"
+#include "models/closed_rows.h"
 
 // Parts of weight gradients, and so threads that work on them: those of a first layer are large, so they shall take no
 // more than a sixteenth of the hidden rows that are not stored.
@@ -15,13 +17,53 @@ static int parts_of(const hg_layer *first, hg_off n)
   return (int)(most < room ? most : room);
 }
 
+static bool can_stream(const hg_model *model)
+{
+  const hg_model_options *o = &model->options;
+  const hg_layer *first = model->layers, *second = first + 1;
+  if (o->norm != HG_LAYER_NORM_NONE || model->n_stages > 1 || model->n_layers != 2) return false;
+  if (!first->cached || first->computes_halo || first->graph->slabs) return false;
+  if (first->type != &hg_layer_gcn || second->aggregate_first) return false;
+  return o->precision == HG_PRECISION_FLOAT32 && o->label_rate <= 0 && !o->embeds;
+}
+
+// Of the numbers that dropout leaves, those that find room: relu leaves about half of them.
+static const double usual = 0.6, with_recompute = 0.2;
+
 void hg_streamed_plan(hg_model *model)
 {
   const hg_model_options *o = &model->options;
-  hg_layer *first = model->layers, *second = first + 1;
-  if (!o->recompute || o->norm != HG_LAYER_NORM_NONE || model->n_stages > 1 || model->n_layers != 2) return;
-  if (!first->cached || first->graph->slabs || first->type != &hg_layer_gcn || second->aggregate_first) return;
-  first->streams = o->precision == HG_PRECISION_FLOAT32 && o->label_rate <= 0;
+  hg_layer *first = model->layers;
+  bool closes = o->activation == HG_ACTIVATION_RELU && o->halo.staleness.kind == HG_STALENESS_NONE;
+  if (!can_stream(model) || (!closes && !o->recompute)) return;
+  first->streams = true;
+  if (closes) first->kept_share = (o->recompute ? with_recompute : usual) * (1 - first->next_dropout);
+}
+
+size_t hg_streamed_bytes(const hg_layer *layer)
+{
+  if (layer->kept_share <= 0) return 0;
+  return sizeof(hg_closed_rows) + hg_closed_rows_bytes(hg_layer_rows(layer), layer->f_out, layer->kept_share);
+}
+
+hg_status hg_streamed_create(hg_layer *layer)
+{
+  hg_closed_rows *closed = NULL;
+  hg_status rc = HG_OK;
+  if (layer->kept_share <= 0) return HG_OK;
+  HG_TRY(HG_ALLOC(closed, 1, "hidden rows"));
+  layer->own = closed;
+  HG_TRY(hg_closed_rows_create(closed, hg_layer_rows(layer), layer->f_out, layer->kept_share));
+done:
+  return rc;
+}
+
+void hg_streamed_free(hg_layer *layer)
+{
+  hg_closed_rows *closed = layer->own;
+  hg_closed_rows_free(closed);
+  hg_free(&closed);
+  layer->own = NULL;
 }
 
 bool hg_reads_streamed(const hg_layer *layer) { return layer->index > 0 && (layer - 1)->streams; }
@@ -53,8 +95,9 @@ typedef struct {
   const hg_layer *first, *second;
   hg_right_side w1, w2; // w2 transposed on the way back
   hg_dropout dropout;
-  hg_matrix t;         // h W2, or its gradient
-  hg_real *partial[3]; // parts of the gradients of W1, W2 and the first bias
+  hg_closed_rows *closed; // NULL: h is forgotten
+  hg_matrix t;            // h W2, or its gradient
+  hg_real *partial[3];    // parts of the gradients of W1, W2 and the first bias
   hg_off size[3];
 } task;
 
@@ -69,6 +112,7 @@ static task begin(const hg_layer *second, const hg_pass *pass, const hg_matrix *
                 .w1 = hg_right_side_of(&w1, false, space),
                 .w2 = hg_right_side_of(&w2, back, space + second_side(first)),
                 .dropout = hg_layer_dropout(second, pass),
+                .closed = pass->training ? first->own : NULL,
                 .t = *t,
                 .size = {w1.rows * w1.cols, w2.rows * w2.cols, w1.cols}};
 }
@@ -93,6 +137,7 @@ static void forward_block(const task *k, hg_off first, hg_off n)
 {
   hg_matrix h = buffer(k, 0, n), t = hg_matrix_rows(&k->t, first, n);
   make_rows(k, first, n, &h);
+  if (k->closed) hg_closed_rows_keep(k->closed, first, &h);
   hg_gemm_block(&h, &k->w2, 0, &t);
 }
 
@@ -111,6 +156,7 @@ void hg_streamed_forward(hg_layer *second, const hg_pass *pass, hg_matrix *t)
 {
   const task k = begin(second, pass, t, false);
   const hg_spans rows = hg_local_graph_read(second->graph, false);
+  if (k.closed) hg_closed_rows_clear(k.closed);
   for (int s = 0; s < rows.n; s++) forward_span(&k, &rows.span[s]);
   hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
 }
@@ -120,16 +166,12 @@ static void backward_block(const task *k, hg_off first, hg_off n, int part)
   hg_matrix h = buffer(k, 0, n), d_h = buffer(k, 1, n);
   const hg_matrix d_t = hg_matrix_rows(&k->t, first, n), s = hg_matrix_rows(&k->first->s, first, n);
   hg_real *d_bias = k->partial[2] + part * k->size[2];
-  make_rows(k, first, n, &h);
+  if (!k->closed || !hg_closed_rows_take(k->closed, first, &h)) make_rows(k, first, n, &h);
   hg_gemm_at_block(&h, &d_t, k->partial[1] + part * k->size[1]);
   hg_gemm_block(&d_t, &k->w2, 0, &d_h);
   hg_dropped_activation_gradient(k->first->activation, k->dropout, k->first->graph->ids + first, &d_h, &h);
   hg_gemm_at_block(&s, &h, k->partial[0] + part * k->size[0]); // h is d_z now
-  for (int c = 0; c < h.cols; c++) {
-    double sum = 0;
-    for (hg_off i = 0; i < n; i++) sum += (double)h.data[i * h.cols + c];
-    d_bias[c] += (hg_real)sum;
-  }
+  hg_add_row_sums(&h, d_bias);
 }
 
 // Pieces are a function of the rows alone, each is one thread's.

@@ -2,19 +2,26 @@
 #include "models/model.h"
 
 /*
- * Two layers whose hidden rows are never stored. The first one's aggregate s = A x is kept and the second one sends
+ * Two layers whose hidden rows are never a matrix. The first one's aggregate s = A x is kept and the second one sends
  * h W2, which is narrow; so h = dropout(activation(s W1 + b)) is only ever needed a few rows at a time: forward to
- * multiply them with W2, backward, made again with the same masks, for both layers' weight gradients. With
- * model.recompute and no norm. Saves n x hidden numbers; costs one more product s W1 an epoch. Sums go over other
- * pieces of rows than without: the same to rounding.
+ * multiply them with W2, backward for both layers' weight gradients. Where the activation is relu, rows are kept in
+ * between without the zeros that relu and dropout leave (models/closed_rows.h); rows that find no room are made again,
+ * with the same masks, at 2 f_0 f_1 flops each. There is room for what relu usually leaves; with model.recompute for
+ * half of that. With other activations, which have no zeros, and only with model.recompute, all rows are made again.
+ * Sums go over other pieces of rows than where h is a matrix: the same to rounding.
  * Source: recomputation (Chen et al. 2016, Training Deep Nets with Sublinear Memory Cost) of a block of rows at a time.
  */
 
 /** Decides it for a model whose layers are planned: sets layers[0].streams. */
 void hg_streamed_plan(hg_model *model);
 
-/** Whether a layer reads rows that are not stored. */
+/** Whether a layer reads rows that are no matrix. */
 bool hg_reads_streamed(const hg_layer *layer);
+
+/** What a layer that streams keeps, and its bytes. */
+hg_status hg_streamed_create(hg_layer *layer);
+void hg_streamed_free(hg_layer *layer);
+size_t hg_streamed_bytes(const hg_layer *layer);
 
 /** Numbers that work->scratch and work->packed need for it; 0 where nothing streams. */
 hg_off hg_streamed_scratch(const hg_model *model);

@@ -28,15 +28,18 @@ size_t hg_nonzero_row_bytes(hg_pack_format format, int cols)
   return hg_nonzero_mask_bytes(cols) + (size_t)value_bytes(format, cols);
 }
 
+static int count_row(const hg_nonzero_task *t, const uint8_t *masks, hg_off row)
+{
+  int count = 0;
+  for (int word = 0; word < t->words; word++) count += __builtin_popcountll(mask_word(t, masks, row, word));
+  return count;
+}
+
 // Where the values of the rows after each of [first, end) start.
 static void find_starts(const hg_nonzero_task *t, hg_pack_format format, const uint8_t *masks, hg_off first, hg_off end,
                         hg_off *starts)
 {
-  for (hg_off k = first; k < end; k++) {
-    int count = 0;
-    for (int word = 0; word < t->words; word++) count += __builtin_popcountll(mask_word(t, masks, k, word));
-    starts[k + 1] = starts[k] + value_bytes(format, count);
-  }
+  for (hg_off k = first; k < end; k++) starts[k + 1] = starts[k] + value_bytes(format, count_row(t, masks, k));
 }
 
 size_t hg_pack_nonzero(const hg_packing *packing, hg_off n, hg_off *starts, uint8_t *packed)
@@ -85,4 +88,30 @@ void hg_unpack_nonzero(hg_pack_format format, const uint8_t *packed, hg_off n, c
     else
       hg_quantise_kernels_here()->unpack_nonzero(&rounded, starts, packed, first, end);
   }
+}
+
+hg_off hg_mask_rows(const hg_matrix *x, uint8_t *masks, hg_off *starts)
+{
+  const hg_nonzero_task task = {.cols = x->cols, .words = mask_words(x->cols)};
+  hg_off count = 0;
+  kernels[hg_simd_level()]->mask(&task, x->data, 0, x->rows, masks);
+  for (hg_off row = 0; row < x->rows; row++) {
+    starts[row] = count;
+    count += count_row(&task, masks, row);
+  }
+  return count;
+}
+
+void hg_close_rows(const hg_matrix *x, const uint8_t *masks, hg_real *values)
+{
+  const hg_nonzero_task task = {.cols = x->cols, .words = mask_words(x->cols)};
+  kernels[hg_simd_level()]->pack(&task, x->data, 0, x->rows, masks, (uint8_t *)values);
+}
+
+void hg_open_rows(const uint8_t *masks, const hg_off *starts, const hg_real *values, hg_matrix *y)
+{
+  const hg_nonzero_task task = {.cols = y->cols, .words = mask_words(y->cols)};
+  const hg_nonzero_kernels *kernel = kernels[hg_simd_level()];
+  for (hg_off row = 0; row < y->rows; row++)
+    kernel->unpack(&task, row, row + 1, masks, (const uint8_t *)(values + starts[row]), y->data);
 }

@@ -36,3 +36,19 @@ size_t hg_pack_nonzero(const hg_packing *packing, hg_off n, hg_off *starts, uint
  */
 void hg_unpack_nonzero(hg_pack_format format, const uint8_t *packed, hg_off n, const hg_lid *rows, bool add,
                        hg_off *starts, hg_matrix *y);
+
+/*
+ * A few rows by the calling thread alone, in reals: masks here, values there, both row after row.
+ */
+
+/**
+ * Masks of all rows of x, [rows hg_nonzero_mask_bytes]; how many numbers are not 0.
+ * @param starts   [rows] becomes how many of them stand before each row
+ */
+hg_off hg_mask_rows(const hg_matrix *x, uint8_t *masks, hg_off *starts);
+
+/** The numbers of x that its masks tell: as many as hg_mask_rows counted. */
+void hg_close_rows(const hg_matrix *x, const uint8_t *masks, hg_real *values);
+
+/** All rows of y from their masks, of which row i has its values from starts[i] on. */
+void hg_open_rows(const uint8_t *masks, const hg_off *starts, const hg_real *values, hg_matrix *y);

@@ -27,29 +27,44 @@ static inline uint64_t nonzeros(const hg_real *x, int n)
   return bits;
 }
 
+// how many of the bits before bit c, at most 48, are set: of each sixteenth lane without waiting for those before
+static inline int set_before(uint64_t bits, int c) { return __builtin_popcountll(bits & ((1ULL << c) - 1)); }
+
+static inline void close_lanes(const hg_real *x, int c, uint64_t bits, hg_real *to)
+{
+  __mmask16 chosen = (__mmask16)(bits >> c);
+  __m512 v = _mm512_maskz_compress_ps(chosen, _mm512_maskz_loadu_ps(chosen, x + c));
+  _mm512_mask_storeu_ps(to + set_before(bits, c), first_lanes(__builtin_popcount(chosen)), v);
+}
+
 static inline uint8_t *close_reals(const hg_real *x, int n, uint64_t bits, uint8_t *to)
 {
-  for (int c = 0; c < n; c += LANES, bits >>= LANES) {
-    __mmask16 chosen = (__mmask16)bits;
-    int count = __builtin_popcount(chosen);
-    __m512 v = _mm512_maskz_compress_ps(chosen, _mm512_maskz_loadu_ps(chosen, x + c));
-    _mm512_mask_storeu_ps(to, first_lanes(count), v);
-    to += (size_t)count * sizeof *x;
-  }
-  return to;
+  hg_real *values = (hg_real *)(void *)to;
+#  pragma GCC unroll 4
+  for (int c = 0; c < HG_MASK_COLUMNS; c += LANES)
+    if (c < n) close_lanes(x, c, bits, values);
+  return to + (size_t)__builtin_popcountll(bits) * sizeof *x;
+}
+
+static inline void open_lanes(const hg_real *from, int c, int n, uint64_t bits, bool add, hg_real *y)
+{
+  __mmask16 chosen = (__mmask16)(bits >> c), lanes = first_lanes(n - c);
+  __m512 close = _mm512_maskz_loadu_ps(first_lanes(__builtin_popcount(chosen)), from + set_before(bits, c));
+  __m512 v = _mm512_maskz_expand_ps(chosen, close);
+  if (add) v = _mm512_add_ps(v, _mm512_maskz_loadu_ps(lanes, y + c));
+  if (n - c >= LANES)
+    _mm512_storeu_ps(y + c, v);
+  else
+    _mm512_mask_storeu_ps(y + c, lanes, v);
 }
 
 static inline const uint8_t *open_reals(const uint8_t *from, int n, uint64_t bits, bool add, hg_real *y)
 {
-  for (int c = 0; c < n; c += LANES, bits >>= LANES) {
-    __mmask16 chosen = (__mmask16)bits, lanes = first_lanes(n - c);
-    int count = __builtin_popcount(chosen);
-    __m512 v = _mm512_maskz_expand_ps(chosen, _mm512_maskz_loadu_ps(first_lanes(count), from));
-    if (add) v = _mm512_add_ps(v, _mm512_maskz_loadu_ps(lanes, y + c));
-    _mm512_mask_storeu_ps(y + c, lanes, v);
-    from += (size_t)count * sizeof *y;
-  }
-  return from;
+  const hg_real *values = (const hg_real *)(const void *)from;
+#  pragma GCC unroll 4
+  for (int c = 0; c < HG_MASK_COLUMNS; c += LANES)
+    if (c < n) open_lanes(values, c, n, bits, add, y);
+  return from + (size_t)__builtin_popcountll(bits) * sizeof *y;
 }
 
 static inline int close_bytes(const uint8_t *q, int n, uint64_t bits, uint8_t *to)

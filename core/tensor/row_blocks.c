@@ -32,6 +32,16 @@ hg_column_sums hg_sum_columns(const hg_matrix *a, const hg_matrix *b, int column
   return total;
 }
 
+void hg_add_row_sums(const hg_matrix *a, hg_real *sums)
+{
+  for (int column = 0; column < a->cols; column += HG_COLUMN_TILE) {
+    double sum[HG_COLUMN_TILE] = {0};
+    int count = hg_tile_width(a->cols, column);
+    kernels[hg_simd_level()](a->data + column, NULL, a->rows, a->cols, count, sum, NULL);
+    for (int k = 0; k < count; k++) sums[column + k] += (hg_real)sum[k];
+  }
+}
+
 // A row costs its entries and a little of its own: reading the pointer, storing the result.
 static hg_off work_before(const hg_off *indptr, hg_off i) { return indptr[i] + 2 * i; }
 

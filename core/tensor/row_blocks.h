@@ -24,6 +24,9 @@ typedef struct {
  */
 hg_column_sums hg_sum_columns(const hg_matrix *a, const hg_matrix *b, int column, int count);
 
+/** sums[k] += the sum, in double, of column k of a: of a few rows, by the calling thread alone. */
+void hg_add_row_sums(const hg_matrix *a, hg_real *sums);
+
 /** The columns from `column` on that make one tile. */
 static inline int hg_tile_width(int cols, int column)
 {

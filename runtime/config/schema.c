@@ -122,7 +122,7 @@ const hg_key hg_keys[] = {
      "none"},
     {"model.recompute", HG_KEY_BOOL, offsetof(hg_config, model.recompute), "false", NULL, NULL,
      "hidden layers with a norm share one matrix of outputs, made again in the backward pass: less memory, the same "
-     "bits; without a norm, of a gcn of two layers that keeps its first aggregate, hidden rows are never stored"},
+     "bits; without a norm, of a gcn of two layers that keeps its first aggregate, fewer hidden rows are kept"},
     {"model.input_dropout", HG_KEY_REAL, offsetof(hg_config, model.input_dropout), "auto", &rates_or_auto, NULL,
      "the same for the first layer's input; auto: as model.dropout"},
     {"model.activation", HG_KEY_CHOICE, offsetof(hg_config, model.activation), "relu", NULL, activations,

@@ -100,7 +100,8 @@ hg_status hg_predict(hg_world *world, const hg_config *config, int repeat, bool 
   hg_config own = *config;
   hg_trained trained;
   hg_status rc = HG_OK;
-  own.model.recompute = false;                           // embeddings are hidden rows that it does not store
+  own.model.recompute = false; // embeddings are hidden rows that it does not store
+  own.model.embeds = true;
   own.model.halo.compute_first = HG_COMPUTE_FIRST_NEVER; // for one pass aggregates would cross that are wider
   HG_TRY_ALL(world, "loading the weights", read_best(config, repeat, &best, &trained));
   HG_TRY(hg_trainer_create_trained(&trainer, world, &own, &trained));

@@ -5,6 +5,7 @@
 #include "comm/reduce.h"
 #include "core/base/alloc.h"
 #include "core/base/threads.h"
+#include "models/closed_rows.h"
 #include "runtime/train/feed_graph.h"
 #include "tests/mpi/train_graph.h"
 #include "tests/mpi/train_runs.h"
@@ -133,29 +134,29 @@ static const char *const *const streamed[] = {
     OPTIONS("train.optimizer=sgd", "model.hidden=130", "model.self_loops=false"),
 };
 
-// losses, gradients and scores of both, of which one never has hidden rows, to rounding
-static void compare_streamed(hg_trainer *again, hg_trainer *kept, const char *const *changes)
+// losses, gradients and scores of both, of which one never has a matrix of hidden rows, to rounding
+static void compare_streamed(hg_trainer *found, hg_trainer *stored, const char *const *changes)
 {
   double tolerance = train_exact ? 1e-9 : 1e-4;
   hg_scores a[HG_SPLIT_COUNT], b[HG_SPLIT_COUNT];
-  check(again->model.layers[0].streams && !kept->model.layers[0].streams, "%s: streams", changes[0]);
-  hg_trainer_start(again, 4);
-  hg_trainer_start(kept, 4);
+  check(found->model.layers[0].streams && !stored->model.layers[0].streams, "%s: streams", changes[0]);
+  hg_trainer_start(found, 4);
+  hg_trainer_start(stored, 4);
   for (int epoch = 1; epoch <= EPOCHS; epoch++) {
-    step(again, epoch);
-    step(kept, epoch);
-    for (hg_off k = 0; k < kept->model.n_parameters; k++) {
-      double found = (double)again->model.gradients[k], expected = (double)kept->model.gradients[k];
-      if (!check(fabs(found - expected) <= tolerance, "%s, %s: epoch %d: gradient %lld is %.9g, expected %.9g",
-                 changes[0], changes[1], epoch, (long long)k, found, expected))
+    step(found, epoch);
+    step(stored, epoch);
+    for (hg_off k = 0; k < stored->model.n_parameters; k++) {
+      double got = (double)found->model.gradients[k], expected = (double)stored->model.gradients[k];
+      if (!check(fabs(got - expected) <= tolerance, "%s, %s: epoch %d: gradient %lld is %.9g, expected %.9g",
+                 changes[0], changes[1], epoch, (long long)k, got, expected))
         return;
     }
-    check_ok(hg_trainer_evaluate(again, a));
-    check_ok(hg_trainer_evaluate(kept, b));
+    check_ok(hg_trainer_evaluate(found, a));
+    check_ok(hg_trainer_evaluate(stored, b));
     check(fabs(a[HG_SPLIT_VAL].loss - b[HG_SPLIT_VAL].loss) <= tolerance, "%s, %s: epoch %d: loss %.9g, expected %.9g",
           changes[0], changes[1], epoch, a[HG_SPLIT_VAL].loss, b[HG_SPLIT_VAL].loss);
   }
-  check(hg_model_embeddings(&again->model).rows == 0, "there are embeddings");
+  check(hg_model_embeddings(&found->model).rows == 0, "there are embeddings");
 }
 
 // the same bits on three threads
@@ -177,39 +178,98 @@ static void compare_threads(hg_trainer *one, hg_world *world, const hg_config *c
   hg_trainer_free(&three);
 }
 
+static size_t planned_less(const hg_trainer *stored, const hg_trainer *found)
+{
+  return stored->planned.total - found->planned.total;
+}
+
+// rows made again, and where relu leaves zeros rows kept without them, against rows that are stored
+static void try_streamed(hg_world *world, const char *const *changes, const train_graph *g)
+{
+  char path[HG_PATH_MAX];
+  hg_trainer again = {0}, closed = {0}, stored = {0};
+  check_ok(train_graph_write(world, g, path));
+  hg_config config = train_config(path);
+  config.model.hidden = 64;
+  config.train.learning_rate = 0.01;
+  train_configure(&config, changes);
+  hg_config less = config, more = config;
+  less.model.recompute = true;
+  more.model.embeds = true;
+  size_t bytes = held(&stored, world, &more), some = held(&closed, world, &config), fewer = held(&again, world, &less);
+  if (bytes && some && fewer) {
+    compare_streamed(&again, &stored, changes);
+    compare_threads(&again, world, &less);
+    check(planned_less(&stored, &again) == bytes - fewer, "%s: %zu bytes less planned, but %zu less held", changes[0],
+          planned_less(&stored, &again), bytes - fewer);
+    check(fewer < bytes, "%s: %zu bytes, and %zu with all outputs", changes[0], fewer, bytes);
+  }
+  hg_trainer_free(&stored);
+  if (bytes && some && fewer && config.model.activation == HG_ACTIVATION_RELU) {
+    check_ok(hg_trainer_create(&stored, world, &more));
+    compare_streamed(&closed, &stored, changes);
+    compare_threads(&closed, world, &config);
+    check(planned_less(&stored, &closed) == bytes - some, "%s: %zu bytes less planned, but %zu less held", changes[0],
+          planned_less(&stored, &closed), bytes - some);
+    check(some < bytes, "%s: %zu bytes without zeros, and %zu with all outputs", changes[0], some, bytes);
+  }
+  hg_trainer_free(&again);
+  hg_trainer_free(&closed);
+  hg_trainer_free(&stored);
+  train_graph_remove(world, path);
+}
+
 static void streams_two_layers(hg_world *world)
 {
   for (size_t v = 0; v < sizeof streamed / sizeof *streamed; v++) {
-    char path[HG_PATH_MAX];
     train_graph g = train_graph_default();
-    hg_trainer again = {0}, kept = {0};
     g.n = 1500;
     g.train_of = v % 2 ? 2 : 12;
     g.directed = v % 3 == 1;
     g.width = 40;
-    check_ok(train_graph_write(world, &g, path));
-    hg_config config = train_config(path);
-    config.model.hidden = 64;
-    config.train.learning_rate = 0.01;
-    train_configure(&config, streamed[v]);
-    hg_config less = config;
-    less.model.recompute = true;
-    size_t bytes = held(&kept, world, &config), fewer = held(&again, world, &less);
-    if (bytes && fewer) {
-      compare_streamed(&again, &kept, streamed[v]);
-      compare_threads(&again, world, &less);
-      check(kept.planned.total - again.planned.total == bytes - fewer, "%s: %zu bytes less planned, but %zu less held",
-            streamed[v][0], kept.planned.total - again.planned.total, bytes - fewer);
-      check(fewer < bytes, "%s: %zu bytes, and %zu with all outputs", streamed[v][0], fewer, bytes);
-    }
-    hg_trainer_free(&again);
-    hg_trainer_free(&kept);
-    train_graph_remove(world, path);
+    try_streamed(world, streamed[v], &g);
   }
+}
+
+// a bias that leaves relu nothing to do: a part of the rows finds no room, and is made again
+static void lift(hg_trainer *t)
+{
+  hg_matrix bias = hg_layer_parameter(&t->model.layers[0], t->model.layers[0].theta, "bias");
+  for (int k = 0; k < bias.cols; k++) bias.data[k] = 4;
+}
+
+static void makes_again_what_finds_no_room(hg_world *world)
+{
+  char path[HG_PATH_MAX];
+  const train_graph g = train_graph_default();
+  hg_trainer closed = {0}, stored = {0};
+  check_ok(train_graph_write(world, &g, path));
+  hg_config config = train_config(path);
+  train_configure(&config, OPTIONS("model.dropout=0.2", "train.active_sets=false"));
+  hg_config more = config;
+  more.model.embeds = true;
+  check_ok(hg_trainer_create(&closed, world, &config));
+  check_ok(hg_trainer_create(&stored, world, &more));
+  hg_trainer_start(&closed, 4);
+  hg_trainer_start(&stored, 4);
+  lift(&closed);
+  lift(&stored);
+  step(&closed, 1);
+  step(&stored, 1);
+  const hg_closed_rows *rows = closed.model.layers[0].own;
+  check(rows && rows->used > rows->room, "all rows found room");
+  for (hg_off k = 0; k < stored.model.n_parameters; k++)
+    check(fabs((double)(closed.model.gradients[k] - stored.model.gradients[k])) <= (train_exact ? 1e-9 : 1e-4),
+          "gradient %lld is %.9g, expected %.9g", (long long)k, (double)closed.model.gradients[k],
+          (double)stored.model.gradients[k]);
+  hg_trainer_free(&closed);
+  hg_trainer_free(&stored);
+  train_graph_remove(world, path);
 }
 
 const mpi_case recompute_cases[] = {
     {"recompute/streams_two_layers", streams_two_layers, "1 3"},
+    {"recompute/makes_again_what_finds_no_room", makes_again_what_finds_no_room, "1 3"},
     {"recompute/changes_no_bit", changes_no_bit, "1 3"},
     {"recompute/is_refused_where_nothing_is_kept_twice", is_refused_where_nothing_is_kept_twice, "! 1"},
     {0}};
