@@ -199,8 +199,9 @@ hg_status hg_traffic_plan_make(hg_traffic_plan *plan, const hg_config *config, c
   s->way = HG_PACK_REAL;
   add_halo(plan, "partial sums", "exact: rows of destinations", false, own, HG_SEND_PARTIALS, real, exchanges)->exact =
       true;
-  s = add_halo(plan, "least covers", "exact: the fewest of both (halo.aggregation: covers)", hg_can_cover(config), own,
-               HG_SEND_HYBRID, real, exchanges);
+  s = add_halo(plan, "least covers",
+               "exact: the fewest of both (halo.aggregation: covers; between hosts with halo.skip_zeros: never)",
+               hg_can_cover(config), own, HG_SEND_HYBRID, real, exchanges);
   s->exact = true;
   s->way = HG_WAY_COVERS;
   double unpacked = plan->schemes[0].largest;
