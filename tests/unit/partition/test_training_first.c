@@ -56,6 +56,31 @@ Test(training_first, nodes_stand_by_steps_and_else_as_before)
   }
 }
 
+// 3 -> 15 -> 10, which trains, -> 4 -> 5: what 10 and 15 aggregate from comes first, what aggregates from 10 does not
+Test(training_first, steps_go_against_the_edges)
+{
+  enum { FEW = 20 };
+  static const hg_lid in_neighbour[FEW] = {[4] = 10, [5] = 4, [10] = 15, [15] = 3};
+  static const hg_lid expected[FEW] = {10, 15, 3, 0, 1, 2, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14, 16, 17, 18, 19};
+  hg_graph graph;
+  hg_lid sequence[FEW];
+  hg_reordered result;
+  make_graph(&graph, GRAPH_EMPTY, FEW, 3);
+  hg_csr *a = &graph.adjacency;
+  hg_csr_free(a);
+  cr_assert_eq(hg_csr_create(a, FEW, FEW, 4, false, "edges"), HG_OK);
+  for (hg_lid i = 0; i < FEW; i++) {
+    a->indptr[i + 1] = a->indptr[i];
+    if (in_neighbour[i] > 0) a->indices[a->indptr[i + 1]++] = in_neighbour[i];
+    graph.nodes.split[i] = i == 10 ? HG_SPLIT_TRAIN : HG_SPLIT_TEST;
+  }
+  graph.symmetric = false;
+  cr_assert_eq(hg_graph_check(&graph), HG_OK, "%s", hg_error_text());
+  sort(&graph, 1, sequence, &result);
+  for (int p = 0; p < FEW; p++) cr_expect_eq(sequence[p], expected[p], "place %d: node %d", p, (int)sequence[p]);
+  hg_graph_free(&graph);
+}
+
 Test(training_first, order_stays_where_many_train_or_none)
 {
   static const int every[] = {1, 2, 9, N};

@@ -1,5 +1,6 @@
 #include <criterion/criterion.h>
 #include <math.h>
+#include <signal.h>
 #include <stdlib.h>
 
 #include "core/base/rng.h"
@@ -104,6 +105,54 @@ Test(loss, binary_cross_entropy_and_squared_error_agree_with_the_formula)
   drop(b), drop(m);
 }
 
+// the derivative of the mean loss with respect to output c of a chosen row i
+static double naive_gradient(const problem *p, int i, int c)
+{
+  const hg_real *z = p->z.data + i * CLASSES;
+  double sum = 0, mass = 0, target = (double)p->targets[i * CLASSES + c], smoothing = p->loss.label_smoothing;
+  if (p->loss.kind == HG_LOSS_MSE) return isnan(target) ? 0 : 2 * ((double)z[c] - target) / p->total_weight;
+  if (p->loss.kind == HG_LOSS_BCE)
+    return (1 / (1 + exp(-(double)z[c])) - (p->bits[2 * i + c / 8] >> c % 8 & 1)) / p->total_weight;
+  if (p->labels[i] < 0) return 0;
+  for (int k = 0; k < CLASSES; k++) {
+    double weight = p->loss.class_weights ? (double)p->class_weights[k] : 1;
+    double share = weight * (smoothing / CLASSES + (k == p->labels[i] ? 1 - smoothing : 0));
+    sum += exp((double)z[k]);
+    mass += share;
+    if (k == c) target = share;
+  }
+  return (mass * exp((double)z[c]) / sum - target) / p->total_weight;
+}
+
+static void expect_naive_gradient(const problem *p, const hg_matrix *d, const char *order, int variant)
+{
+  bool chosen[ROWS] = {false};
+  for (int r = 0; r < CHOSEN; r++) chosen[p->rows[r]] = true;
+  for (int i = 0; i < ROWS; i++)
+    for (int c = 0; c < CLASSES; c++) {
+      double expected = chosen[i] ? naive_gradient(p, i, c) : 0, found = (double)d->data[i * CLASSES + c];
+      cr_assert(fabs(found - expected) <= sum_tolerance() * fabs(expected) + 0.01 * sum_tolerance(),
+                "%s rows, variant %d: row %d, output %d: %.9g, formula %.9g", order, variant, i, c, found, expected);
+    }
+}
+
+Test(loss, gradients_agree_with_the_formula_for_rows_in_any_order)
+{
+  static const hg_loss_kind kinds[] = {HG_LOSS_CROSS_ENTROPY, HG_LOSS_BCE, HG_LOSS_MSE};
+  for (int v = 0; v < 4; v++) {
+    problem *p = make(kinds[v % 3], v == 3 ? 0.2 : 0, v == 3);
+    hg_matrix z = random_matrix(ROWS, CLASSES, 9), d = random_matrix(ROWS, CLASSES, 4);
+    hg_loss_compute(&p->loss, &p->truth, p->rows, CHOSEN, &p->z, p->total_weight, &d);
+    expect_naive_gradient(p, &d, "ascending", v);
+    for (int r = 0; r < CHOSEN; r++) p->rows[r] = 2 * (r * 5 % CHOSEN) + 1;
+    hg_loss_compute(&p->loss, &p->truth, p->rows, CHOSEN, &p->z, p->total_weight, &d);
+    expect_naive_gradient(p, &d, "shuffled", v);
+    cr_expect_arr_eq(p->z.data, z.data, ROWS * CLASSES * sizeof *z.data, "variant %d: the outputs changed", v);
+    hg_matrix_free(&z), hg_matrix_free(&d);
+    drop(p);
+  }
+}
+
 Test(loss, gradients_match_central_differences)
 {
   for (int options = 0; options < 6; options++) {
@@ -132,6 +181,16 @@ Test(loss, gradient_may_be_written_over_the_outputs)
     drop(p);
   }
 }
+
+#ifndef NDEBUG
+// cleared outputs would give the gradient at 0
+Test(loss, gradient_over_the_outputs_asserts_that_rows_ascend, .signal = SIGABRT)
+{
+  problem *p = make(HG_LOSS_CROSS_ENTROPY, 0, false);
+  p->rows[0] = 3, p->rows[1] = 1;
+  hg_loss_compute(&p->loss, &p->truth, p->rows, CHOSEN, &p->z, p->total_weight, &p->z);
+}
+#endif
 
 Test(loss, of_huge_logits_is_finite)
 {
