@@ -28,12 +28,21 @@ static void gradient(hg_trainer *t, const hg_pass *pass)
   hg_sums_end(t->sums);
 }
 
-// central differences of every third parameter; float can only see large slopes
+// How far a gradient is from between the slopes on both sides, which differ where a ReLU switches.
+static double apart(double found, double down, double here, double up, double step)
+{
+  double left = (here - down) / step, right = (up - here) / step;
+  return fmax(0, fmax(found - fmax(left, right), fmin(left, right) - found));
+}
+
+// finite differences of every third parameter, to what rounding of the loss leaves, relative to the largest gradient
 static void check_parameters(hg_trainer *t, const hg_pass *pass, const char *what)
 {
   bool exact = sizeof(hg_real) == sizeof(double);
-  double step = exact ? 1e-7 : 1e-2, tolerance = exact ? 1e-6 : 3e-2;
+  double step = exact ? 1e-7 : 1e-3, largest = 0, here = total_loss(t, pass);
   gradient(t, pass);
+  for (hg_off k = 0; k < t->model.n_parameters; k++) largest = fmax(largest, fabs((double)t->model.gradients[k]));
+  double tolerance = (exact ? 1e-6 : 3e-3) * largest;
   for (hg_off k = 0; k < t->model.n_parameters; k += 3) {
     hg_real *theta = &t->model.parameters[k], before = *theta;
     *theta = (hg_real)((double)before + step);
@@ -41,9 +50,10 @@ static void check_parameters(hg_trainer *t, const hg_pass *pass, const char *wha
     *theta = (hg_real)((double)before - step);
     double down = total_loss(t, pass);
     *theta = before;
-    double expected = (up - down) / (2 * step), found = (double)t->model.gradients[k];
-    if (!check(fabs(found - expected) <= tolerance * fmax(1, fabs(expected)),
-               "%s: parameter %lld: gradient %.9g, difference %.9g", what, (long long)k, found, expected))
+    double found = (double)t->model.gradients[k];
+    if (!check(apart(found, down, here, up, step) <= tolerance,
+               "%s: parameter %lld: gradient %.9g, slopes %.9g and %.9g, at most %g apart", what, (long long)k, found,
+               (here - down) / step, (up - here) / step, tolerance))
       return;
   }
 }
@@ -246,15 +256,15 @@ static double check_sum(hg_trainer *t, const hg_matrix *d_positions, const char 
   return largest;
 }
 
-// Relative to the largest: they are 1e-5 to 1e-3, of which rounding of the loss leaves 1e-5 in double.
+// The largest are 3e-5 to 5e-4: rounding of the loss leaves 1e-5 of that in double; up to 5e-7 in float.
 static void check_positions(hg_trainer *t, const char *what)
 {
   bool exact = sizeof(hg_real) == sizeof(double);
-  double step = exact ? 1e-6 : 1e-2;
+  double step = exact ? 1e-6 : 5e-3, here = labelled_loss(t);
   const hg_graph_feed *feed = hg_graph_feed_of(t);
   hg_matrix d_positions;
   if (!check_ok(hg_trainer_position_gradient(t, &d_positions))) return;
-  double tolerance = (exact ? 1e-4 : 0.5) * check_sum(t, &d_positions, what);
+  double largest = check_sum(t, &d_positions, what), tolerance = exact ? 1e-4 * largest : 5e-3 * largest + 1e-6;
   for (hg_gid id = FIRST_ID; id < FIRST_ID + ID_STEP * t->facts.n_nodes; id += ID_STEP) {
     int d = (int)(id / ID_STEP % d_positions.cols);
     move(feed, id, d, step);
@@ -262,9 +272,10 @@ static void check_positions(hg_trainer *t, const char *what)
     move(feed, id, d, -2 * step);
     double down = labelled_loss(t);
     move(feed, id, d, step);
-    double expected = (up - down) / (2 * step), found = own_number(feed, &d_positions, id, d);
-    if (!check(fabs(found - expected) <= tolerance, "%s: node %lld: gradient %.9g, difference %.9g, at most %g apart",
-               what, (long long)id, found, expected, tolerance))
+    double found = own_number(feed, &d_positions, id, d);
+    if (!check(apart(found, down, here, up, step) <= tolerance,
+               "%s: node %lld: gradient %.9g, slopes %.9g and %.9g, at most %g apart", what, (long long)id, found,
+               (here - down) / step, (up - here) / step, tolerance))
       break;
   }
   hg_matrix_free(&d_positions);
