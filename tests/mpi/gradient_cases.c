@@ -35,8 +35,8 @@ static double apart(double found, double down, double here, double up, double st
   return fmax(0, fmax(found - fmax(left, right), fmin(left, right) - found));
 }
 
-// Finite differences of every third parameter, or of 200 of all layers, relative to the largest: to what rounding of the
-// loss leaves.
+// Finite differences of every third parameter, or of 200 of all layers, within what rounding of the loss leaves of the
+// largest.
 static void check_parameters(hg_trainer *t, const hg_pass *pass, const char *what)
 {
   bool exact = sizeof(hg_real) == sizeof(double);
