@@ -69,6 +69,7 @@ typedef struct {
   bool cached;          ///< first layer, dense features without dropout: A x never changes
   double dropout;       ///< of this layer's input; 0 where it is pooled: then it was dropped before
   double next_dropout;  ///< of the next layer's input: applied to `h` in place
+  double kept_share;    ///< with `streams`: of the numbers of h, how many find room until backward; 0: it is made again
   bool drops_output;    ///< here, when h is made; not where the next layer's input is pooled
   bool in_place;        ///< backward writes the gradient of the input over the input, and through the dropout and
                         ///< activation that made it; so the layer before finds its d_h in its h
@@ -76,7 +77,6 @@ typedef struct {
                         ///< (models/compute_first.h)
   bool streams;         ///< h is made a few rows at a time where the next layer reads it, which makes this one's
                         ///< gradients too (models/streamed.h)
-  double kept_share;    ///< with `streams`: of the numbers of h, how many find room until then; 0: it is made again
   bool recomputes;      ///< h is in work->hidden, which later layers overwrite: models/recompute.h
   hg_activation activation;
   hg_layer_norm_kind norm;
