@@ -165,7 +165,7 @@ void hg_model_backward(hg_model *model, const hg_pass *pass, hg_sums *sums);
 
 /**
  * The last layer's input [n_owned x f]: embeddings of the last stage's rows; the logits when there is one layer. No
- * rows where they are never stored (models/streamed.h).
+ * rows where they are never a matrix (models/streamed.h).
  */
 hg_matrix hg_model_embeddings(const hg_model *model);
 

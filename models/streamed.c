@@ -6,7 +6,7 @@
 #include "models/closed_rows.h"
 
 // Parts of weight gradients, and so threads that work on them: those of a first layer are large, so they shall take no
-// more than a sixteenth of the hidden rows that are not stored.
+// more than a sixteenth of what the hidden rows would.
 enum { ALIGNED = 64 / (int)sizeof(hg_real), FEWEST_PARTS = 16, SHARE = 16 };
 
 // a function of the sizes alone
@@ -36,8 +36,11 @@ void hg_streamed_plan(hg_model *model)
   hg_layer *first = model->layers;
   bool closes = o->activation == HG_ACTIVATION_RELU && o->halo.staleness.kind == HG_STALENESS_NONE;
   if (!can_stream(model) || (!closes && !o->recompute)) return;
-  first->streams = true;
-  if (closes) first->kept_share = (o->recompute ? with_recompute : usual) * (1 - first->next_dropout);
+  double share = (o->recompute ? with_recompute : usual) * (1 - first->next_dropout);
+  hg_off rows = hg_layer_rows(first);
+  bool less = hg_closed_rows_bytes(rows, first->f_out, share) < (size_t)(rows * first->f_out) * sizeof(hg_real);
+  first->streams = o->recompute || less;
+  first->kept_share = closes && less ? share : 0;
 }
 
 size_t hg_streamed_bytes(const hg_layer *layer)
@@ -133,22 +136,32 @@ static hg_matrix buffer(const task *k, int which, hg_off rows)
   return hg_blocks_buffer(&k->first->work->blocks, which, rows, k->first->f_out);
 }
 
-static void forward_block(const task *k, hg_off first, hg_off n)
+static void forward_block(const task *k, hg_off first, hg_off n, hg_closed_piece *piece)
 {
   hg_matrix h = buffer(k, 0, n), t = hg_matrix_rows(&k->t, first, n);
   make_rows(k, first, n, &h);
-  if (k->closed) hg_closed_rows_keep(k->closed, first, &h);
+  if (k->closed) hg_closed_rows_keep(k->closed, piece, first, &h);
   hg_gemm_block(&h, &k->w2, 0, &t);
+}
+
+// Pieces and blocks are those of the way back: a product's bits may depend on how many rows it has.
+static void forward_piece(const task *k, hg_off first, hg_off n)
+{
+  hg_closed_piece piece = {0};
+  if (k->closed) piece = hg_closed_rows_piece(k->closed, first, n);
+  for (hg_off i = 0; i < n; i += HG_BLOCK_ROWS)
+    forward_block(k, first + i, n - i < HG_BLOCK_ROWS ? n - i : HG_BLOCK_ROWS, &piece);
 }
 
 static void forward_span(const task *k, const hg_span *span)
 {
-  hg_off blocks = (span->n + HG_BLOCK_ROWS - 1) / HG_BLOCK_ROWS;
-#pragma omp parallel for schedule(dynamic, 1) default(none) shared(k, span, blocks) \
+  int parts = parts_of(k->first, span->n);
+#pragma omp parallel for schedule(dynamic, 1) default(none) shared(k, span, parts) \
     num_threads(hg_blocks_team(&k->first->work->blocks)) if (span->n * k->first->f_in > HG_PARALLEL_FROM)
-  for (hg_off block = 0; block < blocks; block++) {
-    hg_off start = block * HG_BLOCK_ROWS, left = span->n - start;
-    forward_block(k, span->first + start, left < HG_BLOCK_ROWS ? left : HG_BLOCK_ROWS);
+  for (int part = 0; part < parts; part++) {
+    hg_off start, end;
+    hg_block(span->n, parts, part, &start, &end);
+    forward_piece(k, span->first + start, end - start);
   }
 }
 

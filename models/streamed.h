@@ -7,7 +7,7 @@
  * multiply them with W2, backward for both layers' weight gradients. Where the activation is relu, rows are kept in
  * between without the zeros that relu and dropout leave (models/closed_rows.h); rows that find no room are made again,
  * with the same masks, at 2 f_0 f_1 flops each. There is room for what relu usually leaves; with model.recompute for
- * half of that. With other activations, which have no zeros, and only with model.recompute, all rows are made again.
+ * a third of that. With other activations, which have no zeros, and only with model.recompute, all rows are made again.
  * Sums go over other pieces of rows than where h is a matrix: the same to rounding.
  * Source: recomputation (Chen et al. 2016, Training Deep Nets with Sublinear Memory Cost) of a block of rows at a time.
  */

@@ -22,11 +22,15 @@ static hg_matrix with_zeros(int width, double share)
 
 static void keep_all(hg_closed_rows *closed, const hg_matrix *x)
 {
+  enum { PIECES = 5, PIECE = ROWS / PIECES };
   hg_closed_rows_clear(closed);
 #pragma omp parallel for schedule(dynamic, 1) default(none) shared(closed, x) num_threads(3)
-  for (hg_off first = 0; first < ROWS; first += BLOCK) {
-    const hg_matrix some = hg_matrix_rows(x, first, ROWS - first < BLOCK ? ROWS - first : BLOCK);
-    hg_closed_rows_keep(closed, first, &some);
+  for (int k = 0; k < PIECES; k++) {
+    hg_closed_piece piece = hg_closed_rows_piece(closed, k * PIECE, PIECE);
+    for (hg_off i = 0; i < PIECE; i += BLOCK) {
+      const hg_matrix some = hg_matrix_rows(x, k * PIECE + i, PIECE - i < BLOCK ? PIECE - i : BLOCK);
+      hg_closed_rows_keep(closed, &piece, k * PIECE + i, &some);
+    }
   }
 }
 
@@ -81,7 +85,8 @@ Test(closed_rows, without_rows_and_without_room)
   hg_closed_rows closed;
   hg_matrix none = {.cols = 8}, x = with_zeros(8, 0.5);
   cr_assert_eq(hg_closed_rows_create(&closed, 0, 8, 0.5), HG_OK);
-  hg_closed_rows_keep(&closed, 0, &none);
+  hg_closed_piece piece = hg_closed_rows_piece(&closed, 0, 0);
+  hg_closed_rows_keep(&closed, &piece, 0, &none);
   cr_assert(hg_closed_rows_take(&closed, 0, &none));
   hg_closed_rows_free(&closed);
   cr_assert_eq(hg_closed_rows_create(&closed, ROWS, 8, 0), HG_OK);
