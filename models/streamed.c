@@ -104,6 +104,9 @@ typedef struct {
   hg_off size[3];
 } task;
 
+// The rows [first, first + n), which are piece `part` of their span; on one thread.
+typedef void streamed_piece(const task *k, hg_off first, hg_off n, int part);
+
 static task begin(const hg_layer *second, const hg_pass *pass, const hg_matrix *t, bool back)
 {
   const hg_layer *first = second - 1;
@@ -144,24 +147,29 @@ static void forward_block(const task *k, hg_off first, hg_off n, hg_closed_piece
   hg_gemm_block(&h, &k->w2, 0, &t);
 }
 
-// Pieces and blocks are those of the way back: a product's bits may depend on how many rows it has.
-static void forward_piece(const task *k, hg_off first, hg_off n)
+static void forward_piece(const task *k, hg_off first, hg_off n, int part)
 {
+  (void)part;
   hg_closed_piece piece = {0};
   if (k->closed) piece = hg_closed_rows_piece(k->closed, first, n);
   for (hg_off i = 0; i < n; i += HG_BLOCK_ROWS)
     forward_block(k, first + i, n - i < HG_BLOCK_ROWS ? n - i : HG_BLOCK_ROWS, &piece);
 }
 
-static void forward_span(const task *k, const hg_span *span)
+// Pieces are a function of the rows alone, each is one thread's; they and their blocks are the same in both directions,
+// since a product's bits may depend on how many rows it has.
+static void over_pieces(const task *k, const hg_spans *spans, streamed_piece *work)
 {
-  int parts = parts_of(k->first, span->n);
-#pragma omp parallel for schedule(dynamic, 1) default(none) shared(k, span, parts) \
+  for (int s = 0; s < spans->n; s++) {
+    const hg_span *span = &spans->span[s];
+    int parts = parts_of(k->first, span->n);
+#pragma omp parallel for schedule(dynamic, 1) default(none) shared(k, span, parts, work) \
     num_threads(hg_blocks_team(&k->first->work->blocks)) if (span->n * k->first->f_in > HG_PARALLEL_FROM)
-  for (int part = 0; part < parts; part++) {
-    hg_off start, end;
-    hg_block(span->n, parts, part, &start, &end);
-    forward_piece(k, span->first + start, end - start);
+    for (int part = 0; part < parts; part++) {
+      hg_off start, end;
+      hg_block(span->n, parts, part, &start, &end);
+      work(k, span->first + start, end - start, part);
+    }
   }
 }
 
@@ -170,7 +178,7 @@ void hg_streamed_forward(hg_layer *second, const hg_pass *pass, hg_matrix *t)
   const task k = begin(second, pass, t, false);
   const hg_spans rows = hg_local_graph_read(second->graph, false);
   if (k.closed) hg_closed_rows_clear(k.closed);
-  for (int s = 0; s < rows.n; s++) forward_span(&k, &rows.span[s]);
+  over_pieces(&k, &rows, forward_piece);
   hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
 }
 
@@ -187,18 +195,10 @@ static void backward_block(const task *k, hg_off first, hg_off n, int part)
   hg_add_row_sums(&h, d_bias);
 }
 
-// Pieces are a function of the rows alone, each is one thread's.
-static void backward_span(const task *k, const hg_span *span)
+static void backward_piece(const task *k, hg_off first, hg_off n, int part)
 {
-  int parts = parts_of(k->first, span->n);
-#pragma omp parallel for schedule(dynamic, 1) default(none) shared(k, span, parts) \
-    num_threads(hg_blocks_team(&k->first->work->blocks)) if (span->n * k->first->f_in > HG_PARALLEL_FROM)
-  for (int part = 0; part < parts; part++) {
-    hg_off start, end;
-    hg_block(span->n, parts, part, &start, &end);
-    for (hg_off i = start; i < end; i += HG_BLOCK_ROWS)
-      backward_block(k, span->first + i, end - i < HG_BLOCK_ROWS ? end - i : HG_BLOCK_ROWS, part);
-  }
+  for (hg_off i = 0; i < n; i += HG_BLOCK_ROWS)
+    backward_block(k, first + i, n - i < HG_BLOCK_ROWS ? n - i : HG_BLOCK_ROWS, part);
 }
 
 void hg_streamed_backward(hg_layer *second, const hg_pass *pass, const hg_matrix *d_t)
@@ -216,7 +216,7 @@ void hg_streamed_backward(hg_layer *second, const hg_pass *pass, const hg_matrix
     hg_partials_clear(next, parts, k.size[p]);
     next += parts * k.size[p];
   }
-  for (int s = 0; s < rows.n; s++) backward_span(&k, &rows.span[s]);
+  over_pieces(&k, &rows, backward_piece);
   for (int p = 0; p < 3; p++)
     if (d[p].data) hg_gemm_at_add(k.partial[p], parts, p < 2 && hg_gemm_at_turned((int)d[p].rows, d[p].cols), 0, &d[p]);
   hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);

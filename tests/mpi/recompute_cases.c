@@ -187,39 +187,37 @@ static size_t planned_less(const hg_trainer *stored, const hg_trainer *found)
   return stored->planned.total - found->planned.total;
 }
 
-// rows made again, and where relu leaves zeros rows kept without them, against rows that are stored
+// `config` against the same with stored rows: results, threads, and what is held
+static void compare_with_stored(hg_world *world, const hg_config *config, const char *const *changes)
+{
+  hg_trainer found = {0}, stored = {0};
+  hg_config more = *config;
+  more.model.recompute = false;
+  more.model.embeds = true;
+  size_t bytes = held(&stored, world, &more), fewer = held(&found, world, config);
+  if (bytes && fewer) {
+    compare_streamed(&found, &stored, changes);
+    compare_threads(&found, world, config);
+    check(planned_less(&stored, &found) == bytes - fewer, "%s: %zu bytes less planned, but %zu less held", changes[0],
+          planned_less(&stored, &found), bytes - fewer);
+    check(fewer < bytes, "%s: %zu bytes, and %zu with all outputs", changes[0], fewer, bytes);
+  }
+  hg_trainer_free(&found);
+  hg_trainer_free(&stored);
+}
+
+// rows made again, and where relu leaves zeros rows kept without them
 static void try_streamed(hg_world *world, const char *const *changes, const train_graph *g)
 {
   char path[HG_PATH_MAX];
-  hg_trainer again = {0}, closed = {0}, stored = {0};
   check_ok(train_graph_write(world, g, path));
   hg_config config = train_config(path);
   config.model.hidden = 64;
   config.train.learning_rate = 0.01;
   train_configure(&config, changes);
-  hg_config less = config, more = config;
-  less.model.recompute = true;
-  more.model.embeds = true;
-  size_t bytes = held(&stored, world, &more), some = held(&closed, world, &config), fewer = held(&again, world, &less);
-  if (bytes && some && fewer) {
-    compare_streamed(&again, &stored, changes);
-    compare_threads(&again, world, &less);
-    check(planned_less(&stored, &again) == bytes - fewer, "%s: %zu bytes less planned, but %zu less held", changes[0],
-          planned_less(&stored, &again), bytes - fewer);
-    check(fewer < bytes, "%s: %zu bytes, and %zu with all outputs", changes[0], fewer, bytes);
-  }
-  hg_trainer_free(&stored);
-  if (bytes && some && fewer && config.model.activation == HG_ACTIVATION_RELU) {
-    check_ok(hg_trainer_create(&stored, world, &more));
-    compare_streamed(&closed, &stored, changes);
-    compare_threads(&closed, world, &config);
-    check(planned_less(&stored, &closed) == bytes - some, "%s: %zu bytes less planned, but %zu less held", changes[0],
-          planned_less(&stored, &closed), bytes - some);
-    check(some < bytes, "%s: %zu bytes without zeros, and %zu with all outputs", changes[0], some, bytes);
-  }
-  hg_trainer_free(&again);
-  hg_trainer_free(&closed);
-  hg_trainer_free(&stored);
+  if (config.model.activation == HG_ACTIVATION_RELU) compare_with_stored(world, &config, changes);
+  config.model.recompute = true;
+  compare_with_stored(world, &config, changes);
   train_graph_remove(world, path);
 }
 
