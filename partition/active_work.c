@@ -1,20 +1,9 @@
 #include "partition/active_work.h"
 
 #include "core/base/alloc.h"
+#include "partition/training_steps.h"
 
 static const hg_off MOST = (hg_off)1 << 30; // METIS adds weights in 32 bits
-
-// steps[i]: edges of the shortest way from i to a training node, `layers` when it is longer
-static void count_steps(const hg_graph *graph, int layers, int32_t *steps)
-{
-  const hg_csr *a = &graph->adjacency;
-  hg_lid n = (hg_lid)graph->nodes.n;
-  for (hg_lid i = 0; i < n; i++) steps[i] = graph->nodes.split && graph->nodes.split[i] == HG_SPLIT_TRAIN ? 0 : layers;
-  for (int step = 0; step + 1 < layers; step++)
-    for (hg_lid i = 0; i < n; i++)
-      for (hg_off e = a->indptr[i]; steps[i] == step && e < a->indptr[i + 1]; e++)
-        if (steps[a->indices[e]] > step + 1) steps[a->indices[e]] = step + 1;
-}
 
 static hg_off width_of(const hg_graph *graph, int layers, int hidden, int layer)
 {
@@ -33,7 +22,7 @@ hg_status hg_active_work(const hg_graph *graph, int layers, int hidden, hg_off *
   HG_TRY(HG_ALLOC(steps, graph->nodes.n, "steps to training nodes"));
   HG_TRY(HG_ALLOC(width, (hg_off)layers + 1, "widths of layers"));
   for (int l = 0; l < layers; l++) width[l + 1] = width[l] + width_of(graph, layers, hidden, l);
-  count_steps(graph, layers, steps);
+  hg_training_steps(graph, layers, steps);
   for (hg_off i = 0; i < graph->nodes.n; i++) {
     work[i] = (indptr[i + 1] - indptr[i] + 1) * width[layers - steps[i]];
     total += work[i];

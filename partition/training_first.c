@@ -4,19 +4,9 @@
 
 #include "core/base/alloc.h"
 #include "partition/groups.h"
+#include "partition/training_steps.h"
 
 enum { CLASSES = 4 }; // 0, 1, 2 steps to a training node, and more
-
-static void count_steps(const hg_graph *graph, int32_t *steps)
-{
-  const hg_csr *a = &graph->adjacency;
-  const uint8_t *split = graph->nodes.split;
-  for (hg_off i = 0; i < graph->nodes.n; i++) steps[i] = split[i] == HG_SPLIT_TRAIN ? 0 : CLASSES - 1;
-  for (int step = 0; step < CLASSES - 2; step++)
-    for (hg_off i = 0; i < graph->nodes.n; i++)
-      for (hg_off e = a->indptr[i]; steps[i] == step && e < a->indptr[i + 1]; e++)
-        if (steps[a->indices[e]] > step + 1) steps[a->indices[e]] = step + 1;
-}
 
 static bool is_worth_it(hg_off n, const int32_t *steps)
 {
@@ -38,7 +28,7 @@ hg_status hg_training_first(const hg_graph *graph, int k, const int32_t *part_of
   HG_TRY(HG_ALLOC(group, n, "steps to training nodes"));
   HG_TRY(HG_ALLOC(sorted, n, "order of the nodes"));
   HG_TRY(HG_ALLOC(start, 2 * (hg_off)k + CLASSES + 1, "group starts"));
-  count_steps(graph, group);
+  hg_training_steps(graph, CLASSES - 1, group);
   if (is_worth_it(n, group)) {
     hg_groups_sort(n, CLASSES, group, sequence, sorted, start);
     memcpy(sequence, sorted, (size_t)n * sizeof *sequence);

@@ -168,3 +168,12 @@ hg_status hg_graph_is_symmetric(const hg_graph *graph, bool *symmetric)
   hg_free(&places);
   return HG_OK;
 }
+
+bool hg_label_known(const hg_nodes *items, hg_off i)
+{
+  if (items->task == HG_TASK_CLASSES) return items->labels[i] >= 0;
+  if (items->task != HG_TASK_REGRESSION) return items->task == HG_TASK_MULTILABEL;
+  for (int c = 0; c < items->n_classes; c++)
+    if (!isnan(items->targets[i * items->n_classes + c])) return true;
+  return false;
+}

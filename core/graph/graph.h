@@ -113,3 +113,6 @@ uint64_t hg_graph_fingerprint(const hg_graph *graph);
 
 /** Bytes of all arrays. */
 size_t hg_graph_bytes(const hg_graph *graph);
+
+/** Whether the label, or at least one target, of item i is known. */
+bool hg_label_known(const hg_nodes *items, hg_off i);

@@ -1,18 +1,8 @@
 #include "runtime/train/labelled.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "core/base/alloc.h"
-
-bool hg_label_known(const hg_nodes *items, hg_off i)
-{
-  if (items->task == HG_TASK_CLASSES) return items->labels[i] >= 0;
-  if (items->task != HG_TASK_REGRESSION) return items->task == HG_TASK_MULTILABEL;
-  for (int c = 0; c < items->n_classes; c++)
-    if (!isnan(items->targets[i * items->n_classes + c])) return true;
-  return false;
-}
 
 hg_status hg_labelled_create(hg_labelled *labelled, const hg_nodes *items)
 {

@@ -19,6 +19,3 @@ typedef struct {
 /** Lists the rows of `items`, whose arrays are borrowed. */
 hg_status hg_labelled_create(hg_labelled *labelled, const hg_nodes *items);
 void hg_labelled_free(hg_labelled *labelled);
-
-/** Whether the label, or at least one target, of item i is known. */
-bool hg_label_known(const hg_nodes *items, hg_off i);

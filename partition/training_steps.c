@@ -1,0 +1,17 @@
+#include "partition/training_steps.h"
+
+static bool is_trained(const hg_nodes *nodes, hg_off i)
+{
+  return nodes->split && nodes->split[i] == HG_SPLIT_TRAIN && hg_label_known(nodes, i);
+}
+
+void hg_training_steps(const hg_graph *graph, int most, int32_t *steps)
+{
+  const hg_csr *a = &graph->adjacency;
+  hg_off n = graph->nodes.n;
+  for (hg_off i = 0; i < n; i++) steps[i] = is_trained(&graph->nodes, i) ? 0 : most;
+  for (int step = 0; step + 1 < most; step++)
+    for (hg_off i = 0; i < n; i++)
+      for (hg_off e = a->indptr[i]; steps[i] == step && e < a->indptr[i + 1]; e++)
+        if (steps[a->indices[e]] > step + 1) steps[a->indices[e]] = step + 1;
+}
