@@ -161,6 +161,7 @@ hg_status hg_active_build(hg_active *active, int k, const hg_local_graph *whole,
   hg_status rc = HG_OK;
   level->graph = *whole;
   level->graph.links = &level->links;
+  level->graph.cover_steps = k;
   if (lean) return HG_OK;
   HG_TRY(hg_csr_create(&level->a, a->n_rows, a->n_cols, level->edges, false, "active edges"));
   copy_rows(&level->a, a, active->steps, k);

@@ -4,14 +4,12 @@
 
 #include "core/base/alloc.h"
 #include "models/cut_pair.h"
-#include "partition/cover.h"
 
 enum { UNUSED = -1, AS_IT_IS = -2 }; // what a halo row holds, if not the sum for a destination
 
 // What covers are found in, and what is asked of the peers.
 typedef struct {
   const hg_local_graph *base;
-  const uint8_t *stored;              // [n_halo] what is in covers that the file has, or NULL: they are found here
   hg_lid *holds;                      // [n_halo] a destination, or the constants above
   hg_lid *offsets;                    // [peers + 1] rows that cross
   hg_lid *rows, *lengths, *positions; // see hg_sums_wanted
@@ -44,9 +42,8 @@ static hg_status cover_pair(void *context, int peer, const hg_cut_pair *p)
 {
   search *s = context;
   hg_cover cover = {0};
-  const hg_bipartite graph = {p->n_left, p->n_right, p->indptr, p->indices};
   hg_status rc = HG_OK;
-  HG_TRY(s->stored ? hg_cover_complete(&cover, &graph, s->stored + p->first) : hg_cover_create(&cover, &graph, 1, 1));
+  HG_TRY(hg_cut_cover(&cover, s->base, p, 1, 1));
   place_rows(s, p, &cover);
   s->offsets[peer + 1] = (hg_lid)cover.weight;
 done:
@@ -63,14 +60,10 @@ static hg_status find_covers(search *s)
   HG_TRY(HG_ALLOC(s->holds, n_halo, "what halo rows hold"));
   HG_TRY(HG_ALLOC(s->offsets, (hg_off)n_peers + 1, "rows that cross"));
   for (hg_lid h = 0; h < n_halo; h++) s->holds[h] = UNUSED;
-  rc = hg_cut_pairs(g, cover_pair, s);
+  HG_TRY(hg_cut_pairs(g, cover_pair, s));
   for (int p = 0; p < n_peers; p++) s->offsets[p + 1] += s->offsets[p];
-  if (rc == HG_ERR_INPUT)
-    rc = hg_fail(rc, "the parts file's /parts/halo_in_cover has more sums than sources: make the parts again");
-  else if (rc != HG_OK)
-    rc = hg_fail(rc, "no memory to find covers of %d pairs of ranks", n_peers);
 done:
-  return rc;
+  return rc == HG_OK ? rc : hg_fail(rc, "no memory to find covers of %d pairs of ranks", n_peers);
 }
 
 // Edges of what crosses: a row that is what it was keeps its own, a sum has one, to its destination.
@@ -196,7 +189,6 @@ hg_status hg_covered_create(hg_covered *covered, const hg_local_graph *base)
   search s = {.base = base};
   hg_status rc = HG_OK;
   *covered = (hg_covered){.base = base, .graph = *base};
-  if (base->part && !base->links->recv_rows) s.stored = base->part->halo_in_cover;
   HG_TRY_ALL(base->world, "covering edges between ranks", build(covered, &s));
   const hg_sums_wanted wanted = {.offsets = s.offsets,
                                  .rows = s.rows,

@@ -4,6 +4,7 @@
 
 #include "core/base/alloc.h"
 #include "core/base/threads.h"
+#include "partition/known_covers.h"
 
 hg_lid hg_cut_halo_row(const hg_links *links, hg_lid k) { return links->recv_rows ? links->recv_rows[k] : k; }
 
@@ -77,4 +78,29 @@ hg_status hg_cut_pairs(const hg_local_graph *graph, hg_cut_pair_work *work, void
 done:
   hg_free(&numbers);
   return rc;
+}
+
+static hg_status complete(hg_cover *cover, const hg_local_graph *graph, const hg_cut_pair *pair, hg_cover_kind kind,
+                          int known)
+{
+  const hg_bipartite edges = {pair->n_left, pair->n_right, pair->indptr, pair->indices};
+  const int32_t *covers = graph->part->covers.halo;
+  bool *left = NULL;
+  hg_status rc = HG_OK;
+  HG_TRY(HG_ALLOC(left, pair->n_left, "a pair's sources"));
+  for (hg_lid l = 0; l < pair->n_left; l++)
+    left[l] = covers[hg_cut_halo_row(graph->links, pair->first + l)] >> known & 1;
+  HG_TRY(hg_cover_complete(cover, &edges, left, kind.source, kind.sum));
+done:
+  hg_free(&left);
+  return rc;
+}
+
+hg_status hg_cut_cover(hg_cover *cover, const hg_local_graph *graph, const hg_cut_pair *pair, int source, int sum)
+{
+  const hg_bipartite edges = {pair->n_left, pair->n_right, pair->indptr, pair->indices};
+  const hg_cover_kind kind = {graph->cover_steps, source, sum};
+  int known = graph->part ? hg_known_cover(&graph->part->covers, kind) : -1;
+  hg_status rc = known >= 0 ? complete(cover, graph, pair, kind, known) : HG_ERR_INPUT;
+  return rc == HG_ERR_INPUT ? hg_cover_create(cover, &edges, source, sum) : rc; // of other edges it need not be least
 }

@@ -1,5 +1,6 @@
 #pragma once
 #include "models/local_graph.h"
+#include "partition/cover.h"
 
 /**
  * The edges that come from one other rank: left nodes are the sources, in the order in which a graph's links get them;
@@ -27,3 +28,9 @@ typedef hg_status hg_cut_pair_work(void *context, int peer, const hg_cut_pair *p
  * its message. Not collective. Memory: for each thread a pair, and 4 bytes an owned node.
  */
 hg_status hg_cut_pairs(const hg_local_graph *graph, hg_cut_pair_work *work, void *context);
+
+/**
+ * The least cover of a pair's edges where a source's row has `source` numbers and a row of sums `sum`: the one that is
+ * known with the part, or else found here. Free with hg_cover_free; zeroed on failure. Not collective.
+ */
+hg_status hg_cut_cover(hg_cover *cover, const hg_local_graph *graph, const hg_cut_pair *pair, int source, int sum);

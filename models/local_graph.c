@@ -85,7 +85,8 @@ static void begin(hg_local_graph *g, hg_world *world, const hg_part *part, const
                         .n_global = part->n_global,
                         .n_owned = part->n_owned,
                         .n_interior = part->n_interior,
-                        .n_local = part->n_owned + part->n_halo};
+                        .n_local = part->n_owned + part->n_halo,
+                        .cover_steps = HG_COVER_ALL};
 }
 
 hg_status hg_local_graph_create(hg_local_graph *graph, hg_world *world, const hg_part *part, const hg_links *links,

@@ -31,6 +31,7 @@ typedef struct {
   hg_real *base_positions;             ///< [n_local x n_dims] before jitter (hg_augment_prepare), or NULL: no jitter
   hg_slabs *slabs;                     ///< what aggregates in its stead, by columns (models/slabs.h), borrowed; or NULL
   const hg_prereduced *reduced;        ///< its rows for other ranks (models/prereduced.h), borrowed; or NULL
+  int cover_steps;                     ///< which of the part's known covers are of its edges (hg_cover_kind.steps)
   const hg_active_rows *rows;          ///< what passes along it make and read, borrowed; NULL: all rows
 } hg_local_graph;
 

@@ -4,7 +4,6 @@
 
 #include "core/base/alloc.h"
 #include "models/cut_pair.h"
-#include "partition/cover.h"
 
 enum { PUSH_SLOT = 2, PULL_SLOT = 3 }; // while the layer's other exchanges are under way in slots 0 and 1
 
@@ -36,8 +35,7 @@ static hg_status cover_pair(void *context, int peer, const hg_cut_pair *p)
 {
   search *s = context;
   hg_cover cover;
-  const hg_bipartite graph = {p->n_left, p->n_right, p->indptr, p->indices};
-  hg_status rc = hg_cover_create(&cover, &graph, s->f_in, s->f_out);
+  hg_status rc = hg_cut_cover(&cover, s->base, p, s->f_in, s->f_out);
   if (rc != HG_OK) return rc;
   for (hg_lid l = 0; l < p->n_left; l++) s->crosses[hg_cut_halo_row(s->base->links, p->first + l)] = cover.left[l];
   s->offsets[peer + 1] = cover.n_right;

@@ -10,6 +10,7 @@
 #include "core/graph/store.h"
 #include "partition/active_work.h"
 #include "partition/cut_slabs.h"
+#include "partition/known_covers.h"
 #include "partition/parts.h"
 #include "partition/quality.h"
 #include "partition/reorder.h"
@@ -135,7 +136,7 @@ static hg_status make_parts(hg_graph *graph, int k, const hg_partition_options *
   hg_reordered reordered;
   hg_quality quality;
   hg_refined refined;
-  double start = hg_now_s(), active_imbalance = 0;
+  double start = hg_now_s(), active_imbalance = 0, cover_seconds;
   int slabs = options->slabs > 1 ? options->slabs : 1, parts = k / slabs;
   hg_partition_options whole = *options; // of the parts that are cut: a host has some of them, or shares them
   if (slabs > 1 && whole.hosts > 1 && parts % whole.hosts != 0) whole.hosts = 1;
@@ -155,6 +156,8 @@ static hg_status make_parts(hg_graph *graph, int k, const hg_partition_options *
   HG_TRY(hg_graph_reorder(graph, order));
   HG_TRY(hg_quality_measure(graph, index, &quality));
   quality.seconds = hg_now_s() - start - reorder_seconds - quality.cover_seconds;
+  HG_TRY(hg_known_covers_add(index, graph, options, &cover_seconds));
+  quality.cover_seconds += cover_seconds;
   quality.refined = refined;
   quality.active_imbalance = active_imbalance;
   quality.reorder_seconds = reorder_seconds;

@@ -268,7 +268,8 @@ done:
   return rc;
 }
 
-hg_status hg_cover_complete(hg_cover *cover, const hg_bipartite *graph, const uint8_t *left)
+hg_status hg_cover_complete(hg_cover *cover, const hg_bipartite *graph, const bool *left, int64_t left_weight,
+                            int64_t right_weight)
 {
   hg_status rc = HG_OK;
   memset(cover, 0, sizeof *cover);
@@ -278,9 +279,9 @@ hg_status hg_cover_complete(hg_cover *cover, const hg_bipartite *graph, const ui
     cover->left[l] = left[l];
     for (hg_off e = graph->indptr[l]; !left[l] && e < graph->indptr[l + 1]; e++) cover->right[graph->indices[e]] = true;
   }
-  count(cover, graph, 1, 1);
-  if (cover->n_left + cover->n_right > graph->n_left)
-    rc = hg_fail(HG_ERR_INPUT, "%d sums for %d sources, expected no more than sources", cover->n_right,
+  count(cover, graph, left_weight, right_weight);
+  if (cover->weight > graph->n_left * left_weight)
+    rc = hg_fail(HG_ERR_INPUT, "%d sums for %d sources, expected fewer numbers than the sources'", cover->n_right,
                  graph->n_left - cover->n_left);
 done:
   if (rc != HG_OK) hg_cover_free(cover);

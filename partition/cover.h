@@ -36,8 +36,9 @@ hg_status hg_cover_create(hg_cover *cover, const hg_bipartite *graph, int64_t le
 
 /**
  * The cover whose left nodes were found before: with the right nodes that they leave to be covered.
- * @param left   [n_left] 0 or 1
- * @return       HG_ERR_INPUT when it has more right nodes than left ones left out: such a cover is not least
+ * @param left   [n_left]
+ * @return       HG_ERR_INPUT when it weighs more than all left nodes: such a cover is not least
  */
-hg_status hg_cover_complete(hg_cover *cover, const hg_bipartite *graph, const uint8_t *left);
+hg_status hg_cover_complete(hg_cover *cover, const hg_bipartite *graph, const bool *left, int64_t left_weight,
+                            int64_t right_weight);
 void hg_cover_free(hg_cover *cover);

@@ -7,6 +7,7 @@
 #include "core/base/threads.h"
 #include "core/base/timer.h"
 #include "partition/cover.h"
+#include "partition/known_covers.h"
 
 // The nodes of each part, ascending: those of part p are nodes[first[p]] .. nodes[first[p + 1] - 1].
 typedef struct {
@@ -37,14 +38,16 @@ typedef struct {
   const hg_graph *graph;
   const int32_t *part_of;
   int k, part;
-  hg_off *first;               // [k + 1] edges from each part
-  hg_lid *source, *target;     // [edges] nodes, targets ascending in each group
-  hg_lid *left_of;             // [nodes] a source's number in a pair's graph, -1: none yet
-  hg_off *indptr;              // [sources + 1]
-  hg_lid *left, *indices;      // [edges of the largest group]
-  const hg_parts_index *index; // whose halo_in_cover is written, or NULL
-  hg_off halo;                 // the next of its halo nodes
-  const int64_t *widths;       // [2] of sources' rows and of partial rows, whose numbers are counted; NULL: rows are
+  hg_off *first;           // [k + 1] edges from each part
+  hg_lid *source, *target; // [edges] nodes, targets ascending in each group
+  hg_lid *left_of;         // [nodes] a source's number in a pair's graph, -1: none yet
+  hg_off *indptr;          // [sources + 1]
+  hg_lid *left, *indices;  // [edges of the largest group]
+  hg_parts_index *index;   // whose covers take one more kind, or NULL
+  hg_off halo;             // the next of its halo nodes
+  const int32_t *steps;    // [nodes] edges are counted into those of at most `most` steps; NULL: all edges
+  int most;
+  const int64_t *widths; // [2] of sources' rows and of partial rows, whose numbers are counted; NULL: rows are
 } entering;
 
 static void free_entering(entering *e)
@@ -63,6 +66,7 @@ static void each_edge(entering *e, const members *m, void (*f)(entering *e, hg_l
   const hg_csr *a = &e->graph->adjacency;
   for (hg_off at = m->first[e->part]; at < m->first[e->part + 1]; at++) {
     hg_lid i = m->nodes[at];
+    if (e->steps && e->steps[i] > e->most) continue;
     for (hg_off k = a->indptr[i]; k < a->indptr[i + 1]; k++)
       if (e->part_of[a->indices[k]] != e->part) f(e, a->indices[k], i);
   }
@@ -133,13 +137,16 @@ static void forget_pair(entering *e, hg_off begin, hg_off end)
   for (hg_off k = begin; k < end; k++) e->left_of[e->source[k]] = -1;
 }
 
-// halo nodes are in the order of their parts, so those of a pair are the next ones
+// Halo nodes are in the order of their parts, so those of a pair are the next ones, after some without such an edge.
 static void store_cover(entering *e, int from, const hg_cover *cover)
 {
-  const hg_parts_index *index = e->index;
+  hg_parts_index *index = e->index;
   if (!index) return;
-  for (; e->halo < index->halo_offsets[e->part + 1] && index->halo_ids[e->halo] < index->offsets[from + 1]; e->halo++)
-    index->halo_in_cover[e->halo] = cover->left[e->left_of[index->halo_ids[e->halo]]];
+  int32_t bit = (int32_t)1 << index->covers.n;
+  for (; e->halo < index->halo_offsets[e->part + 1] && index->halo_ids[e->halo] < index->offsets[from + 1]; e->halo++) {
+    hg_lid left = e->left_of[index->halo_ids[e->halo]];
+    if (left >= 0 && cover->left[left]) index->covers.halo[e->halo] |= bit;
+  }
 }
 
 static hg_status count_pair(entering *e, int from, int64_t rows[HG_SEND_MODES], int *messages)
@@ -262,16 +269,28 @@ hg_status hg_halo_numbers_count(hg_halo_rows *rows, const hg_graph *graph, int k
   return count_all(rows, &(entering){.graph = graph, .part_of = part_of, .k = k, .widths = widths});
 }
 
-hg_status hg_halo_rows_cover(hg_halo_rows *rows, const hg_graph *graph, hg_parts_index *index)
+hg_status hg_halo_rows_cover(hg_halo_rows *rows, const hg_graph *graph, hg_parts_index *index, hg_cover_kind kind,
+                             const int32_t *steps)
 {
   hg_status rc = HG_OK;
   int32_t *part_of = NULL;
+  hg_known_covers *covers = &index->covers;
+  const int64_t widths[] = {kind.source, kind.sum};
+  bool wanted = covers->n < HG_COVER_KINDS && hg_known_cover(covers, kind) < 0;
   *rows = (hg_halo_rows){0};
   HG_TRY(HG_ALLOC(part_of, graph->nodes.n, "parts of the nodes"));
-  HG_TRY(HG_ALLOC(index->halo_in_cover, index->halo_offsets[index->n_parts], "covers of the halo"));
+  if (wanted && !covers->halo)
+    HG_TRY(HG_ALLOC(covers->halo, index->halo_offsets[index->n_parts], "covers of the halo"));
   for (int p = 0; p < index->n_parts; p++)
     for (hg_gid i = index->offsets[p]; i < index->offsets[p + 1]; i++) part_of[i] = p;
-  HG_TRY(count_all(rows, &(entering){.graph = graph, .part_of = part_of, .k = index->n_parts, .index = index}));
+  HG_TRY(count_all(rows, &(entering){.graph = graph,
+                                     .part_of = part_of,
+                                     .k = index->n_parts,
+                                     .index = wanted ? index : NULL,
+                                     .steps = kind.steps == HG_COVER_ALL ? NULL : steps,
+                                     .most = kind.steps,
+                                     .widths = kind.source == kind.sum ? NULL : widths}));
+  if (wanted) covers->kinds[covers->n++] = kind;
 done:
   hg_free(&part_of);
   return rc;

@@ -39,8 +39,11 @@ hg_status hg_halo_numbers_count(hg_halo_rows *rows, const hg_graph *graph, int k
                                 int source_width, int partial_width);
 
 /**
- * The same for a graph in the order of its parts, whose least covers are kept: index->halo_in_cover is created and
- * filled (1 byte a halo node).
+ * The same for a graph in the order of its parts, whose least covers become known: index->covers takes those of `kind`,
+ * if it has none like them and room (4 bytes a halo node for all kinds together).
+ * @param kind    whose `steps` say which edges are counted
+ * @param steps   [nodes] from each to the next training node, as hg_training_steps gives them; NULL for HG_COVER_ALL
  */
-hg_status hg_halo_rows_cover(hg_halo_rows *rows, const hg_graph *graph, hg_parts_index *index);
+hg_status hg_halo_rows_cover(hg_halo_rows *rows, const hg_graph *graph, hg_parts_index *index, hg_cover_kind kind,
+                             const int32_t *steps);
 void hg_halo_rows_free(hg_halo_rows *rows);

@@ -88,10 +88,11 @@ static hg_status take_index(hg_part *part, const hg_parts_index *index, hg_off h
   HG_TRY(HG_ALLOC(part->halo_offsets, (hg_off)part->n_parts + 1, "halo offsets"));
   HG_TRY(HG_ALLOC(part->owner_first, (hg_off)part->n_parts + 1, "part offsets"));
   if (n_halo) memcpy(part->halo_ids, index->halo_ids + halo, (size_t)n_halo * sizeof *index->halo_ids);
-  if (index->halo_in_cover) {
-    HG_TRY(HG_ALLOC(part->halo_in_cover, n_halo, "covers of the halo"));
-    if (n_halo) memcpy(part->halo_in_cover, index->halo_in_cover + halo, (size_t)n_halo);
-  }
+  part->covers = index->covers;
+  part->covers.halo = NULL;
+  HG_TRY(HG_ALLOC(part->covers.halo, n_halo, "covers of the halo"));
+  if (n_halo && index->covers.n > 0)
+    memcpy(part->covers.halo, index->covers.halo + halo, (size_t)n_halo * sizeof *part->covers.halo);
   memcpy(part->owner_first, index->offsets, ((size_t)part->n_parts + 1) * sizeof *index->offsets);
   for (int q = 0, h = 0; q < part->n_parts; q++) {
     while (h < part->n_halo && part->halo_ids[h] < part->owner_first[q + 1]) h++;
@@ -201,7 +202,7 @@ void hg_part_free(hg_part *part)
 {
   hg_csr_free(&part->a);
   hg_free(&part->halo_ids);
-  hg_free(&part->halo_in_cover);
+  hg_free(&part->covers.halo);
   hg_free(&part->halo_offsets);
   hg_free(&part->owner_first);
   hg_nodes_free(&part->nodes);

@@ -18,6 +18,13 @@ typedef enum {
   HG_ORDER_KINDS
 } hg_order_kind;
 
+/** Which least covers are kept with the parts (partition/known_covers.h): those of all edges for rows of equal width; */
+typedef enum {
+  HG_COVERS_EQUAL,
+  HG_COVERS_GCN,   ///< those of a gcn, too: of active edges
+  HG_COVERS_GEOGCN ///< those of a geogcn, too: the last layer's for rows of its two widths
+} hg_covers_wanted;
+
 /** What the parts shall be balanced in; bits. */
 enum { HG_BALANCE_NODES = 1, HG_BALANCE_EDGES = 2, HG_BALANCE_LABELS = 4, HG_BALANCE_ACTIVE = 8, HG_BALANCE_KINDS = 4 };
 
@@ -30,8 +37,9 @@ typedef struct {
   hg_order_kind order; ///< does not change which part owns a node
   int slabs;           ///< k / slabs parts are made, and each cut into so many (partition/cut_slabs.h); 0, 1: k parts
   bool refine;         ///< methods that cut well, and objectives but cut: hg_refine after them
-  int hosts;          ///< parts are consecutive by host, k / hosts each: as few rows as can be between hosts; 0, 1: one
-  int layers, hidden; ///< of the model whose work HG_BALANCE_ACTIVE is (partition/active_work.h)
+  int hosts; ///< parts are consecutive by host, k / hosts each: as few rows as can be between hosts; 0, 1: one
+  hg_covers_wanted covers; ///< does not change the parts
+  int layers, hidden;      ///< of the model whose work HG_BALANCE_ACTIVE is (partition/active_work.h), and whose covers
   const hg_off *weights[HG_BALANCE_KINDS]; ///< [nodes] instead of hg_balance_weight's own; NULL from outside
 } hg_partition_options;
 

@@ -26,7 +26,7 @@ typedef struct {
   hg_lid n_owned, n_interior, n_halo;
   hg_csr a; ///< n_owned x (n_owned + n_halo), local ids; entries in the order of global ids' owners: owned, then halo
   hg_gid *halo_ids;       ///< [n_halo] global ids, ascending
-  uint8_t *halo_in_cover; ///< [n_halo] as in hg_parts_index, or NULL: not known
+  hg_known_covers covers; ///< of the edges from its halo nodes
   hg_lid *halo_offsets; ///< [n_parts + 1] part q owns halo nodes halo_offsets[q] .. [q+1]-1 (add n_owned for local ids)
   hg_gid *owner_first;  ///< [n_parts + 1] first global id of each part
   hg_nodes nodes;       ///< data of the owned nodes

@@ -29,7 +29,8 @@ static hg_status count_rows(const hg_graph *graph, hg_parts_index *index, hg_qua
 {
   hg_status rc = HG_OK;
   hg_halo_rows rows = {0};
-  HG_TRY(hg_halo_rows_cover(&rows, graph, index));
+  const hg_cover_kind every_edge = {.steps = HG_COVER_ALL, .source = 1, .sum = 1};
+  HG_TRY(hg_halo_rows_cover(&rows, graph, index, every_edge, NULL));
   for (int mode = 0; mode < HG_SEND_MODES; mode++) {
     q->rows[mode] = rows.total[mode];
     q->rows_max[mode] = rows.largest[mode];

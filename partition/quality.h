@@ -27,8 +27,8 @@ typedef struct {
 
 /**
  * Counts them from the permuted graph and its index; label_imbalance of the training nodes, as hg_balance_weight. Rows
- * over threads; memory as hg_halo_rows_count and 4 bytes a node. The least covers that it counts are kept in the index
- * (halo_in_cover).
+ * over threads; memory as hg_halo_rows_count and 4 bytes a node. The least covers that it counts become known
+ * (index->covers).
  */
 hg_status hg_quality_measure(const hg_graph *graph, hg_parts_index *index, hg_quality *quality);
 

@@ -7,6 +7,22 @@ typedef enum { HG_STORE_GRAPH, HG_STORE_PARTS, HG_STORE_COLLECTION, HG_STORE_CHE
 /** HG_ERR_INPUT for a file that is missing, no HDF5, or not ours. */
 hg_status hg_store_kind_of(const char *path, hg_store_kind *kind);
 
+/** Which edges between parts a least cover (partition/cover.h) is of, and what a row of each side weighs. */
+typedef struct {
+  int steps;  ///< edges into nodes from which a training node is reached in so many steps, or HG_COVER_ALL
+  int source; ///< numbers in the row of a source
+  int sum;    ///< numbers in a row that sums others for a destination
+} hg_cover_kind;
+
+enum { HG_COVER_ALL = -1, HG_COVER_KINDS = 31 };
+
+/** Least covers that were found when the parts were made, and of some parts' halo rows which are in them. */
+typedef struct {
+  int n; ///< 0: none are known
+  hg_cover_kind kinds[HG_COVER_KINDS];
+  int32_t *halo; ///< [halo rows] bit c: the row crosses as it is where kinds[c] says how rows cross, and is in no sum
+} hg_known_covers;
+
 /**
  * The halo structure of a parts file. Global ids are contiguous part by part: part p owns offsets[p] ..
  * offsets[p+1]-1, its interior nodes first. Filled by partition/, written and read here.
@@ -17,8 +33,7 @@ typedef struct {
   hg_off *n_interior;     ///< [n_parts]
   hg_off *halo_offsets;   ///< [n_parts + 1] into halo_ids
   hg_gid *halo_ids;       ///< [halo_offsets[n_parts]] each part's halo nodes, global ids ascending, so grouped by owner
-  uint8_t *halo_in_cover; ///< [like halo_ids] or NULL: whether the row crosses as it is where least covers cross
-                          ///< (partition/cover.h), not in sums; files written before have none
+  hg_known_covers covers; ///< of the rows of halo_ids
   char *quality_json;     ///< the partitioner's figures as a JSON object (hg_alloc), shown by `halognn info`
   uint64_t fingerprint;   ///< hg_graph_fingerprint of the graph that was partitioned
   char recipe[256]; ///< how it was made: "metis volume k=4 seed=1 ...": with the fingerprint, the key of a cached file

@@ -6,6 +6,10 @@
 
 enum { HG_STORE_VERSION = 1 };
 
+/** Numbers of a hg_cover_kind, a row of /parts/covers. */
+enum { HG_COVER_NUMBERS = 3 };
+_Static_assert(sizeof(hg_cover_kind) == HG_COVER_NUMBERS * sizeof(int32_t), "kinds of covers are written as they are");
+
 /** Kind and version of an open file. */
 hg_status hg_store_check_head(const hg_h5 *file, hg_store_kind *kind);
 

@@ -9,7 +9,7 @@ void hg_parts_index_free(hg_parts_index *index)
   hg_free(&index->n_interior);
   hg_free(&index->halo_offsets);
   hg_free(&index->halo_ids);
-  hg_free(&index->halo_in_cover);
+  hg_free(&index->covers.halo);
   hg_free(&index->quality_json);
   *index = (hg_parts_index){0};
 }
@@ -99,20 +99,44 @@ done:
   return rc;
 }
 
-// Of the parts [first, end), like their halo_ids; files of older versions have none.
+static hg_status read_cover_kinds(const hg_h5 *file, hg_known_covers *covers)
+{
+  const char *name = "/parts/covers";
+  hg_h5_shape shape;
+  hg_status rc = hg_h5_inspect(file, name, HG_H5_I32, 2, &shape);
+  if (rc != HG_OK) return rc;
+  if (shape.dims[0] > HG_COVER_KINDS || shape.dims[1] != HG_COVER_NUMBERS)
+    return hg_fail(HG_ERR_INPUT, "%s: %s: found %" PRId64 " x %" PRId64 " numbers, expected at most %d x %d",
+                   file->path, name, shape.dims[0], shape.dims[1], HG_COVER_KINDS, HG_COVER_NUMBERS);
+  rc = hg_h5_read_rows(file, name, HG_H5_I32, 0, shape.dims[0], covers->kinds);
+  if (rc != HG_OK) return rc;
+  covers->n = (int)shape.dims[0];
+  for (int c = 0; c < covers->n; c++) {
+    const hg_cover_kind *k = &covers->kinds[c];
+    if (k->steps < HG_COVER_ALL || k->source < 1 || k->sum < 1)
+      return hg_fail(HG_ERR_INPUT, "%s: %s: found steps %d and widths %d and %d, expected at least %d, 1 and 1",
+                     file->path, name, k->steps, k->source, k->sum, HG_COVER_ALL);
+  }
+  return HG_OK;
+}
+
+// Of the parts [first, end), like their halo_ids; slices of a graph know none, nor do files of older versions.
 static hg_status read_covers(const hg_h5 *file, int part, hg_parts_index *index)
 {
   hg_status rc = HG_OK;
-  const char *name = "/parts/halo_in_cover";
+  hg_known_covers *covers = &index->covers;
+  const char *name = "/parts/halo_in_covers";
   int first = part < 0 ? 0 : part, end = part < 0 ? index->n_parts : part + 1;
   if (!hg_h5_exists(file, name)) return HG_OK;
-  HG_TRY(expect_halo_rows(file, name, HG_H5_U8, index));
+  HG_TRY(read_cover_kinds(file, covers));
+  HG_TRY(expect_halo_rows(file, name, HG_H5_I32, index));
   hg_off start = index->halo_offsets[first], count = index->halo_offsets[end] - start;
-  HG_TRY(HG_ALLOC(index->halo_in_cover, count, name));
-  HG_TRY(hg_h5_read_rows(file, name, HG_H5_U8, start, count, index->halo_in_cover));
+  HG_TRY(HG_ALLOC(covers->halo, count, name));
+  HG_TRY(hg_h5_read_rows(file, name, HG_H5_I32, start, count, covers->halo));
   for (hg_off h = 0; h < count; h++)
-    if (index->halo_in_cover[h] > 1)
-      return hg_fail(HG_ERR_INPUT, "%s: %s: found %d, expected 0 or 1", file->path, name, index->halo_in_cover[h]);
+    if (covers->halo[h] < 0 || covers->halo[h] >> covers->n != 0)
+      return hg_fail(HG_ERR_INPUT, "%s: %s: found %d, expected bits of %d covers", file->path, name, covers->halo[h],
+                     covers->n);
 done:
   return rc;
 }

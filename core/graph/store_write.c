@@ -126,8 +126,10 @@ hg_status hg_store_put_index(const hg_h5 *file, const hg_parts_index *index)
   HG_TRY(hg_h5_write_text(file, "/parts", "quality", index->quality_json ? index->quality_json : "{}"));
   HG_TRY(hg_h5_write_text(file, "/parts", "recipe", index->recipe));
   HG_TRY(hg_h5_write_u64(file, "/parts", "fingerprint", index->fingerprint));
-  if (index->halo_in_cover)
-    HG_TRY(hg_h5_write(file, "/parts/halo_in_cover", HG_H5_U8, index->halo_offsets[parts], 0, index->halo_in_cover));
+  if (index->covers.n > 0) {
+    HG_TRY(hg_h5_write(file, "/parts/covers", HG_H5_I32, index->covers.n, HG_COVER_NUMBERS, index->covers.kinds));
+    HG_TRY(hg_h5_write(file, "/parts/halo_in_covers", HG_H5_I32, index->halo_offsets[parts], 0, index->covers.halo));
+  }
 done:
   return rc;
 }

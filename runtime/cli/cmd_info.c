@@ -50,6 +50,16 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
   }
 }
 
+static json_t *covers_json(const hg_known_covers *covers)
+{
+  json_t *kinds = json_array();
+  for (int c = 0; c < covers->n; c++) {
+    const hg_cover_kind *k = &covers->kinds[c];
+    json_array_append_new(kinds, json_pack("{s:i, s:i, s:i}", "steps", k->steps, "source", k->source, "sum", k->sum));
+  }
+  return kinds;
+}
+
 static hg_status parts_json(const char *path, const hg_parts_index *index, json_t **out)
 {
   json_error_t error;
@@ -64,8 +74,8 @@ static hg_status parts_json(const char *path, const hg_parts_index *index, json_
     json_array_append_new(interior, json_integer(index->n_interior[p]));
     json_array_append_new(halo, json_integer(index->halo_offsets[p + 1] - index->halo_offsets[p]));
   }
-  *out = json_pack("{s:i, s:s, s:o, s:o, s:o, s:o}", "count", index->n_parts, "recipe", index->recipe, "quality",
-                   quality, "nodes", nodes, "interior", interior, "halo", halo);
+  *out = json_pack("{s:i, s:s, s:o, s:o, s:o, s:o, s:o}", "count", index->n_parts, "recipe", index->recipe, "quality",
+                   quality, "nodes", nodes, "interior", interior, "halo", halo, "covers", covers_json(&index->covers));
   return *out ? HG_OK : hg_fail(HG_ERR_INPUT, "%s: attribute recipe of /parts is no UTF-8 text", path);
 }
 
@@ -86,6 +96,16 @@ static void print_graph(const char *path, const hg_store_header *h, const hg_gra
   hg_info_line("fingerprint", "%016" PRIx64, h->fingerprint);
 }
 
+static void print_covers(const hg_known_covers *covers)
+{
+  for (int c = 0; c < covers->n; c++) {
+    const hg_cover_kind *k = &covers->kinds[c];
+    char edges[64] = "all edges";
+    if (k->steps != HG_COVER_ALL) snprintf(edges, sizeof edges, "edges to %d steps from a training node", k->steps);
+    hg_info_line("covers", "of %s, rows of %d and of %d", edges, k->source, k->sum);
+  }
+}
+
 static void print_parts(const hg_parts_index *index, json_t *quality)
 {
   enum { MOST_LINES = 64 };
@@ -102,6 +122,7 @@ static void print_parts(const hg_parts_index *index, json_t *quality)
       hg_info_line(key, "%.6g", json_real_value(value));
     free(text); // allow(malloc): jansson's
   }
+  print_covers(&index->covers);
   printf("%-20s %12s %12s %12s\n", "part", "nodes", "interior", "halo");
   for (int p = 0; p < index->n_parts && p < MOST_LINES; p++)
     printf("%-20d %12" PRId64 " %12" PRId64 " %12" PRId64 "\n", p, index->offsets[p + 1] - index->offsets[p],

@@ -24,6 +24,7 @@ enum {
   KEY_ORDER,
   KEY_REFINE,
   KEY_HOSTS,
+  KEY_COVERS,
   KEY_LAYERS,
   KEY_HIDDEN,
   KEY_SLABS,
@@ -64,7 +65,11 @@ static const struct argp_option options[] = {
      "of them (yes)",
      0},
     {"hosts", KEY_HOSTS, "H", 0, "split into H parts first, then each into K / H: few rows between hosts (1)", 0},
-    {"layers", KEY_LAYERS, "L", 0, "of the model whose active work is balanced (2)", 0},
+    {"covers", KEY_COVERS, "MODEL", 0,
+     "for halo.aggregation: covers: gcn or geogcn keeps the least covers of such a model with the parts; equal (the "
+     "default) those of all edges for rows of equal width",
+     0},
+    {"layers", KEY_LAYERS, "L", 0, "of the model whose active work is balanced and whose covers are kept (2)", 0},
     {"hidden", KEY_HIDDEN, "WIDTH", 0, "of its layers (16)", 0},
     {"dry-run", KEY_DRY_RUN, NULL, 0, "predict memory and time, do nothing", 0},
     {0},
@@ -123,6 +128,22 @@ static int read_balance(const char *text, int *balance)
   }
 }
 
+static int read_objective(const char *text, hg_objective *objective)
+{
+  static const char *const names[] = {"volume", "cut", "largest", NULL}; // in the order of hg_objective
+  int word, error = read_word("objective", text, strlen(text), names, "volume, cut or largest", &word);
+  *objective = (hg_objective)word;
+  return error;
+}
+
+static int read_covers(const char *text, hg_covers_wanted *covers)
+{
+  static const char *const names[] = {"equal", "gcn", "geogcn", NULL}; // in the order of hg_covers_wanted
+  int word, error = read_word("covers", text, strlen(text), names, "equal, gcn or geogcn", &word);
+  *covers = (hg_covers_wanted)word;
+  return error;
+}
+
 static int read_order(const char *text, hg_order_kind *order)
 {
   hg_status rc = hg_order_find(text, order);
@@ -148,7 +169,6 @@ static int on_end(const arguments *a)
 
 static error_t on_option(int key, char *arg, struct argp_state *state)
 {
-  static const char *const objectives[] = {"volume", "cut", "largest", NULL}; // in the order of hg_objective
   static const char *const answers[] = {"no", "yes", NULL};
   arguments *a = state->input;
   int64_t number = 0;
@@ -165,9 +185,7 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
     a->partition.method = arg;
     return 0;
   case KEY_OBJECTIVE:
-    error = read_word("objective", arg, strlen(arg), objectives, "volume, cut or largest", &word);
-    a->partition.objective = (hg_objective)word;
-    return error;
+    return read_objective(arg, &a->partition.objective);
   case KEY_BALANCE:
     return read_balance(arg, &a->partition.balance);
   case KEY_IMBALANCE:
@@ -186,6 +204,8 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
     return error;
   case KEY_HOSTS:
     return read_count("--hosts", arg, 1 << 20, &a->partition.hosts);
+  case KEY_COVERS:
+    return read_covers(arg, &a->partition.covers);
   case KEY_LAYERS:
     return read_count("--layers", arg, 1000, &a->partition.layers);
   case KEY_HIDDEN:

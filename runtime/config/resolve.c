@@ -277,6 +277,8 @@ hg_partition_options hg_config_partition(const hg_config *config)
   o.balance = config->partition.balance;
   o.imbalance = config->partition.imbalance;
   o.hosts = config->partition.hosts > 1 ? config->partition.hosts : 1;
+  if (config->model.halo.aggregation == HG_AGGREGATION_COVERS)
+    o.covers = strcmp(config->model.type, "geogcn") == 0 ? HG_COVERS_GEOGCN : HG_COVERS_GCN;
   o.layers = config->model.layers;
   o.hidden = config->model.hidden;
   o.seed = config->partition.seed;

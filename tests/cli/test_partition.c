@@ -100,6 +100,23 @@ Test(cli_partition, says_what_refinement_did)
   run_free(&r);
 }
 
+Test(cli_partition, keeps_the_covers_of_a_model)
+{
+  run_result r = run_in(folder, LIMIT_S,
+                        (const char *const[]){HALOGNN, "partition", "g.hg", "-k", "3", "--covers", "geogcn", "--layers",
+                                              "3", "--hidden", "16", "-o", "p.hg", NULL});
+  cr_expect_eq(r.status, 0, "%s", r.err);
+  run_free(&r);
+  r = run_in(folder, LIMIT_S, (const char *const[]){HALOGNN, "info", "p.hg", NULL});
+  expect_contains(&r, "of all edges, rows of 1 and of 1\n");
+  expect_contains(&r, "of edges to 0 steps from a training node, rows of 16 and of 8\n");
+  expect_contains(&r, "of edges to 1 steps from a training node, rows of 1 and of 1\n");
+  run_free(&r);
+  r = run_in(folder, LIMIT_S, (const char *const[]){HALOGNN, "info", "p.hg", "--json", NULL});
+  expect_contains(&r, "\"covers\"");
+  run_free(&r);
+}
+
 Test(cli_partition, splits_for_hosts_first)
 {
   run_result r =
@@ -177,6 +194,8 @@ static const bad_case bad[] = {
      "halognn: --hidden: found 'x', expected a whole number from 1 to 1048576; see `halognn partition --help`\n"},
     {{"g.hg", "-k", "2", "--refine", "true"},
      "halognn: --refine: found 'true', expected yes or no; see `halognn partition --help`\n"},
+    {{"g.hg", "-k", "2", "--covers", "mlp"},
+     "halognn: --covers: found 'mlp', expected equal, gcn or geogcn; see `halognn partition --help`\n"},
     {{"g.hg", "-k", "2", "--balance", "nodes,"},
      "halognn: --balance: found '', expected nodes, edges, labels, active; see `halognn partition --help`\n"},
     {{"g.hg", "-k", "2", "--imbalance", "0.5"},

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/base/alloc.h"
 #include "core/base/files.h"
 #include "tests/support/run.h"
 #include "tests/support/sample_graph.h"
@@ -162,12 +163,21 @@ static void halo_own(hid_t f) { h5_poke_long(f, "/parts/halo_ids", 0, 0); }
 static void halo_outside(hid_t f) { h5_poke_long(f, "/parts/halo_ids", 0, 60); }
 static void halo_more(hid_t f) { h5_poke_long(f, "/parts/halo_offsets", 3, 1000000); }
 static void interior_more(hid_t f) { h5_poke_long(f, "/parts/n_interior", 1, 21); }
-static void covers_of(hid_t f, hsize_t n)
+static void covers_are(hid_t f, hsize_t n, const int *kinds)
 {
-  static const uint8_t marks[60] = {2};
-  h5_replace(f, "/parts/halo_in_cover", H5T_NATIVE_UINT8, 1, &n, marks);
+  int mark = 1;
+  h5_replace(f, "/parts/covers", H5T_NATIVE_INT, 2, (const hsize_t[]){n, 3}, kinds);
+  h5_replace(f, "/parts/halo_in_covers", H5T_NATIVE_INT, 1, (const hsize_t[]){1}, &mark);
 }
-static void covers_fewer(hid_t f) { covers_of(f, 1); }
+static void covers_fewer(hid_t f) { covers_are(f, 1, (const int[]){-1, 1, 1}); }
+static void covers_odd(hid_t f) { covers_are(f, 1, (const int[]){-1, 1, 0}); }
+static void covers_early(hid_t f) { covers_are(f, 1, (const int[]){-2, 1, 1}); }
+static void covers_many(hid_t f) { covers_are(f, 32, (const int[96]){0}); }
+static void covers_unknown(hid_t f)
+{
+  int mark = 2;
+  h5_poke(f, "/parts/halo_in_covers", 3, H5T_NATIVE_INT, &mark);
+}
 static void no_parts(hid_t f) { H5Ldelete(f, "/parts", H5P_DEFAULT); }
 static void quality_no_json(hid_t f) { h5_set_text(f, "/parts", "quality", "{\"edge_cut\": "); }
 
@@ -178,7 +188,11 @@ static const bad_file bad_parts[] = {
     {"halo_outside", halo_outside, "/parts/halo_ids: part 0: found 60 after -1"},
     {"halo_more", halo_more, "/parts/halo_ids: found "},
     {"interior_more", interior_more, "/parts/n_interior: part 1 has 21 interior nodes of 20"},
-    {"covers_fewer", covers_fewer, "/parts/halo_in_cover: found 1 elements, expected "},
+    {"covers_fewer", covers_fewer, "/parts/halo_in_covers: found 1 elements, expected "},
+    {"covers_odd", covers_odd, "/parts/covers: found steps -1 and widths 1 and 0, expected at least -1, 1 and 1"},
+    {"covers_early", covers_early, "/parts/covers: found steps -2 and widths 1 and 1, expected at least -1, 1 and 1"},
+    {"covers_many", covers_many, "/parts/covers: found 32 x 3 numbers, expected at most 31 x 3"},
+    {"covers_unknown", covers_unknown, "/parts/halo_in_covers: found 2, expected bits of 1 covers"},
     {"no_parts", no_parts, "/parts/offsets: is missing"},
     {"quality_no_json", quality_no_json, "attribute quality of /parts is no JSON object"},
 };
@@ -187,6 +201,8 @@ static void write_sample(const char *path, bool parts)
 {
   hg_graph graph = sample_graph(sample_default(31));
   hg_parts_index index = sample_parts(&graph, 3);
+  index.covers = (hg_known_covers){.n = 1, .kinds = {{HG_COVER_ALL, 1, 1}}};
+  cr_assert_eq(HG_ALLOC(index.covers.halo, index.halo_offsets[3], "covers"), HG_OK);
   hg_status rc =
       parts ? hg_store_write_parts(path, &graph, &index, "test") : hg_store_write_graph(path, &graph, "test");
   cr_assert_eq(rc, HG_OK, "%s", hg_error_text());

@@ -6,7 +6,9 @@
 #include "comm/reduce.h"
 #include "core/base/alloc.h"
 #include "core/base/threads.h"
+#include "models/active.h"
 #include "models/covered.h"
+#include "models/prereduced.h"
 #include "runtime/train/dataset.h"
 #include "runtime/train/feed.h"
 #include "tests/mpi/train_graph.h"
@@ -169,8 +171,8 @@ static void stored_covers_are_least(hg_world *world)
     hg_covered found;
     const hg_links *links = &f.covered.links;
     hg_lid stored = links->recv_offsets[links->n_peers_recv];
-    check(f.dataset.part.halo_in_cover != NULL, "the file has no covers");
-    hg_free(&f.dataset.part.halo_in_cover);
+    check(f.dataset.part.covers.n == 1, "%d covers in the file", f.dataset.part.covers.n);
+    f.dataset.part.covers.n = 0;
     if (check_ok(hg_covered_create(&found, &f.graph))) {
       hg_lid rows = found.links.recv_offsets[found.links.n_peers_recv];
       check(rows == stored, "%d rows by stored covers, %d by others", stored, rows);
@@ -178,6 +180,91 @@ static void stored_covers_are_least(hg_world *world)
     hg_covered_free(&found);
   }
   end(&f, world);
+}
+
+// Numbers that come here along the edges of a graph; with two widths as geogcn has it, or with one.
+static int64_t numbers_along(const hg_local_graph *g, int source, int sum)
+{
+  int64_t numbers = -1;
+  if (source == sum) {
+    hg_covered covered;
+    if (!check_ok(hg_covered_create(&covered, g))) return numbers;
+    numbers = (int64_t)covered.links.recv_offsets[covered.links.n_peers_recv] * source;
+    hg_covered_free(&covered);
+  } else {
+    hg_prereduced reduced;
+    if (!check_ok(hg_prereduced_create(&reduced, g, source, sum))) return numbers;
+    const hg_links *sources = &reduced.sources, *sums = &reduced.partials;
+    numbers = (int64_t)sources->recv_offsets[sources->n_peers_recv] * source +
+              (int64_t)sums->send_offsets[sums->n_peers_send] * sum;
+    hg_prereduced_free(&reduced);
+  }
+  return numbers;
+}
+
+// what the file knows is as good as what is found, and is what is used: with all sources in all covers these cross
+static void check_known(hg_part *part, const hg_local_graph *g, int source, int sum, const char *what)
+{
+  static int32_t spoilt[1 << 12];
+  hg_known_covers known = part->covers;
+  int64_t stored = numbers_along(g, source, sum);
+  part->covers.n = 0;
+  int64_t found = numbers_along(g, source, sum);
+  part->covers.n = known.n;
+  check(stored == found, "%s: %lld numbers by known covers, %lld by others", what, (long long)stored, (long long)found);
+  if (!check(part->n_halo <= 1 << 12, "%d halo rows", part->n_halo)) return;
+  memset(spoilt, 0x7f, sizeof spoilt);
+  part->covers.halo = spoilt;
+  int64_t all = numbers_along(g, source, sum), sources = g->links->recv_offsets[g->links->n_peers_recv];
+  part->covers = known;
+  check(all == sources * source, "%s: %lld numbers by sources alone, expected %lld", what, (long long)all,
+        (long long)(sources * source));
+}
+
+// Of a model with 3 layers of 16 columns and 4 classes: along all edges, and along those that training passes need.
+static void check_known_of(hg_world *world, const char *path, const char *type, int n_known)
+{
+  hg_config config = train_config(path);
+  hg_dataset d;
+  hg_local_graph whole;
+  hg_active active;
+  bool geo = strcmp(type, "geogcn") == 0;
+  train_configure(&config, OPTIONS("model.layers=3", "model.hidden=16", "halo.aggregation=covers"));
+  snprintf(config.model.type, sizeof config.model.type, "%s", type);
+  if (!check_ok(hg_dataset_load(&d, world, &config, NULL))) return;
+  check(d.part.covers.n == n_known, "%s: %d covers in the file, expected %d", type, d.part.covers.n, n_known);
+  check_ok(hg_local_graph_create(&whole, world, &d.part, &d.links, HG_ADJACENCY_ROW, true));
+  check_ok(hg_local_graph_place(&whole, 1));
+  check_ok(hg_active_create(&active, world, &d.part, &d.links, d.labelled.rows[HG_SPLIT_TRAIN],
+                            d.labelled.n_rows[HG_SPLIT_TRAIN], 2));
+  check_known(&d.part, &whole, 16, geo ? 4 : 16, "all edges");
+  for (int k = 0; k < 2; k++) {
+    char what[32];
+    snprintf(what, sizeof what, "%s, %d steps", type, k);
+    if (!check(active.levels[k].pruned, "%s: nothing is left out", what)) continue;
+    check_ok(hg_active_build(&active, k, &whole, false));
+    check_known(&d.part, &active.levels[k].graph, 16, geo && k == 0 ? 4 : 16, what);
+  }
+  hg_active_free(&active);
+  hg_local_graph_free(&whole);
+  hg_dataset_free(&d);
+}
+
+static void known_covers_are_used(hg_world *world)
+{
+  char path[HG_PATH_MAX];
+  train_graph g = train_graph_default();
+  g.n = 600;
+  g.degree = 3;
+  g.n_classes = 4;
+  g.n_dims = 2;
+  g.train_of = 40;
+  check_ok(train_graph_write(world, &g, path));
+  check_known_of(world, path, "gcn", 3);
+  train_graph_remove(world, path); // with its parts
+  check_ok(train_graph_write(world, &g, path));
+  check_known_of(world, path, "geogcn", 4);
+  train_graph_remove(world, path);
 }
 
 // Outputs of all nodes, which evaluations and predictions read.
@@ -288,6 +375,7 @@ const mpi_case covered_cases[] = {
     {"covered/sums_and_gradients_are_the_same", sums_and_gradients_are_the_same, "1 2 3 4 7"},
     {"covered/rows_are_between_their_bounds", rows_are_between_their_bounds, "2 3 7"},
     {"covered/stored_covers_are_least", stored_covers_are_least, "1 2 3 4 7"},
+    {"covered/known_covers_are_used", known_covers_are_used, "1 2 3 4 7"},
     {"covered/outputs_are_the_same", outputs_are_the_same, "1 2 3 4 7"},
     {"covered/packed_training_repeats", packed_training_repeats, "1 2 3 7"},
     {"covered/resumed_run_has_the_same_bits", resumed_run_has_the_same_bits, "3"},

@@ -52,12 +52,10 @@ static void expect_covers(const hg_cover *c)
 }
 
 // of a least cover the left nodes are enough; fewer of them need more of the others than a row each
-static void expect_completed(const hg_cover *c)
+static void expect_completed(const hg_cover *c, int64_t left_weight, int64_t right_weight)
 {
   hg_cover again;
-  uint8_t left[MOST_NODES];
-  for (hg_lid l = 0; l < s.graph.n_left; l++) left[l] = c->left[l];
-  cr_assert_eq(hg_cover_complete(&again, &s.graph, left), HG_OK);
+  cr_assert_eq(hg_cover_complete(&again, &s.graph, c->left, left_weight, right_weight), HG_OK);
   expect_covers(&again);
   cr_assert_eq(again.weight, c->weight);
   hg_cover_free(&again);
@@ -72,7 +70,7 @@ static int64_t cover_weight(int64_t left_weight, int64_t right_weight)
   expect_covers(&c);
   int64_t weight = c.weight;
   left_nodes = c.n_left;
-  if (left_weight == right_weight && left_weight == 1) expect_completed(&c);
+  expect_completed(&c, left_weight, right_weight);
   cr_assert_eq(weight, c.n_left * left_weight + c.n_right * right_weight);
   hg_cover_free(&c);
   return weight;
@@ -171,8 +169,11 @@ Test(cover, with_more_sums_than_sources_is_refused)
 {
   hg_cover c;
   make(1, 20, 100);
-  cr_assert_eq(hg_cover_complete(&c, &s.graph, (const uint8_t[]){0}), HG_ERR_INPUT);
-  cr_expect_str_eq(hg_error_text(), "20 sums for 1 sources, expected no more than sources");
+  cr_assert_eq(hg_cover_complete(&c, &s.graph, (const bool[]){false}, 19, 1), HG_ERR_INPUT);
+  cr_expect_str_eq(hg_error_text(), "20 sums for 1 sources, expected fewer numbers than the sources'");
+  cr_assert_eq(hg_cover_complete(&c, &s.graph, (const bool[]){false}, 20, 1), HG_OK);
+  cr_expect_eq(c.weight, 20);
+  hg_cover_free(&c);
 }
 
 // A path visits all nodes in turn: only chains of reductions and long augmenting paths solve it.

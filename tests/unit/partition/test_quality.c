@@ -11,6 +11,8 @@
 
 enum { MAX_NODES = 64 };
 
+static bool in_cover(const hg_part *part, hg_lid h) { return part->covers.halo[h] & 1; }
+
 // Rows that cross by the covers of an index: nodes in them, and the other nodes' destinations by pair of parts.
 static hg_off covered_rows(const hg_graph *graph, const hg_parts_index *index)
 {
@@ -18,13 +20,13 @@ static hg_off covered_rows(const hg_graph *graph, const hg_parts_index *index)
   for (int p = 0; p < index->n_parts; p++) {
     hg_part part;
     cr_assert_eq(hg_part_extract(&part, graph, index, p), HG_OK, "%s", hg_error_text());
-    for (hg_lid h = 0; h < part.n_halo; h++) rows += part.halo_in_cover[h];
+    for (hg_lid h = 0; h < part.n_halo; h++) rows += in_cover(&part, h);
     for (int q = 0; q < index->n_parts; q++)
       for (hg_lid i = 0; i < part.n_owned; i++) {
         bool sum = false;
         for (hg_off e = part.a.indptr[i]; e < part.a.indptr[i + 1]; e++) {
           hg_lid h = part.a.indices[e] - part.n_owned;
-          sum = sum || (h >= part.halo_offsets[q] && h < part.halo_offsets[q + 1] && !part.halo_in_cover[h]);
+          sum = sum || (h >= part.halo_offsets[q] && h < part.halo_offsets[q + 1] && !in_cover(&part, h));
         }
         rows += sum;
       }
