@@ -18,11 +18,11 @@ typedef enum {
   HG_ORDER_KINDS
 } hg_order_kind;
 
-/** Which least covers are kept with the parts (partition/known_covers.h): those of all edges for rows of equal width; */
+/** Which least covers are kept with the parts (partition/known_covers.h). */
 typedef enum {
-  HG_COVERS_EQUAL,
-  HG_COVERS_GCN,   ///< those of a gcn, too: of active edges
-  HG_COVERS_GEOGCN ///< those of a geogcn, too: the last layer's for rows of its two widths
+  HG_COVERS_EQUAL, ///< those of all edges for rows of equal width
+  HG_COVERS_GCN,   ///< and those of a gcn: of active edges
+  HG_COVERS_GEOGCN ///< or those of a geogcn: of the last layer for rows of its two widths as well
 } hg_covers_wanted;
 
 /** What the parts shall be balanced in; bits. */
