@@ -13,12 +13,15 @@ static size_t csr_bytes(hg_off rows, hg_off entries, size_t value)
 // as hg_local_graph_create finds it
 static bool shares_transposed(const hg_dataset *d) { return d->header.symmetric && d->part.n_halo == 0; }
 
+// ids and known covers, as they were read
+static size_t halo_bytes(const hg_part *p) { return (size_t)p->n_halo * (sizeof(hg_gid) + sizeof(int32_t)); }
+
 static size_t graph_bytes(const hg_dataset *d)
 {
   const hg_part *p = &d->part;
   hg_off edges = p->a.indptr[p->n_owned], n_local = (hg_off)p->n_owned + p->n_halo;
   size_t bytes = csr_bytes(p->n_owned, edges, 0) + (shares_transposed(d) ? 0 : csr_bytes(n_local, edges, 0));
-  bytes += (size_t)n_local * (sizeof(hg_gid) + 2 * sizeof(hg_real)) + (size_t)p->n_halo * sizeof(hg_gid);
+  bytes += (size_t)n_local * (sizeof(hg_gid) + 2 * sizeof(hg_real)) + halo_bytes(p);
   bytes += (size_t)p->n_owned * (HG_SPLIT_COUNT * sizeof(hg_lid) + sizeof(int32_t) + sizeof(int64_t) + 1);
   return bytes + (size_t)p->n_owned * (size_t)p->nodes.n_dims * sizeof(float);
 }
@@ -27,7 +30,7 @@ static size_t graph_bytes(const hg_dataset *d)
 static size_t slabs_graph_bytes(const hg_dataset *d, const hg_slabs *slabs)
 {
   const hg_part *p = &d->part;
-  size_t bytes = csr_bytes(p->n_owned, p->a.indptr[p->n_owned], 0) + (size_t)p->n_halo * sizeof(hg_gid);
+  size_t bytes = csr_bytes(p->n_owned, p->a.indptr[p->n_owned], 0) + halo_bytes(p);
   bytes += (size_t)p->n_owned * (HG_SPLIT_COUNT * sizeof(hg_lid) + sizeof(int32_t) + 2 * sizeof(int64_t) + 1);
   return bytes + hg_slabs_bytes(slabs, d->header.symmetric);
 }
