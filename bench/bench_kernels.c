@@ -150,13 +150,13 @@ typedef struct {
 } kernel;
 
 static const kernel kernels[] = {
-    {"spmm", spmm, 2, HG_PROBLEM_X | HG_PROBLEM_Y, true, {{16}, {32}, {64}, {100}, {128}, {256}, {602}}},
+    {"spmm", spmm, 2, HG_PROBLEM_X | HG_PROBLEM_Y, true, {{16}, {32}, {41}, {64}, {100}, {128}, {256}, {602}}},
     {"spmm unweighted",
      spmm_unweighted,
      2,
      HG_PROBLEM_X | HG_PROBLEM_Y,
      true,
-     {{16}, {32}, {64}, {100}, {128}, {256}, {602}}},
+     {{16}, {32}, {41}, {64}, {100}, {128}, {256}, {602}}},
     {"gemm", gemm, 0, HG_PROBLEM_X | HG_PROBLEM_Y, false, {{128, 256}, {256, 256}, {602, 256}, {256, 40}, {256, 41}}},
     {"gemm input gradient",
      gemm_input_gradient,

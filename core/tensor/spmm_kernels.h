@@ -30,7 +30,7 @@ hg_spmm_rows hg_spmm_bf16_rows_base, hg_spmm_bf16_rows_avx2, hg_spmm_bf16_rows_a
 #if defined(__AVX512F__)
 enum { MOST_VECTORS = 16 };
 #else
-enum { MOST_VECTORS = 8 };
+enum { MOST_VECTORS = 13 };
 #endif
 
 enum { CACHE_LINE = 64 };
@@ -116,10 +116,12 @@ ALWAYS_INLINE void add_row(const char *x, element of, int last, int count, bool 
   }
 }
 
-ALWAYS_INLINE void prefetch_row(const char *x, int bytes)
+/** `across`: it may begin in the middle of a line, and end in one more. */
+ALWAYS_INLINE void prefetch_row(const char *x, int bytes, bool across, int end)
 {
 #pragma GCC unroll 16
   for (int b = 0; b < bytes; b += CACHE_LINE) __builtin_prefetch(x + b, 0, 3);
+  if (across) __builtin_prefetch(x + end - 1, 0, 3);
 }
 
 /**
@@ -132,11 +134,13 @@ ALWAYS_INLINE void row_tile(const hg_spmm_task *t, element of, hg_off i, int col
   hg_off width = t->width, bytes = width * (int)of, begin = t->indptr[i], end = t->indptr[i + 1];
   int last = (int)(column + count * LANES > width ? width - LANES : column + (count - 1) * LANES) - column;
   int tile_bytes = count * LANES * (int)of;
+  int end_bytes = (last + LANES) * (int)of;
+  bool across = tile_bytes % CACHE_LINE != 0 || bytes % CACHE_LINE != 0;
   const char *x = (const char *)t->x + column * (hg_off)of;
   vector sum[MOST_VECTORS] = {0};
   for (hg_off e = begin; e < end; e++) {
     hg_off next = e + prefetch_distance(tile_bytes);
-    prefetch_row(x + t->indices[next < ahead ? next : ahead] * bytes, tile_bytes);
+    prefetch_row(x + t->indices[next < ahead ? next : ahead] * bytes, tile_bytes, across, end_bytes);
     hg_lid j = t->indices[e];
     add_row(x + j * bytes, of, last, count, weighted, weighted ? entry_weight(t, e, j) : 1, sum);
   }
@@ -170,50 +174,128 @@ ALWAYS_INLINE void narrow_row(const hg_spmm_task *t, element of, hg_off i, int w
   for (int k = 0; k < width; k++) t->y[(i - t->y_first) * width + k] = scale * sum[k];
 }
 
-/** All tiles of one row; `count` vectors in all when they fit into registers at once, or else 0. */
-ALWAYS_INLINE void wide_rows(const hg_spmm_task *t, element of, hg_off first, hg_off end, int count, bool weighted)
+/** How a row is cut into tiles: `wider` ones of `vectors`, then those of `step` less; all about as wide. */
+typedef struct {
+  int n, wider, vectors, step;
+} tiling;
+
+ALWAYS_INLINE tiling tiles_of(element of, int width)
+{
+  int step = by_places(of, 2) ? 2 : 1, most = MOST_VECTORS / step, all = (width + step * LANES - 1) / (step * LANES);
+  if (width < step * LANES) return (tiling){2, 2, 1, 0}; // too narrow for a pair of vectors
+  int n = (all + most - 1) / most, each = (all + n - 1) / n;
+  return (tiling){n, all - (each - 1) * n, each * step, step};
+}
+
+ALWAYS_INLINE void any_tile(const hg_spmm_task *t, element of, hg_off i, int column, int count, bool weighted,
+                            hg_off ahead)
+{
+  switch (count) {
+  case 1:
+    row_tile(t, of, i, column, 1, weighted, ahead);
+    break;
+  case 2:
+    row_tile(t, of, i, column, 2, weighted, ahead);
+    break;
+  case 3:
+    row_tile(t, of, i, column, 3, weighted, ahead);
+    break;
+  case 4:
+    row_tile(t, of, i, column, 4, weighted, ahead);
+    break;
+  case 5:
+    row_tile(t, of, i, column, 5, weighted, ahead);
+    break;
+  case 6:
+    row_tile(t, of, i, column, 6, weighted, ahead);
+    break;
+  case 7:
+    row_tile(t, of, i, column, 7, weighted, ahead);
+    break;
+  case 8:
+    row_tile(t, of, i, column, 8, weighted, ahead);
+    break;
+  case 9:
+    row_tile(t, of, i, column, 9, weighted, ahead);
+    break;
+  case 10:
+    row_tile(t, of, i, column, 10, weighted, ahead);
+    break;
+  case 11:
+    row_tile(t, of, i, column, 11, weighted, ahead);
+    break;
+  case 12:
+    row_tile(t, of, i, column, 12, weighted, ahead);
+    break;
+  case 13:
+    row_tile(t, of, i, column, 13, weighted, ahead);
+    break;
+#if defined(__AVX512F__)
+  case 14:
+    row_tile(t, of, i, column, 14, weighted, ahead);
+    break;
+  case 15:
+    row_tile(t, of, i, column, 15, weighted, ahead);
+    break;
+  case 16:
+    row_tile(t, of, i, column, 16, weighted, ahead);
+    break;
+#endif
+  default:
+    break;
+  }
+}
+
+/** Rows of more tiles than one, or of one that is rare. */
+ALWAYS_INLINE void tiled_rows(const hg_spmm_task *t, element of, hg_off first, hg_off end, bool weighted)
 {
   hg_off ahead = t->indptr[end] - 1;
+  const tiling tiles = tiles_of(of, t->width);
   for (hg_off i = first; i < end; i++) {
-    if (count) {
-      row_tile(t, of, i, 0, count, weighted, ahead);
-      continue;
+    for (int k = 0, column = 0; k < tiles.n; k++) {
+      int vectors = k < tiles.wider ? tiles.vectors : tiles.vectors - tiles.step;
+      if (vectors == MOST_VECTORS)
+        row_tile(t, of, i, column, MOST_VECTORS, weighted, ahead);
+      else
+        any_tile(t, of, i, column, vectors, weighted, ahead);
+      column += vectors * LANES;
     }
-    int column = 0, vectors = (t->width + LANES - 1) / LANES;
-    for (; vectors >= MOST_VECTORS; vectors -= MOST_VECTORS, column += MOST_VECTORS * LANES)
-      row_tile(t, of, i, column, MOST_VECTORS, weighted, ahead);
-    for (; vectors >= 4; vectors -= 4, column += 4 * LANES) row_tile(t, of, i, column, 4, weighted, ahead);
-    for (; vectors > 0; vectors--, column += LANES) row_tile(t, of, i, column, 1, weighted, ahead);
   }
+}
+
+/** Rows of one tile of `count` vectors. */
+ALWAYS_INLINE void rows_of(const hg_spmm_task *t, element of, hg_off first, hg_off end, int count, bool weighted)
+{
+  hg_off ahead = t->indptr[end] - 1;
+  for (hg_off i = first; i < end; i++) row_tile(t, of, i, 0, count, weighted, ahead);
 }
 
 ALWAYS_INLINE void rows_by_width(const hg_spmm_task *t, element of, hg_off first, hg_off end, bool weighted)
 {
   switch ((t->width + LANES - 1) / LANES) {
   case 1:
-    wide_rows(t, of, first, end, 1, weighted);
-    break;
+    rows_of(t, of, first, end, 1, weighted);
+    return;
   case 2:
-    wide_rows(t, of, first, end, by_places(of, 2) && t->width < 2 * LANES ? 0 : 2, weighted);
-    break;
+    if (by_places(of, 2) && t->width < 2 * LANES) break;
+    rows_of(t, of, first, end, 2, weighted);
+    return;
   case 3:
-    wide_rows(t, of, first, end, by_places(of, 4) ? 4 : 3, weighted);
-    break;
+    rows_of(t, of, first, end, by_places(of, 4) ? 4 : 3, weighted);
+    return;
   case 4:
-    wide_rows(t, of, first, end, 4, weighted);
-    break;
-  case 6:
-    wide_rows(t, of, first, end, 6, weighted);
-    break;
+    rows_of(t, of, first, end, 4, weighted);
+    return;
   case 8:
-    wide_rows(t, of, first, end, 8, weighted);
-    break;
+    rows_of(t, of, first, end, 8, weighted);
+    return;
   case (MOST_VECTORS == 16 ? 16 : -1):
-    wide_rows(t, of, first, end, MOST_VECTORS, weighted);
-    break;
+    rows_of(t, of, first, end, MOST_VECTORS, weighted);
+    return;
   default:
-    wide_rows(t, of, first, end, 0, weighted);
+    break;
   }
+  tiled_rows(t, of, first, end, weighted);
 }
 
 ALWAYS_INLINE void spmm_rows(const hg_spmm_task *t, element of, hg_off first, hg_off end)

@@ -140,7 +140,8 @@ static void spmm_agrees(const fixture *f, int width, const char *level)
 
 Test(spmm_bf16, agrees_with_the_naive_loop_on_every_width_and_level)
 {
-  static const int widths[] = {1, 2, 7, 15, 16, 17, 33, 40, 64, 96, 128, 200, 256, 257, 300, 530};
+  static const int widths[] = {1,  2,  7,   8,   9,   15,  16,  17,  23,  25,  31,  33,  40,  47,  50,  63,  64,  65,
+                               80, 96, 100, 113, 128, 145, 161, 177, 193, 209, 225, 241, 256, 257, 272, 273, 300, 530};
   for (int values = 0; values < 2; values++) {
     fixture f = make(values, 5);
     for (int l = 0; l < N_LEVELS; l++) {

@@ -7,7 +7,8 @@
 #include "tests/support/close.h"
 #include "tests/support/naive.h"
 
-static const int widths[] = {1, 2, 7, 15, 16, 17, 33, 40, 64, 96, 128, 200, 256, 257, 300, 530};
+static const int widths[] = {1,  2,  7,   8,   9,   15,  16,  17,  23,  25,  31,  33,  40,  47,  50,  63,  64,  65,
+                             80, 96, 100, 113, 128, 145, 161, 177, 193, 209, 225, 241, 256, 257, 272, 273, 300, 530};
 enum { N_WIDTHS = sizeof widths / sizeof *widths, ROWS = 211, COLS = 333 };
 
 typedef struct {
