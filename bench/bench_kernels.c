@@ -146,7 +146,7 @@ typedef struct {
   double passes;  ///< numbers moved a row and column (of f_in), where it is no product
   unsigned needs; ///< hg_problem_needs
   bool on_graph;  ///< in each order of the nodes
-  int shapes[8][2];
+  int shapes[9][2];
 } kernel;
 
 static const kernel kernels[] = {
