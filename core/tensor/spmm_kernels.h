@@ -116,12 +116,10 @@ ALWAYS_INLINE void add_row(const char *x, element of, int last, int count, bool 
   }
 }
 
-/** `across`: it may begin in the middle of a line, and end in one more. */
-ALWAYS_INLINE void prefetch_row(const char *x, int bytes, bool across, int end)
+ALWAYS_INLINE void prefetch_row(const char *x, int bytes)
 {
 #pragma GCC unroll 16
   for (int b = 0; b < bytes; b += CACHE_LINE) __builtin_prefetch(x + b, 0, 3);
-  if (across) __builtin_prefetch(x + end - 1, 0, 3);
 }
 
 /**
@@ -134,13 +132,11 @@ ALWAYS_INLINE void row_tile(const hg_spmm_task *t, element of, hg_off i, int col
   hg_off width = t->width, bytes = width * (int)of, begin = t->indptr[i], end = t->indptr[i + 1];
   int last = (int)(column + count * LANES > width ? width - LANES : column + (count - 1) * LANES) - column;
   int tile_bytes = count * LANES * (int)of;
-  int end_bytes = (last + LANES) * (int)of;
-  bool across = tile_bytes % CACHE_LINE != 0 || bytes % CACHE_LINE != 0;
   const char *x = (const char *)t->x + column * (hg_off)of;
   vector sum[MOST_VECTORS] = {0};
   for (hg_off e = begin; e < end; e++) {
     hg_off next = e + prefetch_distance(tile_bytes);
-    prefetch_row(x + t->indices[next < ahead ? next : ahead] * bytes, tile_bytes, across, end_bytes);
+    prefetch_row(x + t->indices[next < ahead ? next : ahead] * bytes, tile_bytes);
     hg_lid j = t->indices[e];
     add_row(x + j * bytes, of, last, count, weighted, weighted ? entry_weight(t, e, j) : 1, sum);
   }
@@ -174,17 +170,24 @@ ALWAYS_INLINE void narrow_row(const hg_spmm_task *t, element of, hg_off i, int w
   for (int k = 0; k < width; k++) t->y[(i - t->y_first) * width + k] = scale * sum[k];
 }
 
-/** How a row is cut into tiles: `wider` ones of `vectors`, then those of `step` less; all about as wide. */
+/**
+ * How a row is cut into tiles: `wider` ones of `vectors`, then those of `step` less, all about as wide; the last one
+ * ends with the row. They are whole cache lines: what a line of two tiles had left was not fetched ahead, which took
+ * up to twice as long.
+ */
 typedef struct {
-  int n, wider, vectors, step;
+  int n, wider, vectors, step, all;
 } tiling;
 
 ALWAYS_INLINE tiling tiles_of(element of, int width)
 {
-  int step = by_places(of, 2) ? 2 : 1, most = MOST_VECTORS / step, all = (width + step * LANES - 1) / (step * LANES);
-  if (width < step * LANES) return (tiling){2, 2, 1, 0}; // too narrow for a pair of vectors
-  int n = (all + most - 1) / most, each = (all + n - 1) / n;
-  return (tiling){n, all - (each - 1) * n, each * step, step};
+  int all = (width + LANES - 1) / LANES, step = CACHE_LINE / (LANES * (int)of);
+  if (by_places(of, 2) && width < 2 * LANES) return (tiling){2, 2, 1, 0, 2}; // too narrow for a pair of vectors
+  if (by_places(of, 2)) all += all % 2;
+  if (all <= MOST_VECTORS) return (tiling){1, 1, all, 0, all};
+  int most = MOST_VECTORS / step, lines = (all + step - 1) / step;
+  int n = (lines + most - 1) / most, each = (lines + n - 1) / n;
+  return (tiling){n, lines - (each - 1) * n, each * step, step, all};
 }
 
 ALWAYS_INLINE void any_tile(const hg_spmm_task *t, element of, hg_off i, int column, int count, bool weighted,
@@ -253,7 +256,8 @@ ALWAYS_INLINE void tiled_rows(const hg_spmm_task *t, element of, hg_off first, h
   const tiling tiles = tiles_of(of, t->width);
   for (hg_off i = first; i < end; i++) {
     for (int k = 0, column = 0; k < tiles.n; k++) {
-      int vectors = k < tiles.wider ? tiles.vectors : tiles.vectors - tiles.step;
+      int vectors = k < tiles.wider ? tiles.vectors : tiles.vectors - tiles.step, left = tiles.all - column / LANES;
+      if (vectors > left) vectors = left;
       if (vectors == MOST_VECTORS)
         row_tile(t, of, i, column, MOST_VECTORS, weighted, ahead);
       else
@@ -285,6 +289,9 @@ ALWAYS_INLINE void rows_by_width(const hg_spmm_task *t, element of, hg_off first
     return;
   case 4:
     rows_of(t, of, first, end, 4, weighted);
+    return;
+  case 6:
+    rows_of(t, of, first, end, 6, weighted);
     return;
   case 8:
     rows_of(t, of, first, end, 8, weighted);
