@@ -26,6 +26,7 @@ static hg_status begin(search *s, hg_active *active, int n_levels)
   HG_TRY(HG_ALLOC(active->steps, part->n_owned, "steps to training nodes"));
   HG_TRY(HG_ALLOC(s->needed, part->n_halo, "needed halo rows"));
   HG_TRY(hg_matrix_create(&s->reached, (hg_off)part->n_owned + part->n_halo, 1, "reached nodes"));
+  for (int k = 0; k < n_levels; k++) active->levels[k].row_share = active->levels[k].edge_share = 1;
   active->n_levels = n_levels;
   s->steps = active->steps;
 done:
@@ -88,8 +89,9 @@ hg_status hg_active_create(hg_active *active, hg_world *world, const hg_part *pa
     hg_active_level *level = &active->levels[k];
     if (k > 0) step(&s, k);
     measure(&s, k, level);
-    level->pruned = level->edge_share <= HG_ACTIVE_WORTH && (k == 0 || (level - 1)->pruned);
-    if (level->pruned) HG_TRY(link_level(&s, k, level));
+    level->pruned = level->edge_share <= HG_ACTIVE_WORTH;
+    if (!level->pruned) break;
+    HG_TRY(link_level(&s, k, level));
   }
   hg_active_bound(active, part);
 done:
@@ -102,6 +104,8 @@ done:
 
 void hg_active_bound(hg_active *active, const hg_part *part)
 {
+  const hg_active_level *top = active->levels;
+  if (active->n_levels > 0 && !top->pruned && top->row_share > HG_ACTIVE_WORTH) hg_active_free(active);
   for (int k = 0; k < active->n_levels; k++) {
     hg_first_rows first = {0};
     for (hg_lid i = 0; i < part->n_owned; i++) {
@@ -154,7 +158,7 @@ static void copy_rows(hg_csr *out, const hg_csr *a, const uint8_t *steps, int k)
   }
 }
 
-hg_status hg_active_build(hg_active *active, int k, const hg_local_graph *whole, bool lean)
+hg_status hg_active_build(hg_active *active, int k, const hg_local_graph *whole, hg_active_edges edges)
 {
   hg_active_level *level = &active->levels[k];
   const hg_csr *a = whole->forward.a;
@@ -162,10 +166,11 @@ hg_status hg_active_build(hg_active *active, int k, const hg_local_graph *whole,
   level->graph = *whole;
   level->graph.links = &level->links;
   level->graph.cover_steps = k;
-  if (lean) return HG_OK;
+  if (edges == HG_ACTIVE_ALL_EDGES) return HG_OK;
   HG_TRY(hg_csr_create(&level->a, a->n_rows, a->n_cols, level->edges, false, "active edges"));
   copy_rows(&level->a, a, active->steps, k);
   level->graph.forward.a = &level->a;
+  if (edges == HG_ACTIVE_FORWARD_EDGES) return HG_OK;
   HG_TRY(hg_csr_transpose(&level->transposed, &level->a));
   level->graph.transposed = level->transposed;
   level->graph.shares_transposed = false;
@@ -174,10 +179,11 @@ done:
   return rc;
 }
 
-size_t hg_active_bytes(const hg_active *active, int k, const hg_part *part, bool lean)
+size_t hg_active_bytes(const hg_active *active, int k, const hg_part *part, hg_active_edges edges)
 {
   size_t forward = (size_t)(part->n_owned + 1) * sizeof(hg_off),
          back = (size_t)(part->n_owned + part->n_halo + 1) * sizeof(hg_off),
-         edges = (size_t)active->levels[k].edges * sizeof(hg_lid);
-  return lean ? 0 : forward + back + 2 * edges;
+         entries = (size_t)active->levels[k].edges * sizeof(hg_lid);
+  if (edges == HG_ACTIVE_ALL_EDGES) return 0;
+  return forward + entries + (edges == HG_ACTIVE_EDGES ? back + entries : 0);
 }

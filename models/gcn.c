@@ -193,12 +193,13 @@ static void multiply(const hg_spans *rows, const hg_matrix *x, const hg_right_si
 static void transform(hg_layer *layer, hg_matrix *t)
 {
   hg_matrix w = hg_layer_parameter(layer, layer->theta, "weight");
-  if (is_sparse(layer)) { // rows that are not read are empty
-    hg_spmm(&(hg_operator){.a = &layer->input->sparse}, 0, product_rows(layer), &w, t);
+  const hg_spans rows = hg_local_graph_read(layer->graph, hg_layer_has_halo(layer));
+  if (is_sparse(layer)) { // in training, rows among these that are not read are empty
+    const hg_operator features = {.a = &layer->input->sparse};
+    for (int s = 0; s < rows.n; s++) hg_spmm(&features, rows.span[s].first, rows.span[s].n, &w, t);
     return;
   }
   const hg_matrix input = hg_layer_input(layer);
-  const hg_spans rows = hg_local_graph_read(layer->graph, hg_layer_has_halo(layer));
   const hg_right_side side = hg_layer_right_side(layer, &w, false);
   multiply(&rows, &input, &side, t);
 }

@@ -41,6 +41,7 @@ void hg_layer_free(hg_layer *layer)
   hg_stale_free(layer);
   hg_partial_rows_free(&layer->active.partial);
   hg_partial_rows_free(&layer->whole.partial);
+  hg_exchange_free(&layer->scored.fill);
   hg_exchange_free(&layer->active.fill); // before those that lend it their buffers
   hg_exchange_free(&layer->active.add);
   hg_exchange_free(&layer->whole.fill);
@@ -193,6 +194,26 @@ done:
   return rc;
 }
 
+hg_exchange_packing hg_layer_scored_packing(const hg_layer *layer)
+{
+  return (hg_exchange_packing){.format = HG_PACK_REAL, .skip_zeros = hg_layer_skips_zeros(layer)};
+}
+
+hg_status hg_layer_score(hg_layer *layer, const hg_local_graph *graph)
+{
+  hg_exchange_packing packing = hg_layer_scored_packing(layer);
+  const hg_layer_reach *whole = &layer->whole;
+  layer->scored.graph = graph;
+  if (hg_layer_has_halo(layer) || !graph->links) return HG_OK;
+  if (!packing.skip_zeros) {
+    packing.lent[0] = hg_exchange_buffer(whole->fill);
+    packing.lent[1] = hg_exchange_buffer(whole->add);
+  }
+  borrow(layer, &packing);
+  return hg_exchange_create_packed(&layer->scored.fill, graph->world, graph->links, HG_FILL_HALO, &layer->crossing[0],
+                                   0, &packing);
+}
+
 const hg_layer_reach *hg_layer_training_reach(const hg_layer *layer)
 {
   return layer->active.graph ? &layer->active : &layer->whole;
@@ -200,7 +221,9 @@ const hg_layer_reach *hg_layer_training_reach(const hg_layer *layer)
 
 void hg_layer_choose_reach(hg_layer *layer, const hg_pass *pass)
 {
-  if (layer->active.graph) take_reach(layer, pass->training ? &layer->active : &layer->whole);
+  hg_layer_reach *others = pass->training ? &layer->active : &layer->scored;
+  bool some = (pass->training || pass->scored) && others->graph;
+  if (layer->active.graph || layer->scored.graph) take_reach(layer, some ? others : &layer->whole);
 }
 
 void hg_layer_pack_exchanges(hg_layer *layer, const hg_pass *pass)

@@ -9,6 +9,7 @@
 /** What one forward or backward pass is about. */
 typedef struct {
   bool training; ///< dropout on, batch statistics used and remembered
+  bool scored;   ///< not in training: of the outputs those of nodes that are scored alone (models/scored.h)
   uint64_t seed;
   int epoch;
   hg_phases *phases;
@@ -119,6 +120,7 @@ typedef struct {
   hg_partial_rows *partial;    ///< rows of its output that cross, or NULL
   hg_layer_reach whole;        ///< of passes over all rows
   hg_layer_reach active;       ///< of training passes over active rows alone (hg_model_activate); or no graph
+  hg_layer_reach scored;       ///< of evaluations over scored rows alone (hg_model_score), `fill` alone; or no graph
   hg_matrix crossing[2];       ///< what `fill` and `add` work on
   hg_turned *turned;           ///< aggregates turned_width columns; NULL without
   int label_classes;           ///< rows of its "label" parameter: the first layer\'s with labels as inputs; else 0
@@ -202,6 +204,15 @@ hg_status hg_layer_cover(hg_layer *layer, const hg_local_graph *graph);
  * cross by its links; other passes as before, by reals. After `create`. Collective.
  */
 hg_status hg_layer_activate(hg_layer *layer, const hg_local_graph *graph);
+
+/**
+ * From now on evaluations aggregate along the edges of `graph`, a level of scored rows, and cross by its links as
+ * hg_layer_scored_packing says. After hg_layer_activate. Collective.
+ */
+hg_status hg_layer_score(hg_layer *layer, const hg_local_graph *graph);
+
+/** How rows cross then: as reals, as those of all rows do in an evaluation, and without zeros where these stay out. */
+hg_exchange_packing hg_layer_scored_packing(const hg_layer *layer);
 
 /** Whether its rows cross as reals without zeros. */
 bool hg_layer_skips_zeros(const hg_layer *layer);

@@ -121,6 +121,7 @@ void hg_model_free(hg_model *model)
   hg_free(&model->pools);
   hg_free(&model->layers);
   hg_free(&model->active_rows);
+  hg_free(&model->scored_rows);
   for (int l = 0; model->sampled && l < model->n_layers; l++) hg_sampled_free(&model->sampled[l]);
   hg_free(&model->sampled);
   for (int l = 0; model->covered && l <= model->n_layers; l++) hg_covered_free(&model->covered[l]);
@@ -149,7 +150,7 @@ static hg_status prune(hg_model *model, hg_active *active, hg_layer *layer, cons
 {
   int k = model->n_layers - 1 - layer->index;
   if (k >= active->n_levels || !active->levels[k].pruned) return HG_OK;
-  hg_status rc = hg_active_build(active, k, layer->whole.graph, hg_active_is_lean(model, layer));
+  hg_status rc = hg_active_build(active, k, layer->whole.graph, hg_training_edges(model, layer));
   *graph = &active->levels[k].graph;
   model->active_rows[layer->index] = active->levels[k].row_share;
   return rc;
@@ -254,7 +255,7 @@ hg_status hg_model_activate(hg_model *model, hg_active *active)
   for (hg_layer *layer = model->layers + model->n_layers - 1; layer >= model->layers; layer--) {
     const hg_local_graph *graph = layer->whole.graph;
     if (hg_model_aggregates(layer)) HG_TRY_ALL(world, "keeping active edges", prune(model, active, layer, &graph));
-    HG_TRY_ALL(world, "keeping active rows", hg_skip_rows(model, active, layer, &graph));
+    HG_TRY_ALL(world, "keeping active rows", hg_skip_rows(model, active, layer, true, &graph));
     if (!hg_model_aggregates(layer)) {
       if (graph != layer->whole.graph) HG_TRY(hg_layer_activate(layer, graph));
       continue;
@@ -359,9 +360,9 @@ hg_traffic hg_model_traffic(const hg_model *model)
 {
   hg_traffic total = {0};
   for (const hg_layer *l = model->layers; l < model->layers + model->n_layers; l++) {
-    const hg_exchange *exchanges[] = {l->whole.fill,          l->whole.add,          l->active.fill,
-                                      l->active.add,          l->whole.partial.push, l->whole.partial.pull,
-                                      l->active.partial.push, l->active.partial.pull};
+    const hg_exchange *exchanges[] = {l->whole.fill,          l->whole.add,           l->active.fill,
+                                      l->active.add,          l->whole.partial.push,  l->whole.partial.pull,
+                                      l->active.partial.push, l->active.partial.pull, l->scored.fill};
     for (size_t k = 0; k < sizeof exchanges / sizeof *exchanges; k++) {
       if (!exchanges[k]) continue;
       hg_traffic t = hg_exchange_traffic(exchanges[k]);

@@ -31,6 +31,7 @@ typedef struct {
   hg_layer *layers; ///< [n_layers]
   double
       *active_rows; ///< [n_layers] share of all rows that a training pass aggregates for; 1 without hg_model_activate
+  double *scored_rows; ///< [n_layers] the same of evaluations; 1 without hg_model_score
   hg_off n_parameters;
   hg_real *parameters; ///< [n_parameters] layer after layer
   hg_real *gradients;  ///< [n_parameters]
@@ -124,7 +125,7 @@ size_t hg_model_active_bytes(const hg_model *model, const hg_active *active, con
  * From now on training passes leave out what cannot reach the loss: outputs of other rows than those that `active` was
  * made for mean nothing, and their gradients must be zero. With options.halo.sample below 1 they also leave out halo
  * rows, others each epoch; with options.halo.staleness they go on with rows of earlier epochs. Other passes compute
- * everything. Collective.
+ * everything, but those of hg_model_score. Collective.
  * @param active   of the one stage's part; borrowed: must outlive the model's passes
  */
 hg_status hg_model_activate(hg_model *model, hg_active *active);

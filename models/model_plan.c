@@ -197,7 +197,8 @@ static hg_status allocate_layers(hg_model *model)
   HG_TRY(HG_ALLOC(model->pools, model->n_stages - 1, "pools"));
   HG_TRY(HG_ALLOC(model->layers, n_layers, "layers"));
   HG_TRY(HG_ALLOC(model->active_rows, n_layers, "shares of active rows"));
-  for (int l = 0; l < n_layers; l++) model->active_rows[l] = 1;
+  HG_TRY(HG_ALLOC(model->scored_rows, n_layers, "shares of scored rows"));
+  for (int l = 0; l < n_layers; l++) model->active_rows[l] = model->scored_rows[l] = 1;
   HG_TRY(HG_ALLOC(model->covered, (hg_off)n_layers + 1, "covers"));
   HG_TRY(HG_ALLOC(model->sampled, n_layers, "samples of halo rows"));
   model->n_layers = n_layers;
@@ -479,7 +480,7 @@ size_t hg_model_active_bytes(const hg_model *model, const hg_active *active, con
          crosses = hg_model_exchanged(model, layer->index) > 0;
     if (!hg_model_aggregates(layer)) continue;
     const hg_links *links = pruned ? &active->levels[k].links : layer->graph->links;
-    if (pruned) bytes += hg_active_bytes(active, k, part, hg_active_is_lean(model, layer));
+    if (pruned) bytes += hg_active_bytes(active, k, part, hg_training_edges(model, layer));
     if (crosses && hg_model_covers(model, layer->index) && layer->type->reduces) {
       bytes += reduced_bytes(model, layer, pruned ? &active->levels[k] : NULL, part);
       kept = max_off(kept, reduced_room(model, layer));

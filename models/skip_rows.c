@@ -30,7 +30,7 @@ static hg_first_rows first_marked(const hg_part *part, const uint8_t *marks)
 }
 
 // a first layer's, whose halo is here: what its edges begin at on this rank
-static hg_status read_input(const hg_active *active, int k, const hg_layer *layer, hg_first_rows *read)
+static hg_status read_input(const hg_active *active, int k, const hg_layer *layer, bool training, hg_first_rows *read)
 {
   const hg_part *part = layer->graph->part;
   uint8_t *marks = NULL;
@@ -38,13 +38,13 @@ static hg_status read_input(const hg_active *active, int k, const hg_layer *laye
   HG_TRY(HG_ALLOC(marks, (hg_off)part->n_owned + part->n_halo, "rows that are read"));
   (void)hg_active_mark(active, k, part, marks);
   *read = first_marked(part, marks);
-  if (reads_sparse(layer)) HG_TRY(hg_input_activate(layer->input, marks));
+  if (training && reads_sparse(layer)) HG_TRY(hg_input_activate(layer->input, marks));
 done:
   hg_free(&marks);
   return rc;
 }
 
-hg_status hg_skip_rows(hg_model *model, hg_active *active, hg_layer *layer, const hg_local_graph **graph)
+hg_status hg_skip_rows(hg_model *model, hg_active *active, hg_layer *layer, bool training, const hg_local_graph **graph)
 {
   if (!hg_skips_rows(model, active, layer)) return HG_OK;
   int k = level_of(model, layer);
@@ -56,10 +56,10 @@ hg_status hg_skip_rows(hg_model *model, hg_active *active, hg_layer *layer, cons
   if (layer->index > 0 && hg_skips_rows(model, active, layer - 1))
     level->rows.read = (level + 1)->first;
   else if (layer->index == 0 && !layer->cached)
-    rc = read_input(active, k, layer, &level->rows.read);
+    rc = read_input(active, k, layer, training, &level->rows.read);
   level->graph.rows = &level->rows;
   *graph = &level->graph;
-  model->active_rows[layer->index] = level->row_share;
+  (training ? model->active_rows : model->scored_rows)[layer->index] = level->row_share;
   return rc;
 }
 
@@ -85,8 +85,9 @@ done:
   return rc;
 }
 
-bool hg_active_is_lean(const hg_model *model, const hg_layer *layer)
+hg_active_edges hg_training_edges(const hg_model *model, const hg_layer *layer)
 {
   const hg_model_options *o = &model->options;
-  return o->recompute && layer->graph->shares_transposed && o->halo.aggregation == HG_AGGREGATION_SOURCES;
+  bool lean = o->recompute && layer->graph->shares_transposed && o->halo.aggregation == HG_AGGREGATION_SOURCES;
+  return lean ? HG_ACTIVE_ALL_EDGES : HG_ACTIVE_EDGES;
 }

@@ -42,7 +42,7 @@ void hg_stale_choose(hg_layer *layer, const hg_pass *pass)
   hg_exchange *exchanges[] = {layer->fill, layer->add};
   for (int k = 0; k < 2; k++) {
     hg_stale_exchange *stale = hg_stale_of(layer, k);
-    if (!stale) continue;
+    if (!stale || !exchanges[k]) continue; // evaluations of some rows send no gradients
     if (pass->training) hg_stale_exchange_set(stale, pass->epoch > layer->packs_after, pass->seed, pass->epoch);
     hg_exchange_divert(exchanges[k], pass->training ? stale : NULL);
   }

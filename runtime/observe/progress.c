@@ -87,15 +87,15 @@ static void print_result(const hg_run_summary *s, FILE *to)
   fprintf(to, "%-21s %.6g after %d epochs\n", "training loss", last->train_loss, last->epochs);
 }
 
-// only where training leaves something out
-static void print_active(const hg_run_summary *s, FILE *to)
+// only where passes leave something out
+static void print_rows(const hg_run_summary *s, const char *name, const double *shares, const char *when, FILE *to)
 {
   bool all = true;
-  for (int l = 0; l < s->n_layers; l++) all = all && s->active_rows[l] >= 1;
+  for (int l = 0; l < s->n_layers; l++) all = all && shares[l] >= 1;
   if (all) return;
-  fprintf(to, "%-21s", "active rows");
-  for (int l = 0; l < s->n_layers; l++) fprintf(to, " %.3g", 100 * s->active_rows[l]);
-  fprintf(to, " %% of all, first to last layer, in training\n");
+  fprintf(to, "%-21s", name);
+  for (int l = 0; l < s->n_layers; l++) fprintf(to, " %.3g", 100 * shares[l]);
+  fprintf(to, " %% of all, first to last layer, in %s\n", when);
 }
 
 void hg_summary_print(const hg_run_summary *s, const char *folder, FILE *to)
@@ -125,7 +125,8 @@ void hg_summary_print(const hg_run_summary *s, const char *folder, FILE *to)
   if (s->halo_staleness != HG_STALENESS_NONE)
     fprintf(to, "%-21s %s: training goes on with rows of earlier epochs\n", "halo staleness",
             hg_staleness_name(s->halo_staleness));
-  print_active(s, to);
+  print_rows(s, "active rows", s->active_rows, "training", to);
+  print_rows(s, "scored rows", s->scored_rows, "evaluations", to);
   double overlap = hg_overlap_efficiency(&s->exchange);
   if (!isnan(overlap))
     fprintf(to, "%-21s %.4g s an epoch, of which %.4g s waited for (%.0f %% hidden); packing %.4g s\n", "communication",

@@ -53,6 +53,7 @@ typedef struct {
   hg_staleness_kind halo_staleness;
   int n_layers;
   const double *active_rows; ///< [n_layers] share of rows that a layer aggregates for in training; borrowed
+  const double *scored_rows; ///< [n_layers] the same in evaluations
   int64_t halo_bytes_per_epoch, halo_messages_per_epoch;
   int hosts;
   const char *halo_hosts;                                        ///< how rows crossed between them: "ranks", "merged"

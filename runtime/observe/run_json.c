@@ -177,6 +177,7 @@ static json_t *summary_json(const hg_run_summary *s)
   json_object_set_new(object, "epoch_seconds_median", real(s->epoch_seconds_median));
   set_halo(object, s);
   json_object_set_new(object, "active_rows", reals_json(s->active_rows, s->n_layers));
+  json_object_set_new(object, "scored_rows", reals_json(s->scored_rows, s->n_layers));
   set_exchange(object, &s->exchange);
   json_object_set_new(object, "edge_cut", json_integer(s->edge_cut));
   json_object_set_new(object, "halo_nodes", json_integer(s->halo_nodes));

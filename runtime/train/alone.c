@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/base/alloc.h"
+#include "models/scored.h"
 #include "runtime/train/check_model.h"
 
 // the part, its labels and links, and what of it is active; the graph is known to fit the model
@@ -15,8 +16,10 @@ static hg_status load_part(hg_graph_feed *feed, const hg_config *config, const h
   HG_TRY(hg_check_positions(config, &d->part.nodes));
   HG_TRY(hg_labelled_create(&d->labelled, &d->part.nodes));
   HG_TRY(hg_alone_count_links(&d->links, &d->part, source->sent, d->part.n_halo, false));
-  int n_levels = config->train.active_sets ? hg_model_active_levels(&config->model) : 0;
-  HG_TRY(hg_alone_find_active(&feed->active, &d->part, source->graph, source->sent, n_levels));
+  if (!config->train.active_sets) return HG_OK;
+  int trained = hg_model_active_levels(&config->model), scored = hg_model_scored_levels(&config->model);
+  HG_TRY(hg_alone_find_active(&feed->active, &d->part, source, trained, false));
+  HG_TRY(hg_alone_find_active(&feed->scored, &d->part, source, scored, true));
 done:
   return rc;
 }
@@ -25,6 +28,7 @@ static void free_base(hg_graph_feed *feed)
 {
   hg_input_free(&feed->input);
   hg_active_free(&feed->active);
+  hg_active_free(&feed->scored);
   hg_local_graph_free(&feed->stage.graph);
   hg_dataset_free(&feed->dataset);
 }
@@ -38,7 +42,7 @@ hg_status hg_alone_plan_memory(hg_memory *memory, const hg_halo_options *ways, i
   HG_TRY(load_part(&feed, config, source));
   for (int k = 0; k < n; k++) {
     packing.model.halo = ways[k];
-    HG_TRY(hg_memory_plan(&memory[k], &packing, NULL, &feed.dataset, &feed.active, NULL));
+    HG_TRY(hg_memory_plan(&memory[k], &packing, NULL, &feed.dataset, &feed.active, &feed.scored, NULL));
   }
 done:
   free_base(&feed);
@@ -65,7 +69,7 @@ static hg_status build(hg_trainer *t)
   hg_model_options o = t->config->model;
   const hg_graph *whole = feed->source.graph;
   hg_status rc = HG_OK;
-  HG_TRY(hg_memory_plan(&t->planned, t->config, NULL, d, &base->active, NULL));
+  HG_TRY(hg_memory_plan(&t->planned, t->config, NULL, d, &base->active, &base->scored, NULL));
   hg_alone_drop_peers(&d->links, &base->active);
   o.halo = (hg_halo_options){.sample = 1, .compute_first = HG_COMPUTE_FIRST_NEVER}; // nothing crosses
   HG_TRY(hg_local_graph_create_alone(&base->stage.graph, &d->part, &d->links, whole, o.normalization, o.self_loops));

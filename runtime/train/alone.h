@@ -41,11 +41,12 @@ hg_status hg_alone_step(hg_trainer *trainer, int epoch, hg_phases *phases);
 
 /**
  * The levels of active rows (models/active.h) that a run finds on this part: from the whole graph, whose ranks are not
- * here to be asked. Their links have numbers of rows alone.
- * @param sent   rows that the part sends when all cross: as large a share of them is taken to cross as of those it gets
+ * here to be asked. Their links have numbers of rows alone; of those that the part sends when all cross as large a
+ * share is taken to cross as of those it gets.
+ * @param scored   what reaches a score, not the training loss
  */
-hg_status hg_alone_find_active(hg_active *active, const hg_part *part, const hg_graph *whole, int64_t sent,
-                               int n_levels);
+hg_status hg_alone_find_active(hg_active *active, const hg_part *part, const hg_alone_source *source, int n_levels,
+                               bool scored);
 
 /** Once the numbers of rows are known: links without peers, on which exchanges do nothing. */
 void hg_alone_drop_peers(hg_links *links, hg_active *active);

@@ -23,14 +23,18 @@ void hg_alone_drop_peers(hg_links *links, hg_active *active)
     if (active->levels[k].pruned) hg_alone_drop_peers(&active->levels[k].links, &(hg_active){0});
 }
 
-// steps[i] of all nodes of the graph to the next training node, up to n_levels - 1
-static void find_steps(const hg_graph *whole, int n_levels, uint8_t *steps)
+// whether its output is read: by the training loss, or by a score
+static bool is_read(const hg_nodes *nodes, hg_off i, bool scored)
+{
+  if (!nodes->split || !hg_label_known(nodes, i)) return false;
+  return scored ? nodes->split[i] != HG_SPLIT_NONE : nodes->split[i] == HG_SPLIT_TRAIN;
+}
+
+// steps[i] of all nodes of the graph to the next one whose output is read, up to n_levels - 1
+static void find_steps(const hg_graph *whole, int n_levels, bool scored, uint8_t *steps)
 {
   const hg_csr *a = &whole->adjacency;
-  for (hg_off i = 0; i < whole->nodes.n; i++) {
-    bool trained = whole->nodes.split && whole->nodes.split[i] == HG_SPLIT_TRAIN && hg_label_known(&whole->nodes, i);
-    steps[i] = trained ? 0 : HG_ACTIVE_NEVER;
-  }
+  for (hg_off i = 0; i < whole->nodes.n; i++) steps[i] = is_read(&whole->nodes, i, scored) ? 0 : HG_ACTIVE_NEVER;
   for (int k = 1; k < n_levels; k++)
     for (hg_off i = 0; i < whole->nodes.n; i++)
       for (hg_off e = a->indptr[i]; steps[i] == k - 1 && e < a->indptr[i + 1]; e++)
@@ -69,9 +73,10 @@ static hg_status count_level(hg_active *active, int k, const hg_part *part, int6
   return hg_alone_count_links(&level->links, part, sent_now, crossing, true);
 }
 
-hg_status hg_alone_find_active(hg_active *active, const hg_part *part, const hg_graph *whole, int64_t sent,
-                               int n_levels)
+hg_status hg_alone_find_active(hg_active *active, const hg_part *part, const hg_alone_source *source, int n_levels,
+                               bool scored)
 {
+  const hg_graph *whole = source->graph;
   uint8_t *steps = NULL, *needed = NULL;
   hg_status rc = HG_OK;
   *active = (hg_active){0};
@@ -80,13 +85,13 @@ hg_status hg_alone_find_active(hg_active *active, const hg_part *part, const hg_
   HG_TRY(HG_ALLOC(active->levels, n_levels, "levels of active rows"));
   HG_TRY(HG_ALLOC(active->steps, part->n_owned, "steps to training nodes"));
   active->n_levels = n_levels;
-  find_steps(whole, n_levels, steps);
+  find_steps(whole, n_levels, scored, steps);
   if (part->n_owned > 0) memcpy(active->steps, steps + part->first, (size_t)part->n_owned);
   for (int k = 0; k < n_levels; k++) {
     hg_active_level *level = &active->levels[k];
     measure(whole, steps, k, level);
     level->pruned = level->edge_share <= HG_ACTIVE_WORTH && (k == 0 || (level - 1)->pruned);
-    if (level->pruned) HG_TRY(count_level(active, k, part, sent, needed));
+    if (level->pruned) HG_TRY(count_level(active, k, part, source->sent, needed));
   }
   hg_active_bound(active, part);
 done:

@@ -98,7 +98,7 @@ hg_status hg_alone_plan_columns(hg_memory *memory, const hg_config *config, cons
   HG_TRY(size_grid(&s.slabs, part, n_groups, columns));
   HG_TRY(size_slab(&s, graph, part, n_groups, columns));
   HG_TRY(size_features(&s, graph));
-  HG_TRY(hg_memory_plan(memory, &alike, NULL, &s.dataset, &(hg_active){0}, &s.slabs));
+  HG_TRY(hg_memory_plan(memory, &alike, NULL, &s.dataset, &(hg_active){0}, &(hg_active){0}, &s.slabs));
 done:
   free_sizes(&s);
   return rc;

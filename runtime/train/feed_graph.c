@@ -5,6 +5,7 @@
 
 #include "comm/reduce.h"
 #include "core/base/alloc.h"
+#include "models/scored.h"
 #include "runtime/train/check_model.h"
 #include "runtime/train/choose_columns.h"
 
@@ -114,16 +115,35 @@ static hg_status place(hg_trainer *t)
   return rc;
 }
 
-// which rows reach the training loss, of what is trained
+// which rows reach the scores of an evaluation: of nodes of all splits whose labels are known
+static hg_status find_scored(hg_trainer *t, int n_levels)
+{
+  hg_graph_feed *feed = t->feed;
+  const hg_labelled *l = &t->labelled;
+  const hg_dataset *d = &feed->dataset;
+  hg_lid *rows = NULL;
+  hg_off n = 0;
+  hg_status rc = HG_OK;
+  HG_TRY_ALL(t->world, "finding scored rows", HG_ALLOC(rows, l->n_items, "scored nodes"));
+  for (int s = HG_SPLIT_TRAIN; s < HG_SPLIT_COUNT; s++)
+    for (hg_off r = 0; r < l->n_rows[s]; r++) rows[n++] = l->rows[s][r];
+  HG_TRY(hg_active_create(&feed->scored, t->world, &d->part, &d->links, rows, n, n_levels));
+done:
+  hg_free(&rows);
+  return rc;
+}
+
+// which rows reach the training loss, and which a score, of what is trained
 static hg_status find_active(hg_trainer *t)
 {
   hg_graph_feed *feed = t->feed;
   const hg_labelled *l = &t->labelled;
   const hg_dataset *d = &feed->dataset;
-  bool wanted = feed->trains && t->config->train.active_sets && feed->columns == 1;
-  int n_levels = wanted ? hg_model_active_levels(&t->config->model) : 0;
-  return hg_active_create(&feed->active, t->world, &d->part, &d->links, l->rows[HG_SPLIT_TRAIN],
-                          l->n_rows[HG_SPLIT_TRAIN], n_levels);
+  if (!feed->trains || !t->config->train.active_sets || feed->columns > 1) return HG_OK;
+  int n_levels = hg_model_active_levels(&t->config->model);
+  hg_status rc = hg_active_create(&feed->active, t->world, &d->part, &d->links, l->rows[HG_SPLIT_TRAIN],
+                                  l->n_rows[HG_SPLIT_TRAIN], n_levels);
+  return rc == HG_OK ? find_scored(t, hg_model_scored_levels(&t->config->model)) : rc;
 }
 
 // the graph of the model: this rank's part, or its rows with the edges of a part that ranks share
@@ -153,13 +173,15 @@ static hg_status build(hg_trainer *t)
   HG_TRY(find_active(t));
   hg_slabs *slabs = feed->columns > 1 ? &feed->slabs : NULL;
   if (slabs) HG_TRY(hg_slabs_create(slabs, t->world, &d->part, feed->columns));
-  HG_TRY_ALL(t->world, "planning memory", hg_memory_plan(&t->planned, t->config, t->world, d, &feed->active, slabs));
+  HG_TRY_ALL(t->world, "planning memory",
+             hg_memory_plan(&t->planned, t->config, t->world, d, &feed->active, &feed->scored, slabs));
   HG_TRY(make_graph(t));
   if (hg_needs_positions(t->config)) HG_TRY(place(t));
   HG_TRY_ALL(t->world, "keeping positions", hg_augment_prepare(&t->config->augment, &feed->stage.graph));
   HG_TRY(hg_input_create(&feed->input, &feed->stage.graph, &d->part.nodes.features));
   HG_TRY(hg_model_create(&t->model, o, &feed->stage, 1, &feed->input, d->part.nodes.n_classes));
   HG_TRY(hg_model_activate(&t->model, &feed->active));
+  HG_TRY(hg_model_score(&t->model, &feed->scored));
   HG_TRY(make_labels(t));
   HG_TRY_ALL(t->world, "allocating outputs", make_means(t));
 done:
@@ -184,13 +206,13 @@ static hg_step epoch(hg_trainer *t, uint64_t seed, const hg_plan *plan, hg_worke
   return hg_trainer_update(t, &task, &pass, &logits);
 }
 
-// without dropout, with the nodes where `augment` has them; NULL: where they are
-static hg_outputs outputs_of(hg_trainer *t, const hg_augment *augment)
+// Without dropout, with the nodes where `augment` has them; NULL: where they are. Not `all`: those that are scored.
+static hg_outputs outputs_of(hg_trainer *t, const hg_augment *augment, bool all)
 {
   hg_graph_feed *feed = t->feed;
   hg_phases unused;
   hg_phases_start(&unused);
-  hg_pass pass = {.training = false, .phases = &unused};
+  hg_pass pass = {.training = false, .scored = !all, .phases = &unused};
   pass.turn = hg_augment_graph(augment, &feed->stage.graph, feed->map);
   if (t->model.layers[0].labels) hg_label_input_show(&feed->labels, true);
   sum_labels(t);
@@ -211,10 +233,10 @@ static hg_outputs outputs(hg_trainer *t, bool all)
   hg_graph_feed *feed = t->feed;
   const hg_augment_options *options = &t->config->augment;
   int n = options->test_samples;
-  if (n == 0) return outputs_of(t, NULL);
+  if (n == 0) return outputs_of(t, NULL, all);
   for (int k = 0; k < n; k++) {
     const hg_augment augment = hg_augment_test(options, t->config->seed, k);
-    const hg_outputs sample = outputs_of(t, &augment);
+    const hg_outputs sample = outputs_of(t, &augment, all);
     add_to_mean(&feed->mean.logits, &sample.logits, k, n);
     if (all) add_to_mean(&feed->mean.embeddings, &sample.embeddings, k, n);
   }
@@ -243,6 +265,7 @@ static void free_feed(hg_trainer *t)
   hg_label_input_free(&feed->labels);
   hg_free(&feed->hidden);
   hg_active_free(&feed->active);
+  hg_active_free(&feed->scored);
   hg_slabs_free(&feed->slabs);
   hg_local_graph_free(&feed->stage.graph);
   hg_dataset_free(&feed->dataset);

@@ -13,6 +13,7 @@ typedef struct {
   hg_input input;
   bool trains;                            ///< not where a trained model predicts alone
   hg_active active;                       ///< what reaches the training loss; no levels where all is computed
+  hg_active scored;                       ///< what reaches a score: of evaluations
   hg_real map[HG_GEO_DIMS * HG_GEO_DIMS]; ///< room for the turn of a pass
   hg_label_input labels;                  ///< with model.label_rate
   hg_lid *hidden;                         ///< [training rows] those of an epoch's loss, or NULL

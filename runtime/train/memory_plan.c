@@ -3,6 +3,7 @@
 #include "comm/host_exchange.h"
 #include "core/base/alloc.h"
 #include "models/augment.h"
+#include "models/scored.h"
 #include "models/skip_rows.h"
 
 static size_t csr_bytes(hg_off rows, hg_off entries, size_t value)
@@ -103,7 +104,7 @@ static size_t computing_bytes(const hg_memory *m, const hg_dataset *d, const hg_
 }
 
 hg_status hg_memory_plan(hg_memory *memory, const hg_config *config, hg_world *world, const hg_dataset *dataset,
-                         const hg_active *active, hg_slabs *slabs)
+                         const hg_active *active, const hg_active *scored, hg_slabs *slabs)
 {
   const hg_part *p = &dataset->part;
   const hg_nodes *nodes = &p->nodes;
@@ -126,7 +127,8 @@ hg_status hg_memory_plan(hg_memory *memory, const hg_config *config, hg_world *w
   m.graph = slabs ? slabs_graph_bytes(dataset, slabs) : graph_bytes(dataset);
   if (model.layers[0].type->needs_positions)
     m.graph += (size_t)stage.graph.n_local * (size_t)stage.graph.n_dims * sizeof(hg_real);
-  m.graph += hg_model_active_bytes(&model, active, p) + (active->n_levels > 0 ? (size_t)p->n_owned : 0);
+  m.graph += hg_model_active_bytes(&model, active, p) + hg_model_scored_bytes(&model, scored, p);
+  m.graph += (size_t)((active->n_levels > 0) + (scored->n_levels > 0)) * (size_t)p->n_owned;
   if (config->model.label_rate > 0)
     m.features += hg_label_input_bytes(p->n_owned, stage.graph.n_local, nodes->n_classes, model.layers[0].f_out);
   HG_TRY(hg_skip_rows_bytes(&model, active, p, &some));

@@ -21,7 +21,7 @@ typedef struct {
  * @param world   whose hosts decide what crosses; NULL: one host
  */
 hg_status hg_memory_plan(hg_memory *memory, const hg_config *config, hg_world *world, const hg_dataset *dataset,
-                         const hg_active *active, hg_slabs *slabs);
+                         const hg_active *active, const hg_active *scored, hg_slabs *slabs);
 
 /** The same for a run on a collection, which is loaded, with batches of that room. Not collective. */
 hg_status hg_memory_plan_batches(hg_memory *memory, const hg_config *config, const hg_batch_source *source,

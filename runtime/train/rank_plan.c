@@ -134,7 +134,8 @@ hg_status hg_rank_plan_make(hg_rank_plan *plan, const hg_config *config, const h
   HG_TRY(put_in_order(&parts, graph, ranks, part_of, how.order));
   plan->partition_seconds = hg_now_s() - started;
   HG_TRY(hg_halo_rows_count(&plan->rows, graph, ranks, part_of));
-  plan->shared_bytes = 2.0 * (1 + config->train.active_sets) * config->model.hidden * (double)sizeof(hg_real);
+  int shared = config->train.active_sets ? 2 + 2 + 1 : 2; // directions of all rows, of active ones, and evaluations'
+  plan->shared_bytes = (double)shared * config->model.hidden * (double)sizeof(hg_real);
   if (options->ranks_per_host > 1 && options->ranks_per_host < ranks && ranks % options->ranks_per_host == 0)
     HG_TRY(hg_host_rows_count(&plan->between, &parts.index, ranks / options->ranks_per_host));
   HG_TRY(hg_reduced_traffic_count(&plan->reduced, config, graph, ranks, part_of));

@@ -202,6 +202,7 @@ static hg_run_summary summarize(hg_run *run, hg_status outcome, double load_seco
                       .halo_staleness = run->config->model.halo.staleness.kind,
                       .n_layers = t->model.n_layers,
                       .active_rows = t->model.active_rows,
+                      .scored_rows = t->model.scored_rows,
                       .exchange = mean_exchange(run),
                       .edge_cut = t->facts.edge_cut,
                       .halo_nodes = t->facts.halo_nodes,

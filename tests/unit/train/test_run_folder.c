@@ -205,7 +205,7 @@ static json_t *write_summary(hg_metric metric, hg_scores val, hg_scores test)
       {.seed = 2, .epochs = 8, .best_epoch = 3, .train_loss = 0.25, .val = val, .test = test},
   };
   results[1].test.accuracy += 0.1;
-  const double active_rows[] = {1, 0.25};
+  const double active_rows[] = {1, 0.25}, scored_rows[] = {0.75, 0.5};
   const hg_run_summary summary = {.status = "finished",
                                   .precision = "bfloat16",
                                   .metric = metric,
@@ -225,6 +225,7 @@ static json_t *write_summary(hg_metric metric, hg_scores val, hg_scores test)
                                   .halo_staleness = HG_STALENESS_DELAYED,
                                   .n_layers = 2,
                                   .active_rows = active_rows,
+                                  .scored_rows = scored_rows,
                                   .edge_cut = 17,
                                   .halo_nodes = 12,
                                   .peak_rss_bytes = (int64_t)5 << 32,
@@ -244,6 +245,7 @@ static json_t *write_summary(hg_metric metric, hg_scores val, hg_scores test)
   cr_expect_str_eq(json_string_value(json_object_get(found, "halo_staleness")), "delayed");
   cr_expect_eq(json_array_size(json_object_get(found, "active_rows")), 2);
   cr_expect_eq(json_real_value(json_array_get(json_object_get(found, "active_rows"), 1)), 0.25);
+  cr_expect_eq(json_real_value(json_array_get(json_object_get(found, "scored_rows"), 0)), 0.75);
   for (const char *const *key = always; *key; key++) (void)number(found, *key);
   cr_expect_eq(number(found, "best_epoch"), 3, "of the last repeat");
   cr_expect_eq(number(found, "train_loss"), 0.25);
