@@ -184,6 +184,8 @@ size_t hg_active_bytes(const hg_active *active, int k, const hg_part *part, hg_a
   size_t forward = (size_t)(part->n_owned + 1) * sizeof(hg_off),
          back = (size_t)(part->n_owned + part->n_halo + 1) * sizeof(hg_off),
          entries = (size_t)active->levels[k].edges * sizeof(hg_lid);
-  if (edges == HG_ACTIVE_ALL_EDGES) return 0;
-  return forward + entries + (edges == HG_ACTIVE_EDGES ? back + entries : 0);
+  const hg_links *l = &active->levels[k].links;
+  size_t rows = (size_t)(l->send_offsets[l->n_peers_send] + l->recv_offsets[l->n_peers_recv]) * sizeof(hg_lid);
+  if (edges == HG_ACTIVE_ALL_EDGES) return rows;
+  return rows + forward + entries + (edges == HG_ACTIVE_EDGES ? back + entries : 0);
 }

@@ -65,5 +65,5 @@ hg_lid hg_active_mark(const hg_active *active, int k, const hg_part *part, uint8
  */
 hg_status hg_active_build(hg_active *active, int k, const hg_local_graph *whole, hg_active_edges edges);
 
-/** Bytes that hg_active_build allocates for level k. */
+/** Bytes of pruned level k: of its links, and of what hg_active_build allocates. */
 size_t hg_active_bytes(const hg_active *active, int k, const hg_part *part, hg_active_edges edges);

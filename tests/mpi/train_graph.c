@@ -64,6 +64,11 @@ done:
   return rc;
 }
 
+static bool is_known(const train_graph *g, hg_off i)
+{
+  return g->labelled_of ? draw(g, i, 10, (uint64_t)g->labelled_of) == 0 : i % 4 != 3;
+}
+
 static hg_status fill_truth(const train_graph *g, hg_nodes *nodes)
 {
   hg_status rc = HG_OK;
@@ -74,7 +79,7 @@ static hg_status fill_truth(const train_graph *g, hg_nodes *nodes)
   if (g->task == HG_TASK_MULTILABEL) HG_TRY(HG_ALLOC(nodes->label_bits, g->n * bytes, "label bits"));
   if (g->task == HG_TASK_REGRESSION) HG_TRY(HG_ALLOC(nodes->targets, g->n * g->n_classes, "targets"));
   for (hg_off i = 0; i < g->n; i++) {
-    if (nodes->labels) nodes->labels[i] = i % 4 == 3 ? -1 : (int32_t)draw(g, i, 5, (uint64_t)g->n_classes);
+    if (nodes->labels) nodes->labels[i] = is_known(g, i) ? (int32_t)draw(g, i, 5, (uint64_t)g->n_classes) : -1;
     for (int c = 0; c < g->n_classes; c++) {
       if (nodes->label_bits && draw(g, i * g->n_classes + c, 6, 2))
         nodes->label_bits[i * bytes + c / 8] = (uint8_t)(nodes->label_bits[i * bytes + c / 8] | 1 << c % 8);
@@ -98,7 +103,7 @@ static hg_status fill_nodes(const train_graph *g, hg_nodes *nodes)
   HG_TRY(HG_ALLOC(nodes->split, g->n, "split"));
   HG_TRY(HG_ALLOC(nodes->original_ids, g->n, "original ids"));
   for (hg_off i = 0; i < g->n; i++) {
-    bool known = !nodes->labels || nodes->labels[i] >= 0;
+    bool known = (!nodes->labels && !g->labelled_of) || is_known(g, i);
     nodes->split[i] = (uint8_t)(known ? HG_SPLIT_TRAIN + draw(g, i, 8, 3) : HG_SPLIT_NONE);
     if (known && g->train_of) nodes->split[i] = draw(g, i, 8, (uint64_t)g->train_of) ? HG_SPLIT_VAL : HG_SPLIT_TRAIN;
     nodes->original_ids[i] = 1000 + 3 * i;
