@@ -17,9 +17,9 @@ static const double HG_ACTIVE_WORTH = 0.9;
 
 /** Which edges a level's graph has. */
 typedef enum {
+  HG_ACTIVE_EDGES,         ///< its own, and their transposed
   HG_ACTIVE_ALL_EDGES,     ///< those of the whole graph: rows alone are left out, and halo rows that do not cross
   HG_ACTIVE_FORWARD_EDGES, ///< its own; no transposed: of passes without gradients
-  HG_ACTIVE_EDGES,         ///< its own, and their transposed
 } hg_active_edges;
 
 /** One level on one rank. */

@@ -255,7 +255,7 @@ const hg_key hg_keys[] = {
      "periodic checkpoints kept, besides the best"},
     {"train.active_sets", HG_KEY_BOOL, offsetof(hg_config, train.active_sets), "true", NULL, NULL,
      "training passes aggregate and send, and those of gcn compute, only what can reach the loss of the training "
-     "nodes"},
+     "nodes; evaluations what can reach a labelled node of a split"},
     {"train.sync", HG_KEY_CHOICE, offsetof(hg_config, train.sync), "allreduce", NULL, syncs,
      "of the ranks: gradients by MPI each step, weights averaged at times, gradients through the coordinator"},
     {"train.sync_every", HG_KEY_INTEGER, offsetof(hg_config, train.sync_every), "1", &counted, NULL,

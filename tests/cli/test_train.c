@@ -114,6 +114,8 @@ Test(cli_train, active_sets_send_less_and_change_nothing)
   cr_expect_eq(json_array_size(rows), 2);
   cr_expect(fabs(json_real_value(json_array_get(rows, 1)) - 0.1) < 0.01);
   cr_expect_eq(json_real_value(json_array_get(all_rows, 1)), 1);
+  const json_t *scored = json_object_get(some, "scored_rows"); // all nodes have a label and a split
+  cr_expect(json_array_size(scored) == 2 && json_real_value(json_array_get(scored, 1)) == 1);
   double loss = number_of(all, "train_loss");
   cr_expect(fabs(number_of(some, "train_loss") - loss) <= 1e-4 * loss); // sums of other pieces of rows
   cr_expect_eq(number_of(some, "test_accuracy"), number_of(all, "test_accuracy"));

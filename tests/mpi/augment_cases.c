@@ -307,6 +307,19 @@ static void check_mean(const hg_matrix *found, const double *sum, int n, const c
       return;
 }
 
+// of those that are read: not `all`, of nodes that a score reads alone
+static void check_logits(const hg_trainer *t, const hg_matrix *found, const double *sums, int samples, bool all)
+{
+  const hg_labelled *l = &t->labelled;
+  check(found->rows == l->n_items, "%lld rows", (long long)found->rows);
+  if (all) check_mean(found, sums, samples, "logit");
+  for (int s = HG_SPLIT_TRAIN; s < HG_SPLIT_COUNT; s++)
+    for (hg_off r = 0; r < l->n_rows[s]; r++) {
+      const hg_matrix row = hg_matrix_rows(found, l->rows[s][r], 1);
+      check_mean(&row, sums + l->rows[s][r] * found->cols, samples, "logit of a scored node");
+    }
+}
+
 static void evaluations_average_their_samples(hg_world *world)
 {
   enum { SAMPLES = 4, MOST = 1000 };
@@ -324,8 +337,7 @@ static void evaluations_average_their_samples(hg_world *world)
     for (int k = 0; k < SAMPLES; k++) add_sample(&t, k, logits, embeddings);
     for (int all = 0; all < 2; all++) {
       const hg_outputs out = t.type->outputs(&t, all);
-      check(out.logits.rows == t.labelled.n_items, "%lld rows", (long long)out.logits.rows);
-      check_mean(&out.logits, logits, SAMPLES, "logit");
+      check_logits(&t, &out.logits, logits, SAMPLES, all);
       if (all) check_mean(&out.embeddings, embeddings, SAMPLES, "embedding");
     }
   }

@@ -242,7 +242,7 @@ static void check_known_of(hg_world *world, const char *path, const char *type, 
     char what[32];
     snprintf(what, sizeof what, "%s, %d steps", type, k);
     if (!check(active.levels[k].pruned, "%s: nothing is left out", what)) continue;
-    check_ok(hg_active_build(&active, k, &whole, false));
+    check_ok(hg_active_build(&active, k, &whole, HG_ACTIVE_EDGES));
     check_known(&d.part, &active.levels[k].graph, 16, geo && k == 0 ? 4 : 16, what);
   }
   hg_active_free(&active);

@@ -94,7 +94,7 @@ static void compare_passes(hg_trainer *some, hg_trainer *all, bool fewer, const 
   }
   hg_sum_doubles(some->world, bytes, 2);
   check(bytes[0] <= bytes[1], "%s: %g bytes sent, %g with all rows", what, bytes[0], bytes[1]);
-  if (fewer && bytes[1] > 0) check(bytes[0] < 0.7 * bytes[1], "%s: %g bytes of %g", what, bytes[0], bytes[1]);
+  if (fewer && bytes[1] > 0) check(bytes[0] < 0.75 * bytes[1], "%s: %g bytes of %g", what, bytes[0], bytes[1]);
 }
 
 static void compare(hg_world *world, const train_graph *graph, const char *const *changes, bool fewer)
