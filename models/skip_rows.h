@@ -4,8 +4,8 @@
 /*
  * Which layers' training passes make and read some rows alone (models/active_rows.h): kinds that can, on a level whose
  * edges are pruned, and a first layer that keeps its aggregate and so has no edges to prune. Sparse features lose the
- * rows that no training pass reads. Evaluations do the same, with their own levels. Not a first layer that computes its halo (models/compute_first.h): of the halo's rows all
- * are made.
+ * rows that no training pass reads. Evaluations do the same, with their own levels. Not a first layer that computes its
+ * halo (models/compute_first.h): of the halo's rows all are made.
  */
 
 /** Whether passes of a layer of a planned model skip rows. */
