@@ -27,8 +27,9 @@ static void add_gemm(counter *c, double in, double out)
 // along the edges that training passes need: this rank's share of them stands for all ranks'
 static void add_spmm(counter *c, const hg_layer *l, double width)
 {
-  const hg_csr *all = l->graph->forward.a, *needed = hg_layer_training_reach(l)->graph->forward.a;
-  double share = hg_csr_entries(all) ? (double)hg_csr_entries(needed) / (double)hg_csr_entries(all) : 1;
+  const hg_operator *some = &hg_layer_training_reach(l)->graph->forward;
+  hg_off all = hg_csr_entries(l->whole.graph->forward.a), needed = hg_operator_entries(some, some->a->n_rows);
+  double share = all ? (double)needed / (double)all : 1;
   double edges = share * c->edges;
   add(c, 2 * edges * width, 2 * real * c->n * width + sizeof(hg_lid) * edges + sizeof(hg_off) * c->n);
 }

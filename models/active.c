@@ -147,8 +147,11 @@ void hg_active_free(hg_active *active)
 }
 
 // the rows of a that are at most k steps away; the others are empty
-static void copy_rows(hg_csr *out, const hg_csr *a, const uint8_t *steps, int k)
+static hg_status copy_rows(hg_active_level *level, const hg_csr *a, const uint8_t *steps, int k)
 {
+  hg_csr *out = &level->a;
+  hg_status rc = hg_csr_create(out, a->n_rows, a->n_cols, level->edges, false, "active edges");
+  if (rc != HG_OK) return rc;
   for (hg_off i = 0; i < a->n_rows; i++)
     out->indptr[i + 1] = out->indptr[i] + (steps[i] <= k ? a->indptr[i + 1] - a->indptr[i] : 0);
 #pragma omp parallel for schedule(static) default(none) shared(out, a)
@@ -156,25 +159,54 @@ static void copy_rows(hg_csr *out, const hg_csr *a, const uint8_t *steps, int k)
     hg_off first = out->indptr[i], n = out->indptr[i + 1] - first;
     if (n > 0) memcpy(out->indices + first, a->indices + a->indptr[i], (size_t)n * sizeof *a->indices);
   }
+  return HG_OK;
 }
+
+// the entries of t in columns that are at most k steps away
+static hg_status copy_columns(hg_active_level *level, const hg_csr *t, const uint8_t *steps, int k)
+{
+  hg_csr *out = &level->transposed;
+  hg_status rc = hg_csr_create(out, t->n_rows, t->n_cols, level->edges, false, "active edges");
+  if (rc != HG_OK) return rc;
+  hg_off at = 0;
+  for (hg_off j = 0; j < t->n_rows; j++) {
+    for (hg_off e = t->indptr[j]; e < t->indptr[j + 1]; e++)
+      if (steps[t->indices[e]] <= k) out->indices[at++] = t->indices[e];
+    out->indptr[j + 1] = at;
+  }
+  return HG_OK;
+}
+
+static bool copies_forward(hg_active_edges edges)
+{
+  return edges == HG_ACTIVE_EDGES || edges == HG_ACTIVE_FORWARD_EDGES;
+}
+
+static bool copies_back(hg_active_edges edges) { return edges == HG_ACTIVE_EDGES || edges == HG_ACTIVE_TRANSPOSED; }
 
 hg_status hg_active_build(hg_active *active, int k, const hg_local_graph *whole, hg_active_edges edges)
 {
   hg_active_level *level = &active->levels[k];
-  const hg_csr *a = whole->forward.a;
+  hg_local_graph *g = &level->graph;
+  const uint8_t *steps = active->steps;
   hg_status rc = HG_OK;
-  level->graph = *whole;
-  level->graph.links = &level->links;
-  level->graph.cover_steps = k;
-  if (edges == HG_ACTIVE_ALL_EDGES) return HG_OK;
-  HG_TRY(hg_csr_create(&level->a, a->n_rows, a->n_cols, level->edges, false, "active edges"));
-  copy_rows(&level->a, a, active->steps, k);
-  level->graph.forward.a = &level->a;
-  if (edges == HG_ACTIVE_FORWARD_EDGES) return HG_OK;
-  HG_TRY(hg_csr_transpose(&level->transposed, &level->a));
-  level->graph.transposed = level->transposed;
-  level->graph.shares_transposed = false;
-  level->graph.backward.a = &level->transposed;
+  *g = *whole;
+  g->links = &level->links;
+  g->cover_steps = k;
+  if (copies_forward(edges)) {
+    HG_TRY(copy_rows(level, whole->forward.a, steps, k));
+    g->forward.a = &level->a;
+  } else {
+    g->forward.kept = (hg_kept){.rows = steps, .most = k};
+  }
+  if (copies_back(edges)) {
+    HG_TRY(copy_columns(level, whole->backward.a, steps, k));
+    g->transposed = level->transposed;
+    g->shares_transposed = false;
+    g->backward.a = &level->transposed;
+  } else {
+    g->backward.kept = (hg_kept){.columns = steps, .most = k};
+  }
 done:
   return rc;
 }
@@ -186,6 +218,5 @@ size_t hg_active_bytes(const hg_active *active, int k, const hg_part *part, hg_a
          entries = (size_t)active->levels[k].edges * sizeof(hg_lid);
   const hg_links *l = &active->levels[k].links;
   size_t rows = (size_t)(l->send_offsets[l->n_peers_send] + l->recv_offsets[l->n_peers_recv]) * sizeof(hg_lid);
-  if (edges == HG_ACTIVE_ALL_EDGES) return rows;
-  return rows + forward + entries + (edges == HG_ACTIVE_EDGES ? back + entries : 0);
+  return rows + (copies_forward(edges) ? forward + entries : 0) + (copies_back(edges) ? back + entries : 0);
 }

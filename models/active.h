@@ -18,7 +18,8 @@ static const double HG_ACTIVE_WORTH = 0.9;
 /** Which edges a level's graph has. */
 typedef enum {
   HG_ACTIVE_EDGES,         ///< its own, and their transposed
-  HG_ACTIVE_ALL_EDGES,     ///< those of the whole graph: rows alone are left out, and halo rows that do not cross
+  HG_ACTIVE_TRANSPOSED,    ///< its own transposed; those of the whole graph forward, as
+  HG_ACTIVE_ALL_EDGES,     ///< those of the whole graph, of which hg_spmm leaves out the others as it goes (hg_kept)
   HG_ACTIVE_FORWARD_EDGES, ///< its own; no transposed: of passes without gradients
 } hg_active_edges;
 
@@ -60,8 +61,7 @@ void hg_active_bound(hg_active *active, const hg_part *part);
 hg_lid hg_active_mark(const hg_active *active, int k, const hg_part *part, uint8_t *marks);
 
 /** Makes the graph of pruned level k from the whole one, which is borrowed. Not collective.
- * @param edges   HG_ACTIVE_ALL_EDGES of training: of a graph that shares its transposed; goes back along all edges with
- *                gradients that are zeros
+ * @param edges   HG_ACTIVE_ALL_EDGES: of a layer that aggregates by hg_spmm and whose gradients elsewhere are zeros
  */
 hg_status hg_active_build(hg_active *active, int k, const hg_local_graph *whole, hg_active_edges edges);
 

@@ -105,8 +105,9 @@ static hg_status create_stage(hg_stage *stage, const hg_batch_source *source, co
   if (r->members) HG_TRY(hg_csr_create(&stage->members, r->rows, r->before, r->before, false, "members"));
   g->n_dims = r->n_dims;
   if (r->n_dims > 0) HG_TRY(HG_ALLOC(g->positions, r->rows * r->n_dims, "positions of a batch"));
-  g->forward = (hg_operator){&stage->adjacency, g->row_scale, g->col_scale, 0};
-  g->backward = (hg_operator){r->directed ? &g->transposed : &stage->adjacency, g->col_scale, g->row_scale, 0};
+  g->forward = (hg_operator){.a = &stage->adjacency, .row_scale = g->row_scale, .col_scale = g->col_scale};
+  g->backward = (hg_operator){
+      .a = r->directed ? &g->transposed : &stage->adjacency, .row_scale = g->col_scale, .col_scale = g->row_scale};
   resize(stage, r->rows, r->before, r->rows, source->self_loops);
 done:
   return rc;

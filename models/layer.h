@@ -138,7 +138,7 @@ struct hg_layer_type {
   bool can_turn;         ///< aggregates by columns where its graph has slabs
   bool can_compute_halo; ///< knows hg_layer's `computes_halo`, as first and as second layer
   bool linear;           ///< messages are multiples of their sources' rows: others may sum them (models/covered.h)
-  bool skips_rows;       ///< its training passes make and read the rows that graph->rows says alone
+  bool skips_rows;       ///< its passes make and read the rows that graph->rows says alone, and aggregate by hg_spmm
   bool reduces;          ///< can compute rows of its output for other ranks (models/prereduced.h)
   /** Parameters and what the model allocates for it (aggregate_first, product_width, ...), by widths and options. */
   void (*plan)(hg_layer *layer);

@@ -69,8 +69,11 @@ static hg_status transpose_alone(hg_local_graph *g, bool self_loops)
   hg_status rc = HG_OK;
   HG_TRY(transpose_adjacency(g));
   hg_lid n_self = self_loops ? g->n_owned : 0;
-  g->forward = (hg_operator){&g->part->a, g->row_scale, g->col_scale, n_self};
-  g->backward = (hg_operator){g->shares_transposed ? &g->part->a : &g->transposed, g->col_scale, g->row_scale, n_self};
+  g->forward = (hg_operator){.a = &g->part->a, .row_scale = g->row_scale, .col_scale = g->col_scale, .n_self = n_self};
+  g->backward = (hg_operator){.a = g->shares_transposed ? &g->part->a : &g->transposed,
+                              .row_scale = g->col_scale,
+                              .col_scale = g->row_scale,
+                              .n_self = n_self};
   HG_TRY(HG_ALLOC(g->ids, g->n_local, "original ids"));
   memcpy(g->ids, g->part->nodes.original_ids, (size_t)g->n_owned * sizeof *g->ids);
 done:

@@ -10,10 +10,9 @@ int hg_model_scored_levels(const hg_model_options *options)
   return hg_model_active_levels(&moments_known);
 }
 
-// with model.recompute memory comes first
-static hg_active_edges edges_of(const hg_model *model)
+static hg_active_edges edges_of(const hg_layer *layer)
 {
-  return model->options.recompute ? HG_ACTIVE_ALL_EDGES : HG_ACTIVE_FORWARD_EDGES;
+  return layer->type->skips_rows ? HG_ACTIVE_ALL_EDGES : HG_ACTIVE_FORWARD_EDGES;
 }
 
 // Whether a layer aggregates along a level's edges. Layers with covers may come before it and after it: what they make
@@ -28,7 +27,7 @@ static hg_status prune(hg_model *model, hg_active *scored, const hg_layer *layer
 {
   int k = model->n_layers - 1 - layer->index;
   if (!is_pruned(model, scored, layer)) return HG_OK;
-  hg_status rc = hg_active_build(scored, k, layer->whole.graph, edges_of(model));
+  hg_status rc = hg_active_build(scored, k, layer->whole.graph, edges_of(layer));
   *graph = &scored->levels[k].graph;
   model->scored_rows[layer->index] = scored->levels[k].row_share;
   return rc;
@@ -72,7 +71,7 @@ size_t hg_model_scored_bytes(const hg_model *model, const hg_active *scored, con
   for (const hg_layer *l = model->layers; l < model->layers + model->n_layers; l++) {
     int k = model->n_layers - 1 - l->index;
     if (hg_model_covers(model, l->index) || !is_pruned(model, scored, l)) continue;
-    bytes += hg_active_bytes(scored, k, part, edges_of(model));
+    bytes += hg_active_bytes(scored, k, part, edges_of(l));
     if (hg_model_exchanged(model, l->index) > 0) bytes += exchange_bytes(l, &scored->levels[k].links);
   }
   return bytes;

@@ -4,9 +4,9 @@
 /*
  * Active sets of evaluations (models/active.h): scores read the last layer's rows of the nodes of the splits whose
  * labels are known, and a pass that is `scored` computes, aggregates and exchanges what reaches these alone. It goes
- * forward only, so a level has no transposed, and no exchange of gradients; batch norm's moments are remembered, so
- * that layers below it leave out rows as well. Rows cross as sources. Layers whose rows cross by covers aggregate all,
- * and so does every layer in a pass that is not `scored`, e.g. for predictions.
+ * forward only, so a level has no transposed (for a gcn no edges at all) and no exchange of gradients; batch norm's
+ * moments are remembered, so that layers below it leave out rows as well. Rows cross as sources. Layers whose rows
+ * cross by covers aggregate all, and so does every layer in a pass that is not `scored`, e.g. for predictions.
  */
 
 /** How many layers, from the last one down, need not compute all rows in an evaluation: for hg_active_create. */

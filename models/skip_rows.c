@@ -88,6 +88,6 @@ done:
 hg_active_edges hg_training_edges(const hg_model *model, const hg_layer *layer)
 {
   const hg_model_options *o = &model->options;
-  bool lean = o->recompute && layer->graph->shares_transposed && o->halo.aggregation == HG_AGGREGATION_SOURCES;
-  return lean ? HG_ACTIVE_ALL_EDGES : HG_ACTIVE_EDGES;
+  if (!layer->type->skips_rows || o->halo.aggregation != HG_AGGREGATION_SOURCES) return HG_ACTIVE_EDGES;
+  return o->recompute ? HG_ACTIVE_ALL_EDGES : HG_ACTIVE_TRANSPOSED;
 }

@@ -18,7 +18,7 @@ bool hg_skips_rows(const hg_model *model, const hg_active *active, const hg_laye
 hg_status hg_skip_rows(hg_model *model, hg_active *active, hg_layer *layer, bool training,
                        const hg_local_graph **graph);
 
-/** Edges of a pruned layer in training: with model.recompute all, where no covers cut edges. */
+/** Edges of a pruned layer in training, the fewest that are kept: where covers cut edges, its own. */
 hg_active_edges hg_training_edges(const hg_model *model, const hg_layer *layer);
 
 /** Bytes that it allocates for a planned model on a part. */

@@ -3,6 +3,13 @@
 #include "core/tensor/csr.h"
 #include "core/tensor/matrix.h"
 
+/** Which rows are computed, and which rows of x are read: those of at most `most` steps (models/active.h). */
+typedef struct {
+  const uint8_t *rows;    ///< [a->n_rows] steps, other rows of y become zeros; NULL: all are computed; borrowed
+  const uint8_t *columns; ///< [a->n_cols] steps, other rows of x are zeros and need not be read; NULL: all; borrowed
+  int most;
+} hg_kept;
+
 /**
  * A normalised adjacency without stored edge weights: entry (i, j) is row_scale[i] * col_scale[j] for each edge of `a`,
  * and the same at (i, i) for rows i < n_self (the added self-loops). Source: Kipf and Welling 2017, eq. 2.
@@ -12,7 +19,11 @@ typedef struct {
   const hg_real *row_scale; ///< [a->n_rows] or NULL: 1; borrowed
   const hg_real *col_scale; ///< [a->n_cols] or NULL: 1; borrowed
   hg_lid n_self;            ///< rows below it have a self-loop, 0 for none
+  hg_kept kept;             ///< what of it is of use; of `a` without values
 } hg_operator;
+
+/** Entries in the rows [0, n) that are kept, self-loops apart. Cost: these, if columns are not kept. */
+hg_off hg_operator_entries(const hg_operator *op, hg_off n);
 
 /**
  * y[i,:] = row_scale[i] * (sum over entries j of row i of v_ij col_scale[j] x[j,:] + [i < n_self] col_scale[i] x[i,:])

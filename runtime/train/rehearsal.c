@@ -166,10 +166,14 @@ static double share(hg_off part, hg_off all) { return all > 0 ? (double)part / (
 static void fill_shares(hg_layer_time *time, const hg_layer *l, const hg_active *active, int n_layers)
 {
   const hg_local_graph *g = hg_layer_training_reach(l)->graph;
-  const hg_csr *a = g->forward.a, *t = g->backward.a;
+  const hg_operator *a = &g->forward, *t = &g->backward;
   int k = n_layers - 1 - l->index;
-  time->interior = (share(a->indptr[g->n_interior], hg_csr_entries(a)) + share(g->n_interior, g->n_owned)) / 2;
-  time->owned = (share(t->indptr[g->n_owned], hg_csr_entries(t)) + share(g->n_owned, g->n_local)) / 2;
+  time->interior = (share(hg_operator_entries(a, g->n_interior), hg_operator_entries(a, g->n_owned)) +
+                    share(g->n_interior, g->n_owned)) /
+                   2;
+  time->owned =
+      (share(hg_operator_entries(t, g->n_owned), hg_operator_entries(t, g->n_local)) + share(g->n_owned, g->n_local)) /
+      2;
   time->crossing = 1;
   if (k < active->n_levels && active->levels[k].pruned)
     time->crossing = share(active->levels[k].links.recv_offsets[1], g->n_local - g->n_owned);

@@ -46,8 +46,8 @@ static fixture *make(shape s, int options, uint64_t seed)
   fill_random(f->row_scale, ROWS, seed + 2);
   fill_random(f->col_scale, COLS, seed + 3);
   hg_real *rows = options & 1 ? f->row_scale : NULL, *cols = options & 2 ? f->col_scale : NULL;
-  f->forward = (hg_operator){&f->a, rows, cols, options & 8 ? ROWS : 0};
-  f->backward = (hg_operator){&f->t, cols, rows, options & 8 ? ROWS : 0};
+  f->forward = (hg_operator){.a = &f->a, .row_scale = rows, .col_scale = cols, .n_self = options & 8 ? ROWS : 0};
+  f->backward = (hg_operator){.a = &f->t, .row_scale = cols, .col_scale = rows, .n_self = options & 8 ? ROWS : 0};
   f->positions = random_matrix(COLS, s.dims, seed + 4);
   for (int d = 0; d < s.dims; d++) f->positions.data[5 * s.dims + d] = f->positions.data[9 * s.dims + d]; // coincide
   f->x = random_matrix(COLS, s.channels, seed + 5);

@@ -1,4 +1,5 @@
 #include <criterion/criterion.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,6 +66,85 @@ static void agrees_with_naive(const char *simd)
 Test(spmm, agrees_with_the_naive_loop_on_every_width_base) { agrees_with_naive("base"); }
 Test(spmm, agrees_with_the_naive_loop_on_every_width_avx2) { agrees_with_naive("avx2"); }
 Test(spmm, agrees_with_the_naive_loop_on_every_width_avx512) { agrees_with_naive("avx512"); }
+
+enum { HUB = 60, KEPT_COLS = 6000, MOST_STEPS = 1 };
+
+// Rows of some 9 entries, and one that has more than are kept at a time.
+static hg_csr graph_with_hub(void)
+{
+  hg_csr small = random_csr(ROWS, KEPT_COLS, 9, false, 3), a;
+  cr_assert_eq(hg_csr_create(&a, ROWS, KEPT_COLS, hg_csr_entries(&small) + KEPT_COLS, false, "a"), HG_OK);
+  for (hg_off i = 0; i < ROWS; i++) {
+    hg_off n = small.indptr[i + 1] - small.indptr[i], at = a.indptr[i];
+    memcpy(a.indices + at, small.indices + small.indptr[i], (size_t)n * sizeof *a.indices);
+    a.indptr[i + 1] = at + n;
+    for (hg_lid j = 0; i == HUB && j < KEPT_COLS; j++) a.indices[a.indptr[i + 1]++] = j;
+  }
+  hg_csr_free(&small);
+  return a;
+}
+
+static void zero_rows(hg_matrix *x, const uint8_t *steps)
+{
+  for (hg_off i = 0; i < x->rows; i++)
+    if (steps[i] > MOST_STEPS) memset(x->data + i * x->cols, 0, (size_t)x->cols * sizeof *x->data);
+}
+
+// What is kept has the same bits as without leaving out anything; other rows are zeros.
+static void keeps(const hg_csr *a, int width, int options, int hub_steps)
+{
+  static uint8_t steps[KEPT_COLS];
+  static hg_real scale[KEPT_COLS];
+  hg_matrix x = random_matrix(KEPT_COLS, width, 8), y = random_matrix(ROWS, width, 9),
+            all = random_matrix(ROWS, width, 7);
+  fill_random(scale, KEPT_COLS, 5);
+  for (int i = 0; i < KEPT_COLS; i++) steps[i] = (uint8_t)((i * 7919) % 4);
+  steps[HUB] = (uint8_t)hub_steps;
+  if (options & 2) zero_rows(&x, steps);
+  hg_operator op = {
+      .a = a, .row_scale = scale, .col_scale = options & 4 ? scale : NULL, .n_self = options & 8 ? 150 : 0};
+  hg_spmm(&op, 0, ROWS, &x, &all);
+  if (options & 1) zero_rows(&all, steps);
+  op.kept = (hg_kept){options & 1 ? steps : NULL, options & 2 ? steps : NULL, MOST_STEPS};
+  hg_spmm(&op, 0, ROWS, &x, &y);
+  for (hg_off e = 0; e < ROWS * width; e++)
+    cr_assert(y.data[e] == all.data[e], "width %d options %d: number %lld", width, options, (long long)e);
+  hg_matrix block = hg_matrix_rows(&y, 0, 100);
+  hg_spmm_block(&op, 30, 100, &x, &block);
+  for (hg_off e = 0; e < 100 * width; e++) cr_assert(block.data[e] == all.data[30 * width + e]);
+  hg_matrix_free(&x), hg_matrix_free(&y), hg_matrix_free(&all);
+}
+
+Test(spmm, leaves_out_what_is_not_kept)
+{
+  hg_csr a = graph_with_hub();
+  for (int threads = 1; threads <= 3; threads += 2)
+    for (int options = 1; options < 16; options++)
+      for (int hub_steps = 0; hub_steps < 3; hub_steps += 2) {
+        hg_threads_set(threads);
+        keeps(&a, 7, options, hub_steps);
+        keeps(&a, 41, options, hub_steps);
+      }
+  hg_threads_set(1);
+  hg_csr_free(&a);
+}
+
+// rows of x that are not kept are not read, where the entries of a row find room
+Test(spmm, does_not_read_what_is_not_kept)
+{
+  static uint8_t steps[COLS];
+  fixture *f = make(false, 5);
+  hg_operator op = operator_of(f, 7);
+  hg_matrix x = random_matrix(COLS, 20, 8), y = random_matrix(ROWS, 20, 9);
+  for (int i = 0; i < COLS; i++) steps[i] = (uint8_t)(i % 3);
+  op.kept = (hg_kept){.columns = steps, .most = MOST_STEPS};
+  for (hg_off e = 0; e < COLS * 20; e++)
+    if (steps[e / 20] > MOST_STEPS) x.data[e] = (hg_real)NAN;
+  hg_spmm(&op, 0, ROWS, &x, &y);
+  for (hg_off e = 0; e < ROWS * 20; e++) cr_assert(!isnan(y.data[e]));
+  hg_matrix_free(&x), hg_matrix_free(&y);
+  drop(f);
+}
 
 Test(spmm, same_bits_on_any_number_of_threads)
 {
