@@ -184,6 +184,7 @@ ALWAYS_INLINE tiling tiles_of(element of, int width)
   int all = (width + LANES - 1) / LANES, step = CACHE_LINE / (LANES * (int)of);
   if (by_places(of, 2) && width < 2 * LANES) return (tiling){2, 2, 1, 0, 2}; // too narrow for a pair of vectors
   if (by_places(of, 2)) all += all % 2;
+  if (step > MOST_VECTORS) step = MOST_VECTORS; // a line of bfloat16, and short vectors of doubles
   if (all <= MOST_VECTORS) return (tiling){1, 1, all, 0, all};
   int most = MOST_VECTORS / step, lines = (all + step - 1) / step;
   int n = (lines + most - 1) / most, each = (lines + n - 1) / n;
