@@ -145,17 +145,6 @@ void hg_model_free(hg_model *model)
   model->n_layers = 0;
 }
 
-// the edges that a training pass of a layer goes along, without what cannot reach the loss
-static hg_status prune(hg_model *model, hg_active *active, hg_layer *layer, const hg_local_graph **graph)
-{
-  int k = model->n_layers - 1 - layer->index;
-  if (k >= active->n_levels || !active->levels[k].pruned) return HG_OK;
-  hg_status rc = hg_active_build(active, k, layer->whole.graph, hg_training_edges(model, layer));
-  *graph = &active->levels[k].graph;
-  model->active_rows[layer->index] = active->levels[k].row_share;
-  return rc;
-}
-
 static hg_status sample(hg_model *model, const hg_layer *layer, const hg_local_graph **graph)
 {
   hg_sampled *sampled = &model->sampled[layer->index];
@@ -254,7 +243,7 @@ hg_status hg_model_activate(hg_model *model, hg_active *active)
   HG_TRY_ALL(world, "allocating the model", allocate_reduced(model));
   for (hg_layer *layer = model->layers + model->n_layers - 1; layer >= model->layers; layer--) {
     const hg_local_graph *graph = layer->whole.graph;
-    if (hg_model_aggregates(layer)) HG_TRY_ALL(world, "keeping active edges", prune(model, active, layer, &graph));
+    HG_TRY_ALL(world, "keeping active edges", hg_prune_edges(model, active, layer, true, &graph));
     HG_TRY_ALL(world, "keeping active rows", hg_skip_rows(model, active, layer, true, &graph));
     if (!hg_model_aggregates(layer)) {
       if (graph != layer->whole.graph) HG_TRY(hg_layer_activate(layer, graph));

@@ -476,11 +476,10 @@ size_t hg_model_active_bytes(const hg_model *model, const hg_active *active, con
   double rate = model->options.halo.sample;
   for (int k = 0; k < model->n_layers; k++) {
     const hg_layer *layer = &model->layers[model->n_layers - 1 - k];
-    bool pruned = k < active->n_levels && active->levels[k].pruned,
-         crosses = hg_model_exchanged(model, layer->index) > 0;
+    bool pruned = hg_prunes_edges(model, active, layer), crosses = hg_model_exchanged(model, layer->index) > 0;
     if (!hg_model_aggregates(layer)) continue;
     const hg_links *links = pruned ? &active->levels[k].links : layer->graph->links;
-    if (pruned) bytes += hg_active_bytes(active, k, part, hg_training_edges(model, layer));
+    if (pruned) bytes += hg_active_bytes(active, k, part, hg_pruned_edges(model, layer, true));
     if (crosses && hg_model_covers(model, layer->index) && layer->type->reduces) {
       bytes += reduced_bytes(model, layer, pruned ? &active->levels[k] : NULL, part);
       kept = max_off(kept, reduced_room(model, layer));

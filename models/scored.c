@@ -10,29 +10,8 @@ int hg_model_scored_levels(const hg_model_options *options)
   return hg_model_active_levels(&moments_known);
 }
 
-static hg_active_edges edges_of(const hg_layer *layer)
-{
-  return layer->type->skips_rows ? HG_ACTIVE_ALL_EDGES : HG_ACTIVE_FORWARD_EDGES;
-}
-
-// Whether a layer aggregates along a level's edges. Layers with covers may come before it and after it: what they make
-// of rows that mean nothing means nothing either.
-static bool is_pruned(const hg_model *model, const hg_active *scored, const hg_layer *layer)
-{
-  int k = model->n_layers - 1 - layer->index;
-  return hg_model_aggregates(layer) && k < scored->n_levels && scored->levels[k].pruned;
-}
-
-static hg_status prune(hg_model *model, hg_active *scored, const hg_layer *layer, const hg_local_graph **graph)
-{
-  int k = model->n_layers - 1 - layer->index;
-  if (!is_pruned(model, scored, layer)) return HG_OK;
-  hg_status rc = hg_active_build(scored, k, layer->whole.graph, edges_of(layer));
-  *graph = &scored->levels[k].graph;
-  model->scored_rows[layer->index] = scored->levels[k].row_share;
-  return rc;
-}
-
+// Layers with covers, which may come before others and after them, stay whole: what they make of rows that mean nothing
+// means nothing either.
 hg_status hg_model_score(hg_model *model, hg_active *scored)
 {
   hg_world *world = model->stages[0].graph.world;
@@ -40,7 +19,7 @@ hg_status hg_model_score(hg_model *model, hg_active *scored)
   for (hg_layer *layer = model->layers + model->n_layers - 1; layer >= model->layers; layer--) {
     const hg_local_graph *graph = layer->whole.graph;
     if (hg_model_covers(model, layer->index)) continue;
-    HG_TRY_ALL(world, "keeping scored edges", prune(model, scored, layer, &graph));
+    HG_TRY_ALL(world, "keeping scored edges", hg_prune_edges(model, scored, layer, false, &graph));
     HG_TRY_ALL(world, "keeping scored rows", hg_skip_rows(model, scored, layer, false, &graph));
     if (graph != layer->whole.graph) HG_TRY(hg_layer_score(layer, graph));
   }
@@ -70,8 +49,8 @@ size_t hg_model_scored_bytes(const hg_model *model, const hg_active *scored, con
   size_t bytes = 0;
   for (const hg_layer *l = model->layers; l < model->layers + model->n_layers; l++) {
     int k = model->n_layers - 1 - l->index;
-    if (hg_model_covers(model, l->index) || !is_pruned(model, scored, l)) continue;
-    bytes += hg_active_bytes(scored, k, part, edges_of(l));
+    if (hg_model_covers(model, l->index) || !hg_prunes_edges(model, scored, l)) continue;
+    bytes += hg_active_bytes(scored, k, part, hg_pruned_edges(model, l, false));
     if (hg_model_exchanged(model, l->index) > 0) bytes += exchange_bytes(l, &scored->levels[k].links);
   }
   return bytes;

@@ -44,6 +44,11 @@ done:
   return rc;
 }
 
+static void set_share(hg_model *model, const hg_layer *layer, bool training, double share)
+{
+  (training ? model->active_rows : model->scored_rows)[layer->index] = share;
+}
+
 hg_status hg_skip_rows(hg_model *model, hg_active *active, hg_layer *layer, bool training, const hg_local_graph **graph)
 {
   if (!hg_skips_rows(model, active, layer)) return HG_OK;
@@ -59,7 +64,7 @@ hg_status hg_skip_rows(hg_model *model, hg_active *active, hg_layer *layer, bool
     rc = read_input(active, k, layer, training, &level->rows.read);
   level->graph.rows = &level->rows;
   *graph = &level->graph;
-  (training ? model->active_rows : model->scored_rows)[layer->index] = level->row_share;
+  set_share(model, layer, training, level->row_share);
   return rc;
 }
 
@@ -85,9 +90,28 @@ done:
   return rc;
 }
 
-hg_active_edges hg_training_edges(const hg_model *model, const hg_layer *layer)
+bool hg_prunes_edges(const hg_model *model, const hg_active *active, const hg_layer *layer)
+{
+  int k = level_of(model, layer);
+  return hg_model_aggregates(layer) && k < active->n_levels && active->levels[k].pruned;
+}
+
+hg_active_edges hg_pruned_edges(const hg_model *model, const hg_layer *layer, bool training)
 {
   const hg_model_options *o = &model->options;
-  if (!layer->type->skips_rows || o->halo.aggregation != HG_AGGREGATION_SOURCES) return HG_ACTIVE_EDGES;
+  bool whole = layer->type->skips_rows; // hg_spmm leaves out edges as it goes
+  if (!training) return whole ? HG_ACTIVE_ALL_EDGES : HG_ACTIVE_FORWARD_EDGES;
+  if (!whole || o->halo.aggregation != HG_AGGREGATION_SOURCES) return HG_ACTIVE_EDGES;
   return o->recompute ? HG_ACTIVE_ALL_EDGES : HG_ACTIVE_TRANSPOSED;
+}
+
+hg_status hg_prune_edges(hg_model *model, hg_active *active, const hg_layer *layer, bool training,
+                         const hg_local_graph **graph)
+{
+  if (!hg_prunes_edges(model, active, layer)) return HG_OK;
+  int k = level_of(model, layer);
+  hg_status rc = hg_active_build(active, k, layer->whole.graph, hg_pruned_edges(model, layer, training));
+  *graph = &active->levels[k].graph;
+  set_share(model, layer, training, active->levels[k].row_share);
+  return rc;
 }
