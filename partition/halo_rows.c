@@ -7,7 +7,6 @@
 #include "core/base/threads.h"
 #include "core/base/timer.h"
 #include "partition/cover.h"
-#include "partition/known_covers.h"
 
 // The nodes of each part, ascending: those of part p are nodes[first[p]] .. nodes[first[p + 1] - 1].
 typedef struct {
@@ -276,21 +275,19 @@ hg_status hg_halo_rows_cover(hg_halo_rows *rows, const hg_graph *graph, hg_parts
   int32_t *part_of = NULL;
   hg_known_covers *covers = &index->covers;
   const int64_t widths[] = {kind.source, kind.sum};
-  bool wanted = covers->n < HG_COVER_KINDS && hg_known_cover(covers, kind) < 0;
   *rows = (hg_halo_rows){0};
   HG_TRY(HG_ALLOC(part_of, graph->nodes.n, "parts of the nodes"));
-  if (wanted && !covers->halo)
-    HG_TRY(HG_ALLOC(covers->halo, index->halo_offsets[index->n_parts], "covers of the halo"));
+  if (!covers->halo) HG_TRY(HG_ALLOC(covers->halo, index->halo_offsets[index->n_parts], "covers of the halo"));
   for (int p = 0; p < index->n_parts; p++)
     for (hg_gid i = index->offsets[p]; i < index->offsets[p + 1]; i++) part_of[i] = p;
   HG_TRY(count_all(rows, &(entering){.graph = graph,
                                      .part_of = part_of,
                                      .k = index->n_parts,
-                                     .index = wanted ? index : NULL,
+                                     .index = index,
                                      .steps = kind.steps == HG_COVER_ALL ? NULL : steps,
                                      .most = kind.steps,
                                      .widths = kind.source == kind.sum ? NULL : widths}));
-  if (wanted) covers->kinds[covers->n++] = kind;
+  covers->kinds[covers->n++] = kind;
 done:
   hg_free(&part_of);
   return rc;

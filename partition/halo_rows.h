@@ -39,8 +39,8 @@ hg_status hg_halo_numbers_count(hg_halo_rows *rows, const hg_graph *graph, int k
                                 int source_width, int partial_width);
 
 /**
- * The same for a graph in the order of its parts, whose least covers become known: index->covers takes those of `kind`,
- * if it has none like them and room (4 bytes a halo node for all kinds together).
+ * The same for a graph in the order of its parts, whose least covers of `kind` become known: index->covers takes them,
+ * which has room and none like them (4 bytes a halo node for all kinds together).
  * @param kind    whose `steps` say which edges are counted
  * @param steps   [nodes] from each to the next training node, as hg_training_steps gives them; NULL for HG_COVER_ALL
  */

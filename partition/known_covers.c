@@ -14,11 +14,12 @@ int hg_known_cover(const hg_known_covers *covers, hg_cover_kind kind)
   return -1;
 }
 
+// nothing where it is known already, or finds no room: then whoever uses it finds it again
 static hg_status add(hg_parts_index *index, const hg_graph *graph, hg_cover_kind kind, const int32_t *steps)
 {
-  hg_halo_rows rows = {0};
-  hg_status rc = HG_OK;
-  if (hg_known_cover(&index->covers, kind) < 0) rc = hg_halo_rows_cover(&rows, graph, index, kind, steps);
+  hg_halo_rows rows;
+  if (index->covers.n == HG_COVER_KINDS || hg_known_cover(&index->covers, kind) >= 0) return HG_OK;
+  hg_status rc = hg_halo_rows_cover(&rows, graph, index, kind, steps);
   hg_halo_rows_free(&rows);
   return rc;
 }
