@@ -7,9 +7,14 @@ static bool is_trained(const hg_nodes *nodes, hg_off i)
 
 void hg_training_steps(const hg_graph *graph, int most, int32_t *steps)
 {
+  for (hg_off i = 0; i < graph->nodes.n; i++) steps[i] = is_trained(&graph->nodes, i) ? 0 : most;
+  hg_spread_steps(graph, most, steps);
+}
+
+void hg_spread_steps(const hg_graph *graph, int most, int32_t *steps)
+{
   const hg_csr *a = &graph->adjacency;
   hg_off n = graph->nodes.n;
-  for (hg_off i = 0; i < n; i++) steps[i] = is_trained(&graph->nodes, i) ? 0 : most;
   for (int step = 0; step + 1 < most; step++)
     for (hg_off i = 0; i < n; i++)
       for (hg_off e = a->indptr[i]; steps[i] == step && e < a->indptr[i + 1]; e++)

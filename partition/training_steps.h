@@ -8,3 +8,6 @@
  * Cost: edges x most at most.
  */
 void hg_training_steps(const hg_graph *graph, int most, int32_t *steps);
+
+/** The same to whatever nodes have 0 steps already, and all others `most`. */
+void hg_spread_steps(const hg_graph *graph, int most, int32_t *steps);

@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "core/base/alloc.h"
+#include "partition/training_steps.h"
 #include "runtime/train/alone.h"
 
 hg_status hg_alone_count_links(hg_links *links, const hg_part *part, int64_t sent, int64_t received, bool some)
@@ -30,19 +31,8 @@ static bool is_read(const hg_nodes *nodes, hg_off i, bool scored)
   return scored ? nodes->split[i] != HG_SPLIT_NONE : nodes->split[i] == HG_SPLIT_TRAIN;
 }
 
-// steps[i] of all nodes of the graph to the next one whose output is read, up to n_levels - 1
-static void find_steps(const hg_graph *whole, int n_levels, bool scored, uint8_t *steps)
-{
-  const hg_csr *a = &whole->adjacency;
-  for (hg_off i = 0; i < whole->nodes.n; i++) steps[i] = is_read(&whole->nodes, i, scored) ? 0 : HG_ACTIVE_NEVER;
-  for (int k = 1; k < n_levels; k++)
-    for (hg_off i = 0; i < whole->nodes.n; i++)
-      for (hg_off e = a->indptr[i]; steps[i] == k - 1 && e < a->indptr[i + 1]; e++)
-        if (steps[a->indices[e]] > k) steps[a->indices[e]] = (uint8_t)k;
-}
-
 // shares of rows and edges of the whole graph: a level is worth it, or not, on all ranks alike
-static void measure(const hg_graph *whole, const uint8_t *steps, int k, hg_active_level *level)
+static void measure(const hg_graph *whole, const int32_t *steps, int k, hg_active_level *level)
 {
   const hg_csr *a = &whole->adjacency;
   double rows = 0, edges = 0, all = (double)hg_csr_entries(a);
@@ -77,7 +67,8 @@ hg_status hg_alone_find_active(hg_active *active, const hg_part *part, const hg_
                                bool scored)
 {
   const hg_graph *whole = source->graph;
-  uint8_t *steps = NULL, *needed = NULL;
+  int32_t *steps = NULL; // of all nodes of the graph to the next one whose output is read
+  uint8_t *needed = NULL;
   hg_status rc = HG_OK;
   *active = (hg_active){0};
   HG_TRY(HG_ALLOC(steps, whole->nodes.n, "steps to training nodes"));
@@ -85,8 +76,12 @@ hg_status hg_alone_find_active(hg_active *active, const hg_part *part, const hg_
   HG_TRY(HG_ALLOC(active->levels, n_levels, "levels of active rows"));
   HG_TRY(HG_ALLOC(active->steps, part->n_owned, "steps to training nodes"));
   active->n_levels = n_levels;
-  find_steps(whole, n_levels, scored, steps);
-  if (part->n_owned > 0) memcpy(active->steps, steps + part->first, (size_t)part->n_owned);
+  for (hg_off i = 0; i < whole->nodes.n; i++) steps[i] = is_read(&whole->nodes, i, scored) ? 0 : n_levels;
+  hg_spread_steps(whole, n_levels, steps);
+  for (hg_lid i = 0; i < part->n_owned; i++) {
+    int32_t found = steps[part->first + i];
+    active->steps[i] = (uint8_t)(found < n_levels ? found : HG_ACTIVE_NEVER);
+  }
   for (int k = 0; k < n_levels; k++) {
     hg_active_level *level = &active->levels[k];
     measure(whole, steps, k, level);
