@@ -99,27 +99,17 @@ static void check_same(hg_trainer *some, hg_trainer *all, const char *what)
 
 static void compare(hg_world *world, const train_graph *graph, const char *const *changes)
 {
-  char path[HG_PATH_MAX];
-  hg_trainer some = {0}, all = {0};
-  check_ok(train_graph_write(world, graph, path));
-  hg_config config = train_config(path);
-  train_configure(&config, changes);
-  hg_config whole = config;
-  whole.train.active_sets = false;
-  if (check_ok(hg_trainer_create(&all, world, &whole)) && check_ok(hg_trainer_create(&some, world, &config))) {
-    const hg_model *m = &some.model;
+  static train_pair pair;
+  if (train_pair_begin(&pair, world, graph, changes)) {
+    const hg_model *m = &pair.some.model, *all = &pair.all.model;
     bool local = m->layers[0].type->local;
     check(local || m->active_rows[m->n_layers - 1] < 0.5, "%s: %g of the last layer's rows are active", changes[0],
           m->active_rows[m->n_layers - 1]);
-    check(all.model.active_rows[m->n_layers - 1] == 1, "%s: not all rows are active", changes[0]);
-    hg_trainer_start(&some, 4);
-    hg_trainer_start(&all, 4);
-    check_same(&some, &all, changes[0]);
-    check(hg_model_traffic(m).bytes_sent <= hg_model_traffic(&all.model).bytes_sent, "%s: more was sent", changes[0]);
+    check(all->active_rows[m->n_layers - 1] == 1, "%s: not all rows are active", changes[0]);
+    check_same(&pair.some, &pair.all, changes[0]);
+    check(hg_model_traffic(m).bytes_sent <= hg_model_traffic(all).bytes_sent, "%s: more was sent", changes[0]);
   }
-  hg_trainer_free(&some);
-  hg_trainer_free(&all);
-  train_graph_remove(world, path);
+  train_pair_end(&pair, world);
 }
 
 static void results_are_those_of_all_rows(hg_world *world)

@@ -99,28 +99,18 @@ static void compare_passes(hg_trainer *some, hg_trainer *all, bool fewer, const 
 
 static void compare(hg_world *world, const train_graph *graph, const char *const *changes, bool fewer)
 {
-  char path[HG_PATH_MAX];
-  hg_trainer some = {0}, all = {0};
-  check_ok(train_graph_write(world, graph, path));
-  hg_config config = train_config(path);
-  train_configure(&config, changes);
-  hg_config whole = config;
-  whole.train.active_sets = false;
-  if (check_ok(hg_trainer_create(&all, world, &whole)) && check_ok(hg_trainer_create(&some, world, &config))) {
-    const hg_model *m = &some.model;
+  static train_pair pair;
+  if (train_pair_begin(&pair, world, graph, changes)) {
+    const hg_model *m = &pair.some.model;
     const hg_layer *last = &m->layers[m->n_layers - 1];
     check(!fewer || (last->scored.graph && m->scored_rows[m->n_layers - 1] < 0.5), "%s: %g of the last layer's rows",
           changes[0], m->scored_rows[m->n_layers - 1]);
     check(!last->scored.graph || last->scored.graph->transposed.indptr == last->whole.graph->transposed.indptr,
           "%s: edges of evaluations were transposed", changes[0]);
-    check(all.model.scored_rows[m->n_layers - 1] == 1, "%s: not all rows are scored", changes[0]);
-    hg_trainer_start(&some, 4);
-    hg_trainer_start(&all, 4);
-    compare_passes(&some, &all, fewer, changes[0]);
+    check(pair.all.model.scored_rows[m->n_layers - 1] == 1, "%s: not all rows are scored", changes[0]);
+    compare_passes(&pair.some, &pair.all, fewer, changes[0]);
   }
-  hg_trainer_free(&some);
-  hg_trainer_free(&all);
-  train_graph_remove(world, path);
+  train_pair_end(&pair, world);
 }
 
 static train_graph few_labels(int variant)

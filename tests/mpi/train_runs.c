@@ -79,3 +79,25 @@ void train_remove_checkpoint(hg_world *world, const hg_config *config, int epoch
   if (hg_world_rank(world) == 0) check(remove(path) == 0, "cannot remove %s", path);
   hg_barrier(world);
 }
+
+bool train_pair_begin(train_pair *pair, hg_world *world, const train_graph *graph, const char *const *changes)
+{
+  memset(pair, 0, sizeof *pair);
+  check_ok(train_graph_write(world, graph, pair->path));
+  pair->config = train_config(pair->path);
+  train_configure(&pair->config, changes);
+  pair->whole = pair->config;
+  pair->whole.train.active_sets = false;
+  if (!check_ok(hg_trainer_create(&pair->all, world, &pair->whole))) return false;
+  if (!check_ok(hg_trainer_create(&pair->some, world, &pair->config))) return false;
+  hg_trainer_start(&pair->some, 4);
+  hg_trainer_start(&pair->all, 4);
+  return true;
+}
+
+void train_pair_end(train_pair *pair, hg_world *world)
+{
+  hg_trainer_free(&pair->some);
+  hg_trainer_free(&pair->all);
+  train_graph_remove(world, pair->path);
+}

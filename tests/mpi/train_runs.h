@@ -1,5 +1,6 @@
 #pragma once
 #include "runtime/train/trainer.h"
+#include "tests/mpi/train_graph.h"
 
 /* Whole trainings, and how they are compared; failures are check()s. All are collective. */
 
@@ -27,3 +28,14 @@ void check_train_weights(const hg_checkpoint *a, const hg_checkpoint *b, double 
 
 /** Removes the checkpoint of an epoch, as if the run had not come so far. */
 void train_remove_checkpoint(hg_world *world, const hg_config *config, int epoch);
+
+/** Two trainers on one graph and the same weights: `some` leaves out what no loss and no score reads, `all` nothing. */
+typedef struct {
+  char path[HG_PATH_MAX];
+  hg_config config, whole; ///< with train.active_sets, and without
+  hg_trainer some, all;
+} train_pair;
+
+/** False when one could not be made; train_pair_end in any case. */
+bool train_pair_begin(train_pair *pair, hg_world *world, const train_graph *graph, const char *const *changes);
+void train_pair_end(train_pair *pair, hg_world *world);
