@@ -90,13 +90,11 @@ static inline void mask(const uint16_t *restrict bits, hg_off n, uint32_t thresh
 /** Uses the drawn blocks up for the columns from `at` to `stop`. */
 static inline void use(const hg_dropout_task *t, place at, place stop, const draws *d)
 {
-  uint16_t bits[2 * 4 * BLOCKS];
-  memcpy(bits, d->words, sizeof bits);
   hg_off used = 0;
   while (at.row < stop.row || (at.row == stop.row && at.column < stop.column)) {
     hg_off start = row_start(t, at.row) + at.column, end = row_start(t, at.row + 1);
     if (at.row == stop.row && row_start(t, at.row) + stop.column < end) end = row_start(t, at.row) + stop.column;
-    mask(bits + used, end - start, t->threshold, t->scale, t->in + start, t->out + start);
+    mask(d->bits + used, end - start, t->threshold, t->scale, t->in + start, t->out + start);
     used += (end - start + COLUMNS_PER_BLOCK - 1) / COLUMNS_PER_BLOCK * COLUMNS_PER_BLOCK;
     at = (place){at.row + 1, 0};
   }
@@ -131,14 +129,12 @@ static inline hg_off keep(const hg_keep_task *t, const uint16_t *bits, hg_off n,
 /** Uses the drawn blocks up for the entries from `at` to `stop`; returns where the next kept one goes. */
 static inline hg_off use_keeping(const hg_keep_task *t, place at, place stop, const draws *d, hg_off to)
 {
-  uint16_t bits[2 * 4 * BLOCKS];
-  memcpy(bits, d->words, sizeof bits);
   hg_off used = 0;
   while (at.row < stop.row || (at.row == stop.row && at.column < stop.column)) {
     hg_off start = row_start(&t->draw, at.row) + at.column, end = row_start(&t->draw, at.row + 1);
     if (at.row == stop.row && row_start(&t->draw, at.row) + stop.column < end)
       end = row_start(&t->draw, at.row) + stop.column;
-    to = t->ends[at.row] = keep(t, bits + used, end - start, start, to);
+    to = t->ends[at.row] = keep(t, d->bits + used, end - start, start, to);
     used += (end - start + COLUMNS_PER_BLOCK - 1) / COLUMNS_PER_BLOCK * COLUMNS_PER_BLOCK;
     at = (place){at.row + 1, 0};
   }

@@ -228,7 +228,7 @@ static inline int draw_piece(const hg_pack_task *t, hg_off from, hg_off to, int 
   if (t->draws) {
     set_counters(t, from, to, first, end, d);
     draw(t->seed, t->epoch_word, d);
-    memcpy(random, d->words, HG_PACK_PIECE * sizeof *random);
+    memcpy(random, d->bits, HG_PACK_PIECE * sizeof *random);
   }
   return (end - first + COLUMNS_PER_BLOCK - 1) / COLUMNS_PER_BLOCK * COLUMNS_PER_BLOCK;
 }
