@@ -17,9 +17,9 @@ typedef struct {
   double gain;
 } problem;
 
-static bool bit(const hg_truth *truth, hg_off i, int c)
+static const uint8_t *bits_of(const hg_truth *truth, hg_off i)
 {
-  return truth->label_bits[i * ((truth->classes + 7) / 8) + c / 8] >> c % 8 & 1;
+  return truth->label_bits + i * ((truth->classes + 7) / 8);
 }
 
 static double class_weight(const hg_loss *loss, int c)
@@ -118,17 +118,13 @@ static double cross_entropy(const problem *p, const hg_lid *rows, hg_off n, cons
   return loss;
 }
 
-// max(z, 0) - z t + log(1 + exp(-|z|)) never overflows.
+static hg_binary_row *const binary_kernels[HG_SIMD_COUNT] = {hg_binary_row_base, hg_binary_row_avx2,
+                                                             hg_binary_row_avx512};
+
 static double binary_cross_entropy(const problem *p, hg_off i, const hg_real *z, hg_real *d_z)
 {
-  double loss = 0;
-  for (int c = 0; c < p->truth->classes; c++) {
-    double x = (double)z[c], target = bit(p->truth, i, c), small = exp(-fabs(x));
-    loss += (x > 0 ? x : 0) - x * target + log1p(small);
-    double sigmoid = (x > 0 ? 1 : small) / (1 + small);
-    if (d_z) d_z[c] = (hg_real)(p->gain * (sigmoid - target));
-  }
-  return loss;
+  int classes = p->truth->classes;
+  return binary_kernels[hg_simd_level()](z, bits_of(p->truth, i), classes, (hg_real)p->gain, d_z);
 }
 
 static double squared_error(const problem *p, hg_off i, const hg_real *z, hg_real *d_z)
@@ -213,7 +209,7 @@ double hg_loss_weight(const hg_loss *loss, const hg_truth *truth, const hg_lid *
 
 static void softmax(const hg_real *z, int classes, hg_real *p)
 {
-  hg_real top = top_of(z, classes), share = (hg_real)(1 / sum_of_exponentials(z, top, classes));
+  hg_real top = top_of(z, classes), share = (hg_real)(1 / exponentials(z, top, classes, NULL));
   for (int c = 0; c < classes; c++) p[c] = hg_exp_negative(z[c] - top) * share;
 }
 
