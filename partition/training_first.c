@@ -6,31 +6,42 @@
 #include "partition/groups.h"
 #include "partition/training_steps.h"
 
-enum { CLASSES = 4 }; // 0, 1, 2 steps to a training node, and more
+// 0, 1, 2 steps to a training node, and more: these by their steps to a scored node
+enum { MOST_STEPS = 3, GROUPS = MOST_STEPS + MOST_STEPS + 1 };
 
-static bool is_worth_it(hg_off n, const int32_t *steps)
+static bool are_few(hg_off n, const int32_t *steps, double few)
 {
-  hg_off counts[CLASSES] = {0};
+  hg_off counts[MOST_STEPS + 1] = {0};
   for (hg_off i = 0; i < n; i++) counts[steps[i]]++;
-  return counts[0] > 0 && (double)counts[0] <= HG_TRAINING_FEW * (double)n &&
+  return counts[0] > 0 && (double)counts[0] <= few * (double)n &&
          (double)(counts[0] + counts[1]) <= HG_TRAINING_NEAR * (double)n;
+}
+
+static void add_scored(const hg_graph *graph, int32_t *steps, int32_t *group)
+{
+  hg_off n = graph->nodes.n;
+  hg_scored_steps(graph, MOST_STEPS, steps);
+  if (!are_few(n, steps, HG_TRAINING_NEAR)) return;
+  for (hg_off i = 0; i < n; i++) group[i] += group[i] == MOST_STEPS ? steps[i] : 0;
 }
 
 hg_status hg_training_first(const hg_graph *graph, int k, const int32_t *part_of, hg_lid *sequence,
                             hg_reordered *result)
 {
   hg_lid n = (hg_lid)graph->nodes.n, *sorted = NULL;
-  int32_t *group = NULL;
+  int32_t *group = NULL, *scored = NULL;
   hg_off *start = NULL;
   hg_fetches found;
   hg_status rc = HG_OK;
   if (!graph->nodes.split) return HG_OK;
   HG_TRY(HG_ALLOC(group, n, "steps to training nodes"));
   HG_TRY(HG_ALLOC(sorted, n, "order of the nodes"));
-  HG_TRY(HG_ALLOC(start, 2 * (hg_off)k + CLASSES + 1, "group starts"));
-  hg_training_steps(graph, CLASSES - 1, group);
-  if (is_worth_it(n, group)) {
-    hg_groups_sort(n, CLASSES, group, sequence, sorted, start);
+  HG_TRY(HG_ALLOC(start, 2 * (hg_off)k + GROUPS + 1, "group starts"));
+  hg_training_steps(graph, MOST_STEPS, group);
+  if (are_few(n, group, HG_TRAINING_FEW)) {
+    HG_TRY(HG_ALLOC(scored, n, "steps to scored nodes"));
+    add_scored(graph, scored, group);
+    hg_groups_sort(n, GROUPS, group, sequence, sorted, start);
     memcpy(sequence, sorted, (size_t)n * sizeof *sequence);
     hg_groups_find(graph, part_of, group);
     hg_groups_sort(n, 2 * (hg_off)k, group, sequence, sorted, start);
@@ -39,6 +50,7 @@ hg_status hg_training_first(const hg_graph *graph, int k, const int32_t *part_of
   }
 done:
   hg_free(&group);
+  hg_free(&scored);
   hg_free(&sorted);
   hg_free(&start);
   return rc;

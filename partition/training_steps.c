@@ -1,15 +1,20 @@
 #include "partition/training_steps.h"
 
-static bool is_trained(const hg_nodes *nodes, hg_off i)
+static bool is_read(const hg_nodes *nodes, hg_off i, bool scored)
 {
-  return nodes->split && nodes->split[i] == HG_SPLIT_TRAIN && hg_label_known(nodes, i);
+  if (!nodes->split || !hg_label_known(nodes, i)) return false;
+  return scored ? nodes->split[i] != HG_SPLIT_NONE : nodes->split[i] == HG_SPLIT_TRAIN;
 }
 
-void hg_training_steps(const hg_graph *graph, int most, int32_t *steps)
+static void find_steps(const hg_graph *graph, int most, bool scored, int32_t *steps)
 {
-  for (hg_off i = 0; i < graph->nodes.n; i++) steps[i] = is_trained(&graph->nodes, i) ? 0 : most;
+  for (hg_off i = 0; i < graph->nodes.n; i++) steps[i] = is_read(&graph->nodes, i, scored) ? 0 : most;
   hg_spread_steps(graph, most, steps);
 }
+
+void hg_training_steps(const hg_graph *graph, int most, int32_t *steps) { find_steps(graph, most, false, steps); }
+
+void hg_scored_steps(const hg_graph *graph, int most, int32_t *steps) { find_steps(graph, most, true, steps); }
 
 void hg_spread_steps(const hg_graph *graph, int most, int32_t *steps)
 {

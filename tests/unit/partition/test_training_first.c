@@ -27,10 +27,13 @@ static void sort(const hg_graph *graph, int k, hg_lid *sequence, hg_reordered *r
   cr_assert_eq(hg_training_first(graph, k, part_of, sequence, result), HG_OK, "%s", hg_error_text());
 }
 
-// steps[i] to the next node that trains, 3 at most, over all pairs of nodes
-static void find_steps(const hg_graph *graph, int *steps)
+// steps[i] to the next node that trains, or has any split, 3 at most, over all pairs of nodes
+static void find_steps(const hg_graph *graph, bool scored, int *steps)
 {
-  for (int i = 0; i < N; i++) steps[i] = graph->nodes.split[i] == HG_SPLIT_TRAIN ? 0 : 3;
+  for (int i = 0; i < N; i++) {
+    int split = graph->nodes.split[i];
+    steps[i] = split == HG_SPLIT_TRAIN || (scored && split != HG_SPLIT_NONE) ? 0 : 3;
+  }
   for (int k = 0; k < 2; k++)
     for (hg_lid i = 0; i < N; i++)
       for (hg_lid j = 0; j < N; j++)
@@ -45,13 +48,38 @@ Test(training_first, nodes_stand_by_steps_and_else_as_before)
     int steps[N];
     hg_reordered result;
     make_grid(&graph, 39);
-    find_steps(&graph, steps);
+    find_steps(&graph, false, steps);
     sort(&graph, k, sequence, &result);
     for (int p = 1; p < N; p++) {
       int a = steps[sequence[p - 1]], b = steps[sequence[p]];
       cr_assert(a < b || (a == b && sequence[p - 1] < sequence[p]), "k = %d, place %d", k, p);
     }
     cr_expect(steps[sequence[0]] == 0 && steps[sequence[N - 1]] == 3);
+    hg_graph_free(&graph);
+  }
+}
+
+// those that are far from training nodes stand by their steps to nodes of any split, if these are few enough
+Test(training_first, others_stand_by_steps_to_scored_nodes)
+{
+  for (int every = 2; every <= 23; every += 21) {
+    hg_graph graph;
+    hg_lid sequence[N];
+    int trained[N], scored[N];
+    hg_reordered result;
+    make_grid(&graph, 97);
+    for (int i = 0; i < N; i++)
+      if (graph.nodes.split[i] != HG_SPLIT_TRAIN && i % every != 5 % every) graph.nodes.split[i] = HG_SPLIT_NONE;
+    find_steps(&graph, false, trained);
+    find_steps(&graph, true, scored);
+    sort(&graph, 2, sequence, &result);
+    for (int p = 1; p < N; p++) {
+      hg_lid i = sequence[p - 1], j = sequence[p];
+      int a = trained[i], b = trained[j];
+      if (every == 23 && a == 3 && b == 3) a += scored[i], b += scored[j];
+      cr_assert(a < b || (a == b && i < j), "every %d, place %d", every, p);
+    }
+    cr_expect(every == 2 || scored[sequence[N - 1]] == 3);
     hg_graph_free(&graph);
   }
 }
