@@ -92,7 +92,7 @@ static void layer_both(void *context)
   layer_forward(l);
   memcpy(l->d_h.data, l->h.data, (size_t)l->n * OUTPUTS * sizeof(hg_real)); // the gradient of half the sum of squares
   hg_activate_gradient(HG_ACTIVATION_RELU, &l->h, 1, &l->d_h);
-  hg_bias_gradient(&l->d_h, l->d_bias.data);
+  hg_bias_gradient(&l->d_h, false, l->d_bias.data);
   for (int column = 0; column < l->geo.columns; column += l->a.cols) {
     hg_matrix a = piece_of(l, &l->a, column), d_a = piece_of(l, &l->d_a, column);
     hg_matrix w = hg_matrix_rows(&l->arranged, column, a.cols), d_w = hg_matrix_rows(&l->d_arranged, column, a.cols);

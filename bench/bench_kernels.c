@@ -85,7 +85,7 @@ static void relu_gradient(void *context)
 static void bias_gradient(void *context)
 {
   hg_problem *p = context;
-  hg_bias_gradient(&p->x, p->d_beta);
+  hg_bias_gradient(&p->x, false, p->d_beta);
 }
 
 static void layer_norm(void *context)

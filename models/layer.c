@@ -246,7 +246,19 @@ bool hg_layer_copies_input(const hg_layer *layer)
 
 hg_matrix hg_layer_input(const hg_layer *layer)
 {
-  return layer->input && !hg_layer_copies_input(layer) ? layer->input->dense : layer->x;
+  return layer->input && !layer->drops_features ? layer->input->dense : layer->x;
+}
+
+// of the first `rows` rows those that the pass reads
+static void drop_features(hg_layer *layer, hg_dropout dropout, hg_off rows)
+{
+  const hg_spans read = hg_local_graph_read(layer->graph, rows > layer->graph->n_owned);
+  for (int s = 0; s < read.n; s++) {
+    const hg_span *r = &read.span[s];
+    const hg_matrix features = hg_matrix_rows(&layer->input->dense, r->first, r->n);
+    hg_matrix x = hg_matrix_rows(&layer->x, r->first, r->n);
+    hg_dropout_columns(dropout, layer->graph->ids + r->first, 0, &features, &x);
+  }
 }
 
 void hg_layer_drop_input(hg_layer *layer, const hg_pass *pass, hg_off rows)
@@ -256,9 +268,8 @@ void hg_layer_drop_input(hg_layer *layer, const hg_pass *pass, hg_off rows)
   if (!layer->input->is_dense) {
     hg_input_drop(layer->input, layer->graph, dropout, pass->training);
   } else if (hg_layer_copies_input(layer)) {
-    hg_matrix x = hg_matrix_rows(&layer->x, 0, rows);
-    memcpy(x.data, layer->input->dense.data, (size_t)rows * (size_t)x.cols * sizeof *x.data);
-    hg_dropout_apply(dropout, layer->graph->ids, &x);
+    layer->drops_features = dropout.rate > 0;
+    if (layer->drops_features) drop_features(layer, dropout, rows);
   }
   hg_phases_lap(pass->phases, HG_PHASE_ELEMENTWISE);
 }
@@ -548,13 +559,28 @@ static void norm_gradient(hg_layer *layer, hg_matrix *d_h)
   batch_norm_gradient(layer, gamma, sums, d_h);
 }
 
+// gradients of rows that were not made are zeros
+static void bias_gradient(const hg_layer *layer, const hg_matrix *d_z)
+{
+  const hg_local_graph *g = layer->graph;
+  hg_lid halo = (hg_lid)(d_z->rows - g->n_owned);
+  const hg_spans made =
+      g->rows ? hg_spans_of(&g->rows->made, g->n_interior, g->n_owned, halo) : hg_spans_all(d_z->rows);
+  hg_matrix d_bias = hg_layer_parameter(layer, layer->d_theta, "bias");
+  if (made.n == 0) memset(d_bias.data, 0, (size_t)layer->f_out * sizeof *d_bias.data);
+  for (int s = 0; s < made.n; s++) {
+    const hg_matrix d = hg_matrix_rows(d_z, made.span[s].first, made.span[s].n);
+    hg_bias_gradient(&d, s > 0, d_bias.data);
+  }
+}
+
 void hg_layer_finish_gradient(hg_layer *layer, const hg_pass *pass, hg_matrix *d_h)
 {
   hg_matrix h = hg_matrix_rows(&layer->h, 0, d_h->rows);
   if (d_h->data != h.data) // else the layer after went through the activation
     hg_activate_gradient(layer->activation, &h, hg_dropout_scale(output_dropout(layer, pass)), d_h);
   if (layer->norm != HG_LAYER_NORM_NONE) norm_gradient(layer, d_h);
-  if (layer->bias) hg_bias_gradient(d_h, hg_layer_parameter(layer, layer->d_theta, "bias").data);
+  if (layer->bias) bias_gradient(layer, d_h);
   if (layer->labels) {
     hg_matrix d_e = hg_layer_parameter(layer, layer->d_theta, "label");
     hg_gemm_at(&layer->labels->sums, d_h, 0, &d_e, layer->work->scratch);

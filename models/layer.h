@@ -103,15 +103,16 @@ typedef struct {
   hg_real *theta, *d_theta; ///< this layer's parameters and their gradients in the flat arrays
   hg_off n_theta;
 
-  hg_matrix x;    ///< [n_owned or n_local x f_in] input: the previous layer's h or what is pooled from it, or a dropped
-                  ///< copy of the dense features; with keeps_columns these columns, hg_slabs_columns_once
-  hg_matrix h;    ///< [n_owned or n_local x f_out] output
-  hg_matrix s;    ///< [hg_layer_rows x f_in] A x, kept for the weight gradient (aggregate_first)
-  hg_matrix xhat; ///< [hg_layer_rows x f_out] normalised, kept for the gradient (norm)
-  hg_matrix halo; ///< [n_local - n_owned x f_in] the halo's rows of x, kept where backward needs them and x is shared
-  hg_real *inv_std;            ///< [hg_layer_rows] layer norm, [f_out] batch norm
-  hg_real *mean;               ///< [f_out] batch norm
-  hg_real *running;            ///< [2 x f_out] batch norm's running mean and variance, in the model's state
+  hg_matrix x; ///< [n_owned or n_local x f_in] input: the previous layer's h or what is pooled from it, or a dropped
+               ///< copy of the dense features; with keeps_columns these columns, hg_slabs_columns_once
+  bool drops_features; ///< the first layer's dense ones, in this pass: it computes with x, else with them as they are
+  hg_matrix h;         ///< [n_owned or n_local x f_out] output
+  hg_matrix s;         ///< [hg_layer_rows x f_in] A x, kept for the weight gradient (aggregate_first)
+  hg_matrix xhat;      ///< [hg_layer_rows x f_out] normalised, kept for the gradient (norm)
+  hg_matrix halo;   ///< [n_local - n_owned x f_in] the halo's rows of x, kept where backward needs them and x is shared
+  hg_real *inv_std; ///< [hg_layer_rows] layer norm, [f_out] batch norm
+  hg_real *mean;    ///< [f_out] batch norm
+  hg_real *running; ///< [2 x f_out] batch norm's running mean and variance, in the model's state
   hg_exchange_packing packing; ///< of its exchanges, in the training's epochs after `packs_after`; ids: see there
   int packs_after;
   hg_staleness staleness;      ///< of its exchanges in training; then rows are packed by these alone,
@@ -235,7 +236,7 @@ bool hg_layer_copies_input(const hg_layer *layer);
 /** What the layer computes with: x, or the dense features as they are. */
 hg_matrix hg_layer_input(const hg_layer *layer);
 
-/** Brings `rows` rows of the first layer's input, or all of its sparse features, under this pass's dropout. */
+/** Brings what is read of `rows` rows of the first layer's input, or its sparse features, under this pass's dropout. */
 void hg_layer_drop_input(hg_layer *layer, const hg_pass *pass, hg_off rows);
 
 /** W of a product with rows of this layer, or W' for `transposed`: in work->packed, rounded where the layer rounds. */

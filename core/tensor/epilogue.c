@@ -28,12 +28,12 @@ void hg_bias_add(hg_matrix *x, hg_off first, hg_off n, const hg_real *bias)
   for (hg_off i = first; i < first + n; i++) k->add_bias(bias, 1, x->cols, x->data + i * x->cols);
 }
 
-void hg_bias_gradient(const hg_matrix *d_x, hg_real *d_bias)
+void hg_bias_gradient(const hg_matrix *d_x, bool add, hg_real *d_bias)
 {
   for (int column = 0; column < d_x->cols; column += HG_COLUMN_TILE) {
     int count = hg_tile_width(d_x->cols, column);
     hg_column_sums sums = hg_sum_columns(d_x, NULL, column, count);
-    for (int k = 0; k < count; k++) d_bias[column + k] = (hg_real)sums.a[k];
+    for (int k = 0; k < count; k++) d_bias[column + k] = (add ? d_bias[column + k] : 0) + (hg_real)sums.a[k];
   }
 }
 

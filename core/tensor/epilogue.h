@@ -8,8 +8,11 @@ typedef enum { HG_ACTIVATION_NONE, HG_ACTIVATION_RELU, HG_ACTIVATION_ELU } hg_ac
 /** x[i,k] += bias[k] for rows [first, first + n). */
 void hg_bias_add(hg_matrix *x, hg_off first, hg_off n, const hg_real *bias);
 
-/** d_bias[k] = sum over rows of d_x[i,k], in double, in row order: the same bits for every number of threads. */
-void hg_bias_gradient(const hg_matrix *d_x, hg_real *d_bias);
+/**
+ * d_bias[k] = sum over rows of d_x[i,k], with `add` + d_bias[k]; in double, in row order: the same bits for every
+ * number of threads.
+ */
+void hg_bias_gradient(const hg_matrix *d_x, bool add, hg_real *d_bias);
 
 /** x = activation(x) in place. ELU has alpha = 1. */
 void hg_activate(hg_activation kind, hg_matrix *x);

@@ -33,11 +33,14 @@ Test(bias, gradient_is_the_column_sum_with_the_same_bits_on_any_number_of_thread
       expected[k] = (hg_real)sum;
     }
     hg_threads_set(1);
-    hg_bias_gradient(&d, one);
+    hg_bias_gradient(&d, false, one);
     hg_threads_set(3);
-    hg_bias_gradient(&d, many);
+    hg_bias_gradient(&d, false, many);
     expect_close(one, expected, f, sum_tolerance(), "bias gradient");
     cr_expect_arr_eq(one, many, (size_t)f * sizeof(hg_real));
+    hg_bias_gradient(&d, true, many);
+    for (int k = 0; k < f; k++) expected[k] = 2 * one[k];
+    expect_close(many, expected, f, sum_tolerance(), "bias gradient added");
     hg_matrix_free(&d);
   }
 }
