@@ -55,10 +55,10 @@ static inline double exponentials_of(const hg_real *z, hg_real top, int cols, hg
   return sum;
 }
 
-/** Their sum; e: NULL, or takes them */
+/** Their sum; e: NULL, or takes them. Half a tile at the end is done as well without filling it up. */
 static inline double exponentials(const hg_real *z, hg_real top, int cols, hg_real *e)
 {
-  int whole = cols / LOSS_TILE * LOSS_TILE, left = cols - whole;
+  int whole = cols % (LOSS_TILE / 2) == 0 ? cols : cols / LOSS_TILE * LOSS_TILE, left = cols - whole;
   double sum = exponentials_of(z, top, whole, e);
   hg_real last[LOSS_TILE];
   if (left == 0) return sum;
