@@ -567,7 +567,10 @@ static void bias_gradient(const hg_layer *layer, const hg_matrix *d_z)
   const hg_spans made =
       g->rows ? hg_spans_of(&g->rows->made, g->n_interior, g->n_owned, halo) : hg_spans_all(d_z->rows);
   hg_matrix d_bias = hg_layer_parameter(layer, layer->d_theta, "bias");
-  if (made.n == 0) memset(d_bias.data, 0, (size_t)layer->f_out * sizeof *d_bias.data);
+  if (made.n == 0) {
+    const hg_matrix none = hg_matrix_rows(d_z, 0, 0);
+    hg_bias_gradient(&none, false, d_bias.data);
+  }
   for (int s = 0; s < made.n; s++) {
     const hg_matrix d = hg_matrix_rows(d_z, made.span[s].first, made.span[s].n);
     hg_bias_gradient(&d, s > 0, d_bias.data);

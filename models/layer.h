@@ -88,11 +88,12 @@ typedef struct {
   int rounded_width;  ///< columns of what it aggregates in bfloat16, 0: nothing
   bool rounds_output; ///< the next layer aggregates this one's output rounded: written where it is made
 
-  int product_width;  ///< columns of work->product that it needs
-  int weight_rows;    ///< rows of the weight gradient that it makes in parts, 0: none
-  int turned_width;   ///< columns that its passes aggregate by columns (graph->slabs), 0: none
-  bool keeps_columns; ///< first layer, features under dropout: this rank has its columns of them, so that nothing
-                      ///< turns to columns
+  int product_width;   ///< columns of work->product that it needs
+  int weight_rows;     ///< rows of the weight gradient that it makes in parts, 0: none
+  int turned_width;    ///< columns that its passes aggregate by columns (graph->slabs), 0: none
+  bool keeps_columns;  ///< first layer, features under dropout: this rank has its columns of them, so that nothing
+                       ///< turns to columns
+  bool drops_features; ///< first layer, dense features, in this pass: it computes with x, else with them
 
   const hg_local_graph *graph; ///< borrowed
   hg_input *input;             ///< the first layer's features; NULL in the others; borrowed
@@ -103,16 +104,15 @@ typedef struct {
   hg_real *theta, *d_theta; ///< this layer's parameters and their gradients in the flat arrays
   hg_off n_theta;
 
-  hg_matrix x; ///< [n_owned or n_local x f_in] input: the previous layer's h or what is pooled from it, or a dropped
-               ///< copy of the dense features; with keeps_columns these columns, hg_slabs_columns_once
-  bool drops_features; ///< the first layer's dense ones, in this pass: it computes with x, else with them as they are
-  hg_matrix h;         ///< [n_owned or n_local x f_out] output
-  hg_matrix s;         ///< [hg_layer_rows x f_in] A x, kept for the weight gradient (aggregate_first)
-  hg_matrix xhat;      ///< [hg_layer_rows x f_out] normalised, kept for the gradient (norm)
-  hg_matrix halo;   ///< [n_local - n_owned x f_in] the halo's rows of x, kept where backward needs them and x is shared
-  hg_real *inv_std; ///< [hg_layer_rows] layer norm, [f_out] batch norm
-  hg_real *mean;    ///< [f_out] batch norm
-  hg_real *running; ///< [2 x f_out] batch norm's running mean and variance, in the model's state
+  hg_matrix x;    ///< [n_owned or n_local x f_in] input: the previous layer's h or what is pooled from it, or a dropped
+                  ///< copy of the dense features; with keeps_columns these columns, hg_slabs_columns_once
+  hg_matrix h;    ///< [n_owned or n_local x f_out] output
+  hg_matrix s;    ///< [hg_layer_rows x f_in] A x, kept for the weight gradient (aggregate_first)
+  hg_matrix xhat; ///< [hg_layer_rows x f_out] normalised, kept for the gradient (norm)
+  hg_matrix halo; ///< [n_local - n_owned x f_in] the halo's rows of x, kept where backward needs them and x is shared
+  hg_real *inv_std;            ///< [hg_layer_rows] layer norm, [f_out] batch norm
+  hg_real *mean;               ///< [f_out] batch norm
+  hg_real *running;            ///< [2 x f_out] batch norm's running mean and variance, in the model's state
   hg_exchange_packing packing; ///< of its exchanges, in the training's epochs after `packs_after`; ids: see there
   int packs_after;
   hg_staleness staleness;      ///< of its exchanges in training; then rows are packed by these alone,

@@ -121,6 +121,7 @@ static inline double binary_stretch(const hg_real *z, const uint8_t *bits, int c
     for (int k = 0; k < 8; k++) sign[8 * b + k] = bits[b] >> k & 1 ? -1 : 1;
 #pragma omp simd reduction(+ : above) reduction(* : product)
   for (int c = 0; c < cols; c++) {
+    // NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): whole bytes of signs are set
     hg_real u = sign[c] * z[c], small = hg_exp_negative(u > 0 ? -u : u);
     above += (double)(u > 0 ? u : 0);
     product *= 1 + (double)small;
