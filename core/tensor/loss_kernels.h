@@ -32,7 +32,7 @@ hg_softmax_rows hg_softmax_rows_base, hg_softmax_rows_avx2, hg_softmax_rows_avx5
 typedef double hg_binary_row(const hg_real *z, const uint8_t *bits, int cols, hg_real gain, hg_real *d);
 hg_binary_row hg_binary_row_base, hg_binary_row_avx2, hg_binary_row_avx512;
 
-/** Loops go over whole tiles of columns, so that none is left to be done number by number; the last is filled up. */
+/** Exponentials are made of whole tiles of columns, so that none is left to be done alone; the last is filled up. */
 enum { LOSS_TILE = 16 };
 
 static inline hg_real top_of(const hg_real *z, int cols)
@@ -62,7 +62,7 @@ static inline double exponentials(const hg_real *z, hg_real top, int cols, hg_re
   double sum = exponentials_of(z, top, whole, e);
   hg_real last[LOSS_TILE];
   if (left == 0) return sum;
-  for (int c = 0; c < LOSS_TILE; c++) last[c] = c < left ? z[whole + c] : top - HG_EXP_VANISHES;
+  for (int c = 0; c < LOSS_TILE; c++) last[c] = c < left ? z[whole + c] : (hg_real)-INFINITY;
   sum += exponentials_of(last, top, LOSS_TILE, last);
   if (e) memcpy(e + whole, last, (size_t)left * sizeof *e);
   return sum;
