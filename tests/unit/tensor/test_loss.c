@@ -130,6 +130,20 @@ Test(loss, binary_cross_entropy_of_many_outputs)
   }
 }
 
+// so large that a smaller number near it is itself: the classes beside it count for nothing, whatever their number
+Test(loss, cross_entropy_of_an_output_far_above_the_others)
+{
+  for (int classes = 2; classes <= 40; classes++) {
+    hg_real z[40] = {(hg_real)4e18}, d[40];
+    const hg_loss loss = {.kind = HG_LOSS_CROSS_ENTROPY};
+    const hg_truth truth = {.labels = &(int32_t){0}, .classes = classes};
+    const hg_matrix outputs = hg_matrix_view(z, 1, classes);
+    hg_matrix gradient = hg_matrix_view(d, 1, classes);
+    cr_expect_eq(hg_loss_compute(&loss, &truth, &(hg_lid){0}, 1, &outputs, 1, &gradient).loss, 0, "%d", classes);
+    for (int c = 0; c < classes; c++) cr_expect(fabs((double)d[c]) < 1e-30, "%d of %d: %g", c, classes, (double)d[c]);
+  }
+}
+
 // the derivative of the mean loss with respect to output c of a chosen row i
 static double naive_gradient(const problem *p, int i, int c)
 {
