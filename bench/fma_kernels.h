@@ -4,22 +4,15 @@
  * set.
  */
 #include "core/base/types.h"
+#include "core/tensor/vector_bytes.h"
 
 /** Does `steps` rounds; returns how many flops that were; `sink` keeps the compiler from dropping them. */
 typedef double hg_fma_loop(hg_off steps, hg_real *sink);
 hg_fma_loop hg_fma_loop_base, hg_fma_loop_avx2, hg_fma_loop_avx512;
 
-#if defined(__AVX512F__)
-enum { FMA_BYTES = 64 };
-#elif defined(__AVX2__)
-enum { FMA_BYTES = 32 };
-#else
-enum { FMA_BYTES = 16 };
-#endif
+enum { FMA_LANES = VECTOR_BYTES / (int)sizeof(hg_real), CHAINS = 12 };
 
-enum { FMA_LANES = FMA_BYTES / (int)sizeof(hg_real), CHAINS = 12 };
-
-typedef hg_real fma_vector __attribute__((vector_size(FMA_BYTES)));
+typedef hg_real fma_vector __attribute__((vector_size(VECTOR_BYTES)));
 
 static inline double fma_loop(hg_off steps, hg_real *sink)
 {

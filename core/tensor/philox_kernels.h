@@ -8,14 +8,7 @@
 #endif
 
 #include "core/base/types.h"
-
-#if defined(__AVX512F__)
-enum { REGISTER_BYTES = 64 };
-#elif defined(__AVX2__)
-enum { REGISTER_BYTES = 32 };
-#else
-enum { REGISTER_BYTES = 16 };
-#endif
+#include "core/tensor/vector_bytes.h"
 
 enum { COLUMNS_PER_BLOCK = 8, BLOCKS = 256 };
 
@@ -26,8 +19,8 @@ typedef struct {
 } draws;
 
 /** As many 64-bit lanes as a register has. */
-typedef uint64_t lanes64 __attribute__((vector_size(REGISTER_BYTES), may_alias));
-enum { LANES64 = REGISTER_BYTES / (int)sizeof(uint64_t) };
+typedef uint64_t lanes64 __attribute__((vector_size(VECTOR_BYTES), may_alias));
+enum { LANES64 = VECTOR_BYTES / (int)sizeof(uint64_t) };
 
 /**
  * In lanes: the products of the lower halves; the upper halves, over anything; and both halves of the words of as many

@@ -10,14 +10,7 @@
 #include <string.h>
 
 #include "core/base/types.h"
-
-#if defined(__AVX512F__)
-enum { VECTOR_BYTES = 64 };
-#elif defined(__AVX2__)
-enum { VECTOR_BYTES = 32 };
-#else
-enum { VECTOR_BYTES = 16 };
-#endif
+#include "core/tensor/vector_bytes.h"
 
 enum { LANES = VECTOR_BYTES / (int)sizeof(hg_real) };
 
