@@ -222,13 +222,11 @@ static inline void set_counters(const hg_pack_task *t, hg_off from, hg_off to, i
 }
 
 /** What the columns [first, end) of the rows [from, to) draw; returns how many numbers apart the rows' are. */
-static inline int draw_piece(const hg_pack_task *t, hg_off from, hg_off to, int first, int end, draws *d,
-                             uint16_t random[HG_PACK_PIECE])
+static inline int draw_piece(const hg_pack_task *t, hg_off from, hg_off to, int first, int end, draws *d)
 {
   if (t->draws) {
     set_counters(t, from, to, first, end, d);
     draw(t->seed, t->epoch_word, d);
-    memcpy(random, d->bits, HG_PACK_PIECE * sizeof *random);
   }
   return (end - first + COLUMNS_PER_BLOCK - 1) / COLUMNS_PER_BLOCK * COLUMNS_PER_BLOCK;
 }
@@ -243,11 +241,10 @@ static inline int rows_together(const hg_pack_task *t)
 /** The columns [first, end) of the rows [from, to), which one draw is enough for. */
 static inline void pack_piece(const hg_pack_task *t, hg_off from, hg_off to, int first, int end, grid *grids, draws *d)
 {
-  uint16_t random[HG_PACK_PIECE];
-  int padded = draw_piece(t, from, to, first, end, d, random);
+  int padded = draw_piece(t, from, to, first, end, d);
   for (hg_off row = from; row < to; row++) {
     const hg_real *x = source(t, row);
-    const uint16_t *mine = random + (row - from) * padded;
+    const uint16_t *mine = d->bits + (row - from) * padded;
     uint8_t *out = t->packed + (size_t)row * t->row_bytes;
     if (t->format == HG_PACK_BFLOAT16) {
       round_bfloat16(x + first, end - first, t->draws ? mine : NULL, out + 2 * (size_t)first);

@@ -74,17 +74,16 @@ static void pack_nonzero(const hg_pack_task *t, const hg_off *starts, hg_off fir
 {
   draws d = {0};
   open_row rows[BLOCKS];
-  uint16_t random[HG_PACK_PIECE];
   int together = rows_together(t);
   for (hg_off from = first_row; from < end_row; from += together) {
     hg_off to = end_row - from < together ? end_row : from + together;
     for (hg_off r = from; r < to; r++)
       rows[r - from] = begin_row(t, source(t, r), t->packed + starts[r], (size_t)(starts[r + 1] - starts[r]));
     for (int first = 0; first < t->cols; first += HG_PACK_PIECE) {
-      int end = piece_end(t->cols, first), padded = draw_piece(t, from, to, first, end, &d, random);
+      int end = piece_end(t->cols, first), padded = draw_piece(t, from, to, first, end, &d);
       for (hg_off r = from; r < to; r++) {
         const hg_real *x = source(t, r) + first;
-        const uint16_t *mine = random + (r - from) * padded;
+        const uint16_t *mine = d.bits + (r - from) * padded;
         if (t->format == HG_PACK_BFLOAT16)
           add_halves(&rows[r - from], x, end - first, t->draws ? mine : NULL);
         else if (starts[r + 1] > starts[r] && !rows[r - from].grid.one_value)
