@@ -11,6 +11,3 @@ void hg_training_steps(const hg_graph *graph, int most, int32_t *steps);
 
 /** The same to the next node of any split whose label is known: what evaluations read. */
 void hg_scored_steps(const hg_graph *graph, int most, int32_t *steps);
-
-/** The same to whatever nodes have 0 steps already, and all others `most`. */
-void hg_spread_steps(const hg_graph *graph, int most, int32_t *steps);

@@ -24,13 +24,6 @@ void hg_alone_drop_peers(hg_links *links, hg_active *active)
     if (active->levels[k].pruned) hg_alone_drop_peers(&active->levels[k].links, &(hg_active){0});
 }
 
-// whether its output is read: by the training loss, or by a score
-static bool is_read(const hg_nodes *nodes, hg_off i, bool scored)
-{
-  if (!nodes->split || !hg_label_known(nodes, i)) return false;
-  return scored ? nodes->split[i] != HG_SPLIT_NONE : nodes->split[i] == HG_SPLIT_TRAIN;
-}
-
 // shares of rows and edges of the whole graph: a level is worth it, or not, on all ranks alike
 static void measure(const hg_graph *whole, const int32_t *steps, int k, hg_active_level *level)
 {
@@ -76,8 +69,10 @@ hg_status hg_alone_find_active(hg_active *active, const hg_part *part, const hg_
   HG_TRY(HG_ALLOC(active->levels, n_levels, "levels of active rows"));
   HG_TRY(HG_ALLOC(active->steps, part->n_owned, "steps to training nodes"));
   active->n_levels = n_levels;
-  for (hg_off i = 0; i < whole->nodes.n; i++) steps[i] = is_read(&whole->nodes, i, scored) ? 0 : n_levels;
-  hg_spread_steps(whole, n_levels, steps);
+  if (scored)
+    hg_scored_steps(whole, n_levels, steps);
+  else
+    hg_training_steps(whole, n_levels, steps);
   for (hg_lid i = 0; i < part->n_owned; i++) {
     int32_t found = steps[part->first + i];
     active->steps[i] = (uint8_t)(found < n_levels ? found : HG_ACTIVE_NEVER);
