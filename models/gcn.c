@@ -335,7 +335,7 @@ static void backward_wide(hg_layer *layer, const hg_pass *pass, hg_backward_bloc
   const hg_local_graph *g = layer->graph;
   hg_matrix w = hg_layer_parameter(layer, layer->theta, "weight"),
             d_w = hg_layer_parameter(layer, layer->d_theta, "weight");
-  const hg_spans made = g->rows ? hg_local_graph_made(g) : hg_spans_all(blocks->d.rows);
+  const hg_spans made = hg_local_graph_made(g, blocks->d.rows);
   hg_layer_gemm_at(layer, &made, &layer->s, &blocks->d, &d_w);
   hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
   if (layer->index == 0) return;

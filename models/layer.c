@@ -562,10 +562,7 @@ static void norm_gradient(hg_layer *layer, hg_matrix *d_h)
 // gradients of rows that were not made are zeros
 static void bias_gradient(const hg_layer *layer, const hg_matrix *d_z)
 {
-  const hg_local_graph *g = layer->graph;
-  hg_lid halo = (hg_lid)(d_z->rows - g->n_owned);
-  const hg_spans made =
-      g->rows ? hg_spans_of(&g->rows->made, g->n_interior, g->n_owned, halo) : hg_spans_all(d_z->rows);
+  const hg_spans made = hg_local_graph_made(layer->graph, d_z->rows);
   hg_matrix d_bias = hg_layer_parameter(layer, layer->d_theta, "bias");
   if (made.n == 0) {
     const hg_matrix none = hg_matrix_rows(d_z, 0, 0);

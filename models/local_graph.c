@@ -196,9 +196,9 @@ done:
   return rc;
 }
 
-hg_spans hg_local_graph_made(const hg_local_graph *g)
+hg_spans hg_local_graph_made(const hg_local_graph *g, hg_off rows)
 {
-  return g->rows ? hg_spans_of(&g->rows->made, g->n_interior, g->n_owned, 0) : hg_spans_all(g->n_owned);
+  return g->rows ? hg_spans_of(&g->rows->made, g->n_interior, g->n_owned, 0) : hg_spans_all(rows);
 }
 
 hg_spans hg_local_graph_read(const hg_local_graph *g, bool halo)
@@ -228,7 +228,7 @@ static void in_pieces(hg_aggregate_rows *rows, void *context, hg_off start, hg_o
 void hg_aggregate_with(const hg_local_graph *graph, hg_exchange *exchange, hg_aggregate_rows *rows, void *context,
                        hg_phases *phases)
 {
-  const hg_spans made = hg_local_graph_made(graph);
+  const hg_spans made = hg_local_graph_made(graph, graph->n_owned);
   if (!exchange) {
     at_once(rows, context, &made);
     hg_phases_lap(phases, HG_PHASE_AGGREGATE);

@@ -68,8 +68,8 @@ void hg_local_graph_free(hg_local_graph *graph);
  */
 hg_status hg_local_graph_place(hg_local_graph *graph, double scale);
 
-/** The rows that a pass makes, of owned ones. */
-hg_spans hg_local_graph_made(const hg_local_graph *graph);
+/** The rows that a pass makes: all of the first `rows`, which are the owned ones or more, or some owned ones. */
+hg_spans hg_local_graph_made(const hg_local_graph *graph, hg_off rows);
 
 /** The rows of its input that a pass reads, of owned ones and, where `halo` are here, of these. */
 hg_spans hg_local_graph_read(const hg_local_graph *graph, bool halo);

@@ -138,7 +138,7 @@ static void check_rows(hg_world *world, const train_graph *g, const char *const 
     double sums[4] = {0};
     for (int l = 0; l < 2; l++) {
       const hg_local_graph *graph = hg_layer_training_reach(&layers[l])->graph;
-      const hg_spans made = hg_local_graph_made(graph), read = hg_local_graph_read(graph, false);
+      const hg_spans made = hg_local_graph_made(graph, graph->n_owned), read = hg_local_graph_read(graph, false);
       check(graph->rows != NULL, "%s: layer %d skips no rows", changes[0], l);
       for (int s = 0; s < made.n; s++) sums[2 * l] += (double)made.span[s].n;
       for (int s = 0; s < read.n; s++) sums[2 * l + 1] += (double)read.span[s].n;
