@@ -4,8 +4,6 @@
 
 #include "core/base/types.h"
 
-enum { HG_EXP_VANISHES = 87 }; ///< exp of its negative is nothing beside 1
-
 /**
  * exp(x) for x <= 0, without a branch or a call so that a loop over it is vectorised; within 2 units in the last place
  * in float, 0 becomes 1, below -87 it stays at exp(-87), a NaN stays one. In the float64 build: the library's.
@@ -17,7 +15,7 @@ static inline double hg_exp_negative(double x) { return exp(x); }
 static inline float hg_exp_negative(float x)
 {
   const float magic = 0x1.8p23f; // added to a small number leaves it rounded in the lowest bits
-  x = x < -HG_EXP_VANISHES ? -HG_EXP_VANISHES : x;
+  x = x < -87 ? -87 : x;
   float shifted = x * 1.44269504f + magic, n = shifted - magic;
   float r = x - n * 0.693359375f + n * 2.12194440e-4f;
   float p = 1.9875691500e-4f;
