@@ -27,6 +27,21 @@ static void spmm_unweighted(void *context)
   hg_spmm(&(hg_operator){.a = p->a, .n_self = (hg_lid)p->n}, 0, p->n, &p->x, &p->y);
 }
 
+static void spmm_nonzero(void *context)
+{
+  hg_problem *p = context;
+  hg_operator op = {.a = p->a, .row_scale = p->scale, .col_scale = p->scale, .n_self = (hg_lid)p->n};
+  hg_spmm_nonzero(&op, 0, p->n, &p->nonzero, &p->y);
+}
+
+static void close_nonzero(void *context)
+{
+  hg_problem *p = context;
+  hg_off n = p->n, rows = 96;
+#pragma omp parallel for schedule(static) default(none) shared(p, n, rows)
+  for (hg_off i = 0; i < n; i += rows) hg_nonzero_matrix_close(&p->nonzero, i, n - i < rows ? n - i : rows);
+}
+
 static void gemm(void *context)
 {
   hg_problem *p = context;
@@ -157,6 +172,13 @@ static const kernel kernels[] = {
      HG_PROBLEM_X | HG_PROBLEM_Y,
      true,
      {{16}, {32}, {41}, {64}, {100}, {128}, {256}, {602}}},
+    {"spmm without zeros",
+     spmm_nonzero,
+     2,
+     HG_PROBLEM_X | HG_PROBLEM_Y | HG_PROBLEM_NONZERO,
+     true,
+     {{64}, {128}, {256}}},
+    {"leaving out zeros", close_nonzero, 1.25, HG_PROBLEM_X | HG_PROBLEM_NONZERO, false, {{256}}},
     {"gemm", gemm, 0, HG_PROBLEM_X | HG_PROBLEM_Y, false, {{128, 256}, {256, 256}, {602, 256}, {256, 40}, {256, 41}}},
     {"gemm input gradient",
      gemm_input_gradient,

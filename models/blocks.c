@@ -40,12 +40,14 @@ static void add_watch(double *seconds, const stopwatch *w)
 
 int hg_blocks_team(const hg_blocks *b) { return hg_threads() < b->threads ? hg_threads() : b->threads; }
 
-// s = the rows of A x, from x or from its copy in bfloat16
-static void aggregate(const hg_operator *op, const hg_matrix *x, const hg_bf16_matrix *rounded, hg_off first, hg_off n,
-                      hg_matrix *s)
+// s = the rows of A x, from x or from its copy in bfloat16 or without zeros
+static void aggregate(const hg_operator *op, const hg_matrix *x, const hg_bf16_matrix *rounded,
+                      const hg_nonzero_matrix *nonzero, hg_off first, hg_off n, hg_matrix *s)
 {
   if (rounded->data)
     hg_spmm_bf16_block(op, first, n, rounded, s);
+  else if (nonzero->copy)
+    hg_spmm_nonzero_block(op, first, n, nonzero, s);
   else
     hg_spmm_block(op, first, n, x, s);
 }
@@ -57,7 +59,7 @@ static void forward_block(const hg_forward_blocks *f, hg_off first, hg_off n, st
     hg_matrix s = !f->w       ? y
                   : f->s.data ? hg_matrix_rows(&f->s, first, n)
                               : hg_blocks_buffer(&f->blocks, 0, n, f->x.cols);
-    aggregate(f->op, &x, &f->rounded, first, n, &s);
+    aggregate(f->op, &x, &f->rounded, &f->nonzero, first, n, &s);
     x = s;
     lap(watch, HG_PHASE_AGGREGATE);
   }
@@ -92,7 +94,7 @@ static void backward_block(const hg_backward_blocks *b, hg_off first, hg_off n, 
   hg_matrix x = hg_matrix_rows(&b->x, first, n), t = hg_matrix_rows(&b->d, b->op ? 0 : first, b->op ? b->d.rows : n);
   if (b->op) {
     hg_matrix sum = hg_blocks_buffer(&b->blocks, 0, n, b->d.cols);
-    aggregate(b->op, &t, &b->rounded, first, n, &sum);
+    aggregate(b->op, &t, &b->rounded, &b->nonzero, first, n, &sum);
     t = sum;
     lap(watch, HG_PHASE_AGGREGATE);
   }

@@ -19,6 +19,7 @@
 #include "core/base/alloc.h"
 #include "core/base/threads.h"
 #include "core/tensor/gemm.h"
+#include "models/gathered.h"
 #include "models/streamed.h"
 
 static bool is_sparse(const hg_layer *layer) { return layer->input && !layer->input->is_dense; }
@@ -283,6 +284,8 @@ static void forward(hg_layer *layer, const hg_pass *pass)
                                   .context = &finish,
                                   .phases = pass->phases}};
   if (keeps_sums(layer) && task.blocks.op) task.blocks.s = layer->s;
+  if (task.blocks.op) task.blocks.nonzero = hg_gathered_input(layer, pass, &task.blocks.x);
+  if (pass->training) hg_gathered_begin(layer);
   round_aggregated(&task);
   hg_phases_lap(pass->phases, HG_PHASE_ELEMENTWISE);
   if (layer->computes_halo)
@@ -370,6 +373,8 @@ static void backward(hg_layer *layer, const hg_pass *pass, hg_matrix *d_h, hg_ma
                                .phases = pass->phases};
   if (is_even(layer) && !layer->turned) {
     blocks.rounded = hg_layer_round(layer, d_h);
+    blocks.nonzero = hg_gathered_gradient(layer, d_h);
+    hg_phases_lap(pass->phases, HG_PHASE_ELEMENTWISE);
     hg_layer_products_gradient(layer, &blocks, pass);
   } else if (layer->aggregate_first && !is_even(layer)) {
     backward_wide(layer, pass, &blocks);
@@ -382,6 +387,7 @@ const hg_layer_type hg_layer_gcn = {.name = "gcn",
                                     .help = "graph convolution (Kipf and Welling 2017)",
                                     .in_place = true,
                                     .can_round = true,
+                                    .can_gather = true,
                                     .can_turn = true,
                                     .can_compute_halo = true,
                                     .linear = true,

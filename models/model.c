@@ -17,6 +17,7 @@ static hg_status allocate_workspace(hg_model *model)
   HG_TRY(HG_ALLOC(w->product, s.product, "products"));
   for (int b = 0; b < 2; b++) HG_TRY(HG_ALLOC(w->gradients[b], s.gradient[b], "output gradients"));
   for (int b = 0; b < 2; b++) HG_TRY(HG_ALLOC(w->rounded[b], s.rounded[b], "aggregated in bfloat16"));
+  for (int b = 0; b < 2; b++) HG_TRY(HG_ALLOC(w->nonzero[b], s.nonzero[b], "rows without zeros"));
   HG_TRY(HG_ALLOC(w->packed, s.packed, "packed weights"));
   HG_TRY(HG_ALLOC(w->hidden, s.hidden, "outputs of hidden layers"));
   w->blocks = (hg_blocks){.threads = s.threads, .widest = s.widest_block};
@@ -138,6 +139,7 @@ void hg_model_free(hg_model *model)
   hg_free(&model->work.packed);
   hg_free(&model->work.hidden);
   for (int b = 0; b < 2; b++) hg_free(&model->work.rounded[b]);
+  for (int b = 0; b < 2; b++) hg_free(&model->work.nonzero[b]);
   hg_free(&model->work.blocks.space);
   hg_free(&model->work.sums);
   hg_slabs_buffers_free(&model->work.slabs);

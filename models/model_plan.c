@@ -7,6 +7,7 @@
 #include "core/tensor/gemm.h"
 #include "core/tensor/nonzero.h"
 #include "models/compute_first.h"
+#include "models/gathered.h"
 #include "models/model.h"
 #include "models/recompute.h"
 #include "models/skip_rows.h"
@@ -167,6 +168,7 @@ static void size_workspace(hg_model *model)
     int widest = max_int(l->f_out, l->index ? l->f_in : 0);
     s->product = max_off(s->product, n * l->product_width);
     s->sums = max_off(s->sums, 2 * (hg_off)widest);
+    s->nonzero[l->index % 2] = max_off(s->nonzero[l->index % 2], (hg_off)hg_gathered_bytes(l));
     s->rounded[l->index % 2] = max_off(s->rounded[l->index % 2], n * l->rounded_width);
     if (l->label_classes) s->scratch = max_off(s->scratch, hg_gemm_at_scratch(n, l->label_classes, l->f_out));
     if (l->weight_rows && !l->streams && !hg_reads_streamed(l))
@@ -287,6 +289,7 @@ hg_status hg_model_plan(hg_model *model, const hg_model_options *options, const 
     model->pools[s].members = &stages[s + 1].members;
   }
   connect(model);
+  hg_gathered_plan(model);
   choose_buffers(model);
   size_workspace(model);
   size_gradients(model);
@@ -386,7 +389,8 @@ hg_model_size hg_model_measure(const hg_model *model)
   hg_off shared = s.product + s.gradient[0] + s.gradient[1] + s.scratch + s.packed + s.blocks + s.hidden;
   hg_model_size size = {.halo = hg_slabs_room_bytes(&s.slabs),
                         .workspace = (size_t)shared * sizeof(hg_real) + (size_t)s.sums * sizeof(double) +
-                                     (size_t)(s.rounded[0] + s.rounded[1]) * sizeof(hg_bf16)};
+                                     (size_t)(s.rounded[0] + s.rounded[1]) * sizeof(hg_bf16) +
+                                     (size_t)(s.nonzero[0] + s.nonzero[1])};
   for (int l = 0; l < model->n_layers; l++) {
     const hg_layer *layer = &model->layers[l];
     if (!layer->recomputes && !layer->streams) numbers += hg_model_output_rows(model, l) * layer->f_out;

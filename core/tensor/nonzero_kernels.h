@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/tensor/nonzero.h"
+#include "core/tensor/nonzero_matrix.h"
 
 /** Packed rows and those they come from or go to. */
 typedef struct {
@@ -18,6 +19,7 @@ typedef struct {
                uint8_t *values);
   void (*unpack)(const hg_nonzero_task *t, hg_off first, hg_off end, const uint8_t *masks, const uint8_t *values,
                  hg_real *y);
+  void (*close)(const hg_nonzero_matrix *m, hg_off first, hg_off end); ///< hg_nonzero_matrix_close
 } hg_nonzero_kernels;
 
 extern const hg_nonzero_kernels hg_nonzero_base, hg_nonzero_avx2, hg_nonzero_avx512;

@@ -7,13 +7,9 @@
 
 #include "core/tensor/nonzero.h"
 
-#ifdef __AVX512F__
-#  include <immintrin.h>
-#endif
+#include "core/tensor/vector.h"
 
 #if defined(__AVX512F__) && !defined(HALOGNN_FLOAT64)
-enum { LANES = 16 };
-
 static inline __mmask16 first_lanes(int n) { return (__mmask16)(n >= LANES ? 0xffffU : (1U << n) - 1); }
 
 static inline uint64_t nonzeros(const hg_real *x, int n)

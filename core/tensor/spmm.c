@@ -13,6 +13,9 @@ static hg_spmm_rows *const kernels[HG_SIMD_COUNT] = {hg_spmm_rows_base, hg_spmm_
 static hg_spmm_rows *const bf16_kernels[HG_SIMD_COUNT] = {hg_spmm_bf16_rows_base, hg_spmm_bf16_rows_avx2,
                                                           hg_spmm_bf16_rows_avx512};
 
+static hg_spmm_rows *const nonzero_kernels[HG_SIMD_COUNT] = {hg_spmm_nonzero_rows_base, hg_spmm_nonzero_rows_avx2,
+                                                             hg_spmm_nonzero_rows_avx512};
+
 static hg_spmm_task task_of(const hg_operator *op, const void *x, const hg_matrix *y, hg_off y_first)
 {
   return (hg_spmm_task){.indptr = op->a->indptr,
@@ -162,4 +165,14 @@ void hg_spmm_block(const hg_operator *op, hg_off first, hg_off n, const hg_matri
 void hg_spmm_bf16_block(const hg_operator *op, hg_off first, hg_off n, const hg_bf16_matrix *x, hg_matrix *y)
 {
   run_block(bf16_kernels[hg_simd_level()], op, first, n, x->data, y);
+}
+
+void hg_spmm_nonzero(const hg_operator *op, hg_off first, hg_off n, const hg_nonzero_matrix *x, hg_matrix *y)
+{
+  run(nonzero_kernels[hg_simd_level()], op, first, n, x, y);
+}
+
+void hg_spmm_nonzero_block(const hg_operator *op, hg_off first, hg_off n, const hg_nonzero_matrix *x, hg_matrix *y)
+{
+  run_block(nonzero_kernels[hg_simd_level()], op, first, n, x, y);
 }

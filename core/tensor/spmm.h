@@ -2,6 +2,7 @@
 #include "core/tensor/bf16.h"
 #include "core/tensor/csr.h"
 #include "core/tensor/matrix.h"
+#include "core/tensor/nonzero_matrix.h"
 
 /** Which rows are computed, and which rows of x are read: those of at most `most` steps (models/active.h). */
 typedef struct {
@@ -40,3 +41,7 @@ void hg_spmm_block(const hg_operator *op, hg_off first, hg_off n, const hg_matri
 /** The same of an x in bfloat16: half of the bytes to read, added in hg_real. */
 void hg_spmm_bf16(const hg_operator *op, hg_off first, hg_off n, const hg_bf16_matrix *x, hg_matrix *y);
 void hg_spmm_bf16_block(const hg_operator *op, hg_off first, hg_off n, const hg_bf16_matrix *x, hg_matrix *y);
+
+/** The same of an x without its zeros, from the rows that are closed: the same bits, but 0 for -0. */
+void hg_spmm_nonzero(const hg_operator *op, hg_off first, hg_off n, const hg_nonzero_matrix *x, hg_matrix *y);
+void hg_spmm_nonzero_block(const hg_operator *op, hg_off first, hg_off n, const hg_nonzero_matrix *x, hg_matrix *y);

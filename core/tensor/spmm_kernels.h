@@ -16,7 +16,7 @@ typedef struct {
   const hg_lid *indices;
   const hg_real *values, *row_scale, *col_scale; ///< each NULL for ones
   hg_off n_self;
-  const void *x; ///< of hg_real, or for the functions with bf16 in their names of hg_bf16
+  const void *x; ///< of hg_real, for the functions with bf16 in their names of hg_bf16, or an hg_nonzero_matrix
   hg_real *y;
   hg_off y_first; ///< the row whose result is row 0 of y
   int width;
@@ -26,6 +26,7 @@ typedef struct {
 typedef void hg_spmm_rows(const hg_spmm_task *task, hg_off first, hg_off end);
 hg_spmm_rows hg_spmm_rows_base, hg_spmm_rows_avx2, hg_spmm_rows_avx512;
 hg_spmm_rows hg_spmm_bf16_rows_base, hg_spmm_bf16_rows_avx2, hg_spmm_bf16_rows_avx512;
+hg_spmm_rows hg_spmm_nonzero_rows_base, hg_spmm_nonzero_rows_avx2, hg_spmm_nonzero_rows_avx512;
 
 #if defined(__AVX512F__)
 enum { MOST_VECTORS = 16 };

@@ -20,6 +20,7 @@ static const char *const norms[] = {"none", "layer", "batch", NULL};
 static const char *const precisions[] = {"float32", "bfloat16", NULL};
 static const char *const aggregations[] = {"sources", "covers", NULL};
 static const char *const halo_precisions[] = {"float32", "bfloat16", "int8", "int4", "int2", "adaptive", NULL};
+static const char *const gathers[] = {"auto", "always", "never", NULL};
 static const char *const occasions[] = {"between_hosts", "always", "never", NULL};
 static const char *const stalenesses[] = {"none", "pipeline", "delayed", "skip", NULL};
 static const char *const between_hosts[] = {"ranks", "merged", NULL};
@@ -123,6 +124,9 @@ const hg_key hg_keys[] = {
     {"model.recompute", HG_KEY_BOOL, offsetof(hg_config, model.recompute), "false", NULL, NULL,
      "hidden layers with a norm share one matrix of outputs, made again in the backward pass: less memory, the same "
      "bits; without a norm, of a gcn of two layers that keeps its first aggregate, fewer hidden rows are kept"},
+    {"model.skip_zeros", HG_KEY_CHOICE, offsetof(hg_config, model.skip_zeros), "auto", NULL, gathers,
+     "whether gcn layers as wide as their input gather hidden rows from a copy without the zeros of relu and dropout, "
+     "the same numbers; auto: where the copy is at most half of a matrix larger than the caches (AVX-512)"},
     {"model.input_dropout", HG_KEY_REAL, offsetof(hg_config, model.input_dropout), "auto", &rates_or_auto, NULL,
      "the same for the first layer's input; auto: as model.dropout"},
     {"model.activation", HG_KEY_CHOICE, offsetof(hg_config, model.activation), "relu", NULL, activations,

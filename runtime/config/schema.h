@@ -30,7 +30,7 @@ typedef struct {
   const char *help;           ///< one line
 } hg_key;
 
-enum { HG_KEY_COUNT = 100 };
+enum { HG_KEY_COUNT = 101 };
 
 /** All keys in the order of the file; a section stands before its keys. */
 extern const hg_key hg_keys[HG_KEY_COUNT];

@@ -1,5 +1,6 @@
 // model.recompute changes memory alone: not a bit of what is learned, or rounding where hidden rows are never a matrix.
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "comm/reduce.h"
@@ -29,53 +30,11 @@ static const char *const *const variants[] = {
 };
 enum { N_VARIANTS = sizeof variants / sizeof *variants };
 
-static void step(hg_trainer *t, int epoch)
-{
-  hg_phases phases;
-  const hg_plan plan = hg_schedule_plan(t->config, &(hg_schedule_state){0}, epoch);
-  hg_phases_start(&phases);
-  check_ok(hg_trainer_step(t, t->config->seed, &plan, NULL, &phases).status);
-}
-
-static bool same(const hg_real *a, const hg_real *b, hg_off n)
-{
-  return n == 0 || memcmp(a, b, (size_t)n * sizeof *a) == 0;
-}
-
-static void compare(hg_trainer *again, hg_trainer *kept, const char *const *changes)
-{
-  hg_scores a[HG_SPLIT_COUNT], b[HG_SPLIT_COUNT];
-  hg_trainer_start(again, 4);
-  hg_trainer_start(kept, 4);
-  for (int epoch = 1; epoch <= EPOCHS; epoch++) {
-    step(again, epoch);
-    step(kept, epoch);
-    if (!check(same(again->model.gradients, kept->model.gradients, kept->model.n_parameters),
-               "%s, %s: epoch %d: other gradients", changes[0], changes[1], epoch))
-      return;
-    if (epoch % 2 == 0) continue;
-    check_ok(hg_trainer_evaluate(again, a));
-    check_ok(hg_trainer_evaluate(kept, b));
-    check(memcmp(a, b, sizeof a) == 0, "%s, %s: other scores", changes[0], changes[1]);
-  }
-  check(same(again->model.parameters, kept->model.parameters, kept->model.n_parameters), "%s, %s: other weights",
-        changes[0], changes[1]);
-  const hg_matrix x = hg_model_embeddings(&again->model), y = hg_model_embeddings(&kept->model);
-  check(x.rows == y.rows && x.cols == y.cols, "%s, %s: other embeddings", changes[0], changes[1]);
-}
-
-// what a run holds, and what it planned
-static size_t held(hg_trainer *t, hg_world *world, const hg_config *config)
-{
-  size_t before = hg_alloc_bytes();
-  return check_ok(hg_trainer_create(t, world, config)) ? hg_alloc_bytes() - before : 0;
-}
-
 static void try_variant(hg_world *world, const char *const *changes)
 {
   char path[HG_PATH_MAX];
   train_graph g = train_graph_default();
-  hg_trainer again = {0}, kept = {0};
+  size_t held[2] = {0};
   g.n = 400;
   g.train_of = 6;
   check_ok(train_graph_write(world, &g, path));
@@ -85,17 +44,11 @@ static void try_variant(hg_world *world, const char *const *changes)
   train_configure(&config, changes);
   hg_config less = config;
   less.model.recompute = true;
-  size_t bytes = held(&kept, world, &config), fewer = held(&again, world, &less);
-  if (bytes && fewer) {
-    compare(&again, &kept, changes);
-    check(kept.planned.total - again.planned.total == bytes - fewer,
-          "%s, %s: %zu bytes less planned, but %zu less held", changes[0], changes[1],
-          kept.planned.total - again.planned.total, bytes - fewer);
-    if (config.model.layers == 5 && config.model.hidden == 24 && hg_world_size(world) == 1)
-      check(fewer < bytes, "%s, %s: %zu bytes, and %zu with all outputs", changes[0], changes[1], fewer, bytes);
-  }
-  hg_trainer_free(&again);
-  hg_trainer_free(&kept);
+  char what[128];
+  snprintf(what, sizeof what, "%s, %s", changes[0], changes[1]);
+  check_train_same(world, &less, &config, EPOCHS, what, held);
+  if (config.model.layers == 5 && config.model.hidden == 24 && hg_world_size(world) == 1)
+    check(held[0] < held[1], "%s: %zu bytes, and %zu with all outputs", what, held[0], held[1]);
   train_graph_remove(world, path);
 }
 
@@ -143,8 +96,8 @@ static void compare_streamed(hg_trainer *found, hg_trainer *stored, const char *
   hg_trainer_start(found, 4);
   hg_trainer_start(stored, 4);
   for (int epoch = 1; epoch <= EPOCHS; epoch++) {
-    step(found, epoch);
-    step(stored, epoch);
+    train_step(found, epoch);
+    train_step(stored, epoch);
     for (hg_off k = 0; k < stored->model.n_parameters; k++) {
       double got = (double)found->model.gradients[k], expected = (double)stored->model.gradients[k];
       if (!check(fabs(got - expected) <= tolerance, "%s, %s: epoch %d: gradient %lld is %.9g, expected %.9g",
@@ -165,16 +118,16 @@ static void compare_threads(hg_trainer *one, hg_world *world, const hg_config *c
   for (int again = 0; again < 2; again++) {
     hg_trainer three = {0};
     hg_threads_set(3);
-    if (held(&three, world, config)) {
+    if (train_hold(&three, world, config)) {
       hg_trainer_start(one, 4);
       hg_trainer_start(&three, 4);
       for (int epoch = 1; epoch <= 2; epoch++) {
         hg_threads_set(1);
-        step(one, epoch);
+        train_step(one, epoch);
         hg_threads_set(3);
-        step(&three, epoch);
+        train_step(&three, epoch);
       }
-      check(same(one->model.gradients, three.model.gradients, one->model.n_parameters),
+      check(train_same(one->model.gradients, three.model.gradients, one->model.n_parameters),
             "three threads give other gradients");
     }
     hg_threads_set(1);
@@ -194,7 +147,7 @@ static void compare_with_stored(hg_world *world, const hg_config *config, const 
   hg_config more = *config;
   more.model.recompute = false;
   more.model.embeds = true;
-  size_t bytes = held(&stored, world, &more), fewer = held(&found, world, config);
+  size_t bytes = train_hold(&stored, world, &more), fewer = train_hold(&found, world, config);
   if (bytes && fewer) {
     compare_streamed(&found, &stored, changes);
     compare_threads(&found, world, config);
@@ -247,7 +200,7 @@ static void keeps_the_same_rows_on_any_threads(hg_world *world)
     hg_config config = train_config(path);
     train_configure(&config, OPTIONS("model.hidden=256", "model.dropout=0.5"));
     config.model.recompute = recompute;
-    if (held(&one, world, &config)) {
+    if (train_hold(&one, world, &config)) {
       check(one.model.layers[0].kept_share > 0, "nothing is kept");
       compare_threads(&one, world, &config);
     }
@@ -280,8 +233,8 @@ static void makes_again_what_finds_no_room(hg_world *world)
   hg_trainer_start(&stored, 4);
   lift(&closed);
   lift(&stored);
-  step(&closed, 1);
-  step(&stored, 1);
+  train_step(&closed, 1);
+  train_step(&stored, 1);
   const hg_closed_rows *rows = closed.model.layers[0].own;
   hg_off missing = 0;
   for (hg_off i = 0; rows && i < rows->rows; i++) missing += rows->starts[i] < 0;

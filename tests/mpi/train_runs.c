@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "comm/reduce.h"
+#include "core/base/alloc.h"
 #include "runtime/train/run.h"
 #include "tests/support/mpi_case.h"
 
@@ -25,6 +26,62 @@ double train_epoch(hg_trainer *trainer, int epoch)
   double sums[] = {step.loss.loss, step.loss.weight};
   hg_sum_doubles(trainer->world, sums, 2);
   return sums[0] / sums[1];
+}
+
+void train_step(hg_trainer *trainer, int epoch)
+{
+  hg_phases phases;
+  const hg_plan plan = hg_schedule_plan(trainer->config, &(hg_schedule_state){0}, epoch);
+  hg_phases_start(&phases);
+  check_ok(hg_trainer_step(trainer, trainer->config->seed, &plan, NULL, &phases).status);
+}
+
+bool train_same(const hg_real *a, const hg_real *b, hg_off n)
+{
+  return n == 0 || memcmp(a, b, (size_t)n * sizeof *a) == 0;
+}
+
+size_t train_hold(hg_trainer *trainer, hg_world *world, const hg_config *config)
+{
+  size_t before = hg_alloc_bytes();
+  return check_ok(hg_trainer_create(trainer, world, config)) ? hg_alloc_bytes() - before : 0;
+}
+
+static void compare_epochs(hg_trainer *one, hg_trainer *other, int epochs, const char *what)
+{
+  hg_scores a[HG_SPLIT_COUNT], b[HG_SPLIT_COUNT];
+  hg_off n = other->model.n_parameters;
+  hg_trainer_start(one, 4);
+  hg_trainer_start(other, 4);
+  for (int epoch = 1; epoch <= epochs; epoch++) {
+    train_step(one, epoch);
+    train_step(other, epoch);
+    if (!check(train_same(one->model.gradients, other->model.gradients, n), "%s: epoch %d: other gradients", what,
+               epoch))
+      return;
+    if (epoch % 2 == 0) continue;
+    check_ok(hg_trainer_evaluate(one, a));
+    check_ok(hg_trainer_evaluate(other, b));
+    check(memcmp(a, b, sizeof a) == 0, "%s: other scores", what);
+  }
+  check(train_same(one->model.parameters, other->model.parameters, n), "%s: other weights", what);
+  const hg_matrix x = hg_model_embeddings(&one->model), y = hg_model_embeddings(&other->model);
+  check(x.rows == y.rows && x.cols == y.cols, "%s: other embeddings", what);
+}
+
+void check_train_same(hg_world *world, const hg_config *one, const hg_config *other, int epochs, const char *what,
+                      size_t *held)
+{
+  hg_trainer t[2] = {{0}, {0}};
+  held[1] = train_hold(&t[1], world, other);
+  held[0] = train_hold(&t[0], world, one);
+  if (held[0] && held[1]) {
+    compare_epochs(&t[0], &t[1], epochs, what);
+    check(t[1].planned.total - t[0].planned.total == held[1] - held[0], "%s: %zu bytes less planned, but %zu less held",
+          what, t[1].planned.total - t[0].planned.total, held[1] - held[0]);
+  }
+  hg_trainer_free(&t[0]);
+  hg_trainer_free(&t[1]);
 }
 
 void train_curve(hg_world *world, const hg_config *config, int epochs, double *losses)

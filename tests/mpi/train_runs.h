@@ -29,6 +29,22 @@ void check_train_weights(const hg_checkpoint *a, const hg_checkpoint *b, double 
 /** Removes the checkpoint of an epoch, as if the run had not come so far. */
 void train_remove_checkpoint(hg_world *world, const hg_config *config, int epoch);
 
+/** One training step of an epoch, without a coordinator. */
+void train_step(hg_trainer *trainer, int epoch);
+
+/** Creates a trainer; the bytes of arrays that it holds, 0 if it could not be made. */
+size_t train_hold(hg_trainer *trainer, hg_world *world, const hg_config *config);
+
+bool train_same(const hg_real *a, const hg_real *b, hg_off n); ///< bit for bit
+
+/**
+ * Two configs learn the same, bit for bit: gradients of each epoch, scores, weights and embeddings. Their plans of
+ * memory differ as what they hold.
+ * @param held  [2] bytes that each holds
+ */
+void check_train_same(hg_world *world, const hg_config *one, const hg_config *other, int epochs, const char *what,
+                      size_t *held);
+
 /** Two trainers on one graph and the same weights: `some` leaves out what no loss and no score reads, `all` nothing. */
 typedef struct {
   char path[HG_PATH_MAX];

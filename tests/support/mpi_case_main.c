@@ -16,7 +16,7 @@ extern const mpi_case model_cases[], collection_cases[], collection_plan_cases[]
 extern const mpi_case packed_cases[], packed_train_cases[], optimisation_cases[], sampled_cases[], covered_cases[];
 extern const mpi_case prereduced_cases[];
 extern const mpi_case stale_cases[], stale_train_cases[], slabs_cases[], slabs_failing_cases[], nonzero_cases[],
-    hosts_cases[], slices_cases[], compute_first_cases[], scored_cases[];
+    hosts_cases[], slices_cases[], compute_first_cases[], scored_cases[], gathered_cases[];
 static const mpi_case *const tables[] = {
     world_cases,         reduce_cases,       exchange_cases,        setup_cases,      parts_cases,
     gradient_cases,      train_cases,        score_cases,           augment_cases,    batch_cases,
@@ -24,7 +24,7 @@ static const mpi_case *const tables[] = {
     packed_cases,        packed_train_cases, optimisation_cases,    sampled_cases,    covered_cases,
     stale_cases,         stale_train_cases,  alone_cases,           recompute_cases,  slabs_cases,
     slabs_failing_cases, nonzero_cases,      hosts_cases,           prereduced_cases, slices_cases,
-    compute_first_cases, scored_cases,
+    compute_first_cases, scored_cases,       gathered_cases,
 };
 extern const mpi_death world_deaths[], train_deaths[];
 static const mpi_death *const deaths[] = {world_deaths, train_deaths};

@@ -1,0 +1,131 @@
+#pragma once
+/**
+ * spmm_kernels.h's sums of an x without its zeros (core/tensor/nonzero_matrix.h): values are opened where they are
+ * added, a word of the mask, 64 columns, at a time. The same bits as of x itself, but 0 for -0.
+ * Cost: entries (f / 8 + 4 bytes and the values that are not 0) + n f reals; 2 entries f flops.
+ */
+#include "core/tensor/nonzero_lanes.h"
+#include "core/tensor/nonzero_matrix.h"
+#include "core/tensor/spmm_kernels.h"
+
+/** What a tile holds: the registers of AVX-512. */
+enum { MOST_WORDS = 4 };
+
+#if defined(__AVX512F__) && !defined(HALOGNN_FLOAT64)
+enum { WORD_PARTS = HG_MASK_COLUMNS / LANES };
+typedef vector sum_part;
+
+ALWAYS_INLINE void add_word(const hg_real *values, uint64_t bits, hg_real weight, sum_part *sum)
+{
+#  pragma GCC unroll 4
+  for (int v = 0; v < WORD_PARTS; v++) {
+    __m512 close = _mm512_loadu_ps(values + set_before(bits, v * LANES));
+    sum[v] += weight * (vector)_mm512_maskz_expand_ps((__mmask16)(bits >> (v * LANES)), close);
+  }
+}
+
+/** At most 64 columns of a row that is not closed. */
+ALWAYS_INLINE void add_columns(const hg_real *x, int columns, hg_real weight, sum_part *sum)
+{
+#  pragma GCC unroll 4
+  for (int v = 0; v < WORD_PARTS; v++) {
+    int left = columns - v * LANES;
+    sum[v] += weight * (vector)_mm512_maskz_loadu_ps(left > 0 ? first_lanes(left) : 0, x + v * LANES);
+  }
+}
+
+ALWAYS_INLINE void store_word(sum_part *sum, hg_real scale, int columns, hg_real *y)
+{
+#  pragma GCC unroll 4
+  for (int v = 0; v < WORD_PARTS; v++) sum[v] *= scale;
+  store_row(sum, WORD_PARTS, columns, 0, y);
+}
+#else
+enum { WORD_PARTS = HG_MASK_COLUMNS };
+typedef hg_real sum_part;
+
+ALWAYS_INLINE void add_word(const hg_real *values, uint64_t bits, hg_real weight, sum_part *sum)
+{
+  for (; bits; bits &= bits - 1) sum[__builtin_ctzll(bits)] += weight * *values++;
+}
+
+ALWAYS_INLINE void add_columns(const hg_real *x, int columns, hg_real weight, sum_part *sum)
+{
+  for (int c = 0; c < columns; c++) sum[c] += weight * x[c];
+}
+
+ALWAYS_INLINE void store_word(sum_part *sum, hg_real scale, int columns, hg_real *y)
+{
+  for (int c = 0; c < columns; c++) y[c] = scale * sum[c];
+}
+#endif
+
+ALWAYS_INLINE int words_of(int columns) { return (columns + HG_MASK_COLUMNS - 1) / HG_MASK_COLUMNS; }
+
+ALWAYS_INLINE int columns_of(int width, int word)
+{
+  int left = width - word * HG_MASK_COLUMNS;
+  return left < HG_MASK_COLUMNS ? left : HG_MASK_COLUMNS;
+}
+
+/** The words [first, first + words) of row j into the sums. */
+ALWAYS_INLINE void add_nonzero(const hg_nonzero_matrix *x, hg_off j, int first, int words, hg_real weight,
+                               sum_part *sum)
+{
+  const uint64_t *mask = (const uint64_t *)(const void *)(x->copy + j * x->stride);
+  const hg_real *values = (const hg_real *)(const void *)(mask + words_of(x->cols));
+  if (mask[0] == HG_NOT_CLOSED) {
+    const hg_real *whole = x->whole + j * x->cols + (hg_off)first * HG_MASK_COLUMNS;
+#pragma GCC unroll 4
+    for (int k = 0; k < words; k++)
+      add_columns(whole + k * HG_MASK_COLUMNS, columns_of(x->cols, first + k), weight, sum + k * WORD_PARTS);
+    return;
+  }
+  for (int word = 0; word < first; word++) values += __builtin_popcountll(mask[word]);
+#pragma GCC unroll 4
+  for (int k = 0; k < words; k++) {
+    add_word(values, mask[first + k], weight, sum + k * WORD_PARTS);
+    values += __builtin_popcountll(mask[first + k]);
+  }
+}
+
+/** The words [first, first + words) of row i. */
+ALWAYS_INLINE void nonzero_tile(const hg_spmm_task *t, hg_off i, int first, int words, hg_off ahead)
+{
+  const hg_nonzero_matrix x = *(const hg_nonzero_matrix *)t->x;
+  const hg_lid *indices = t->indices;
+  hg_off distance = prefetch_distance((int)x.stride), end = t->indptr[i + 1];
+  sum_part sum[MOST_WORDS * WORD_PARTS] = {0};
+  for (hg_off e = t->indptr[i]; e < end; e++) {
+    const uint8_t *fetched = x.copy + indices[e + distance < ahead ? e + distance : ahead] * x.stride;
+    for (hg_off b = 0; b < x.stride; b += CACHE_LINE) __builtin_prefetch(fetched + b, 0, 3);
+    add_nonzero(&x, indices[e], first, words, entry_weight(t, e, indices[e]), sum);
+  }
+  if (i < t->n_self) add_nonzero(&x, i, first, words, t->col_scale ? t->col_scale[i] : 1, sum);
+  hg_real *y = t->y + (i - t->y_first) * t->width + (hg_off)first * HG_MASK_COLUMNS;
+#pragma GCC unroll 4
+  for (int k = 0; k < words; k++)
+    store_word(sum + k * WORD_PARTS, t->row_scale ? t->row_scale[i] : 1, columns_of(t->width, first + k),
+               y + k * HG_MASK_COLUMNS);
+}
+
+ALWAYS_INLINE void spmm_nonzero_rows(const hg_spmm_task *t, hg_off first, hg_off end)
+{
+  hg_off ahead = t->indptr[end] - 1;
+  int words = words_of(t->width);
+  for (hg_off i = first; i < end; i++)
+    for (int word = 0; word < words; word += MOST_WORDS) switch (words - word) {
+      case 1:
+        nonzero_tile(t, i, word, 1, ahead);
+        break;
+      case 2:
+        nonzero_tile(t, i, word, 2, ahead);
+        break;
+      case 3:
+        nonzero_tile(t, i, word, 3, ahead);
+        break;
+      default:
+        nonzero_tile(t, i, word, MOST_WORDS, ahead);
+        break;
+      }
+}
