@@ -39,8 +39,8 @@ static void unpack(const hg_nonzero_task *t, hg_off first, hg_off end, const uin
                         y + row_of(t, k) + word * HG_MASK_COLUMNS);
 }
 
-// One word of a row after `count` values: how many there are with it, more than there is room for where it isn't closed.
-// Given as literals, whole words need no masks of lanes.
+// One word of a row after `count` values: how many there are with it, more than there is room for where the row is not
+// closed. Whole words, of a literal number of columns, need no masks of lanes.
 static inline int close_word(const hg_nonzero_matrix *m, const hg_real *x, int columns, int word, uint8_t *masks,
                              int count)
 {

@@ -4,9 +4,9 @@
 #include "core/tensor/matrix.h"
 
 /**
- * A matrix beside a copy of its rows without their zeros, to be gathered (hg_spmm_nonzero): relu and dropout leave a
- * quarter of a hidden layer's output, so that a gathered row takes a third of the bytes. A row of the copy is its mask,
- * as hg_mask_rows makes it, and the values that are not 0; rows stand at a fixed distance. One whose values find no room
+ * A matrix beside a copy of its rows without their zeros, to be gathered (hg_spmm_nonzero). Relu and dropout leave a
+ * quarter to a half of a hidden layer's output, so a gathered row takes fewer bytes. A row of the copy is its mask, as
+ * hg_mask_rows makes it, and the values that are not 0; rows stand at a fixed distance. One whose values find no room
  * is gathered from the matrix.
  */
 typedef struct {
