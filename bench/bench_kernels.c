@@ -34,12 +34,15 @@ static void spmm_nonzero(void *context)
   hg_spmm_nonzero(&op, 0, p->n, &p->nonzero, &p->y);
 }
 
-static void close_nonzero(void *context)
+static void leave_out_zeros(void *context)
 {
   hg_problem *p = context;
-  hg_off n = p->n, rows = 96;
-#pragma omp parallel for schedule(static) default(none) shared(p, n, rows)
-  for (hg_off i = 0; i < n; i += rows) hg_nonzero_matrix_close(&p->nonzero, i, n - i < rows ? n - i : rows);
+  enum { ROWS = 96 };
+#pragma omp parallel for schedule(static) default(none) shared(p)
+  for (hg_off first = 0; first < p->n; first += ROWS) {
+    const hg_matrix x = hg_matrix_rows(&p->x, first, p->n - first < ROWS ? p->n - first : ROWS);
+    hg_nonzero_matrix_close(&p->nonzero, first, &x);
+  }
 }
 
 static void gemm(void *context)
@@ -178,7 +181,7 @@ static const kernel kernels[] = {
      HG_PROBLEM_X | HG_PROBLEM_Y | HG_PROBLEM_NONZERO,
      true,
      {{64}, {128}, {256}}},
-    {"leaving out zeros", close_nonzero, 1.25, HG_PROBLEM_X | HG_PROBLEM_NONZERO, false, {{256}}},
+    {"leaving out zeros", leave_out_zeros, 1.25, HG_PROBLEM_X | HG_PROBLEM_NONZERO, false, {{256}}},
     {"gemm", gemm, 0, HG_PROBLEM_X | HG_PROBLEM_Y, false, {{128, 256}, {256, 256}, {602, 256}, {256, 40}, {256, 41}}},
     {"gemm input gradient",
      gemm_input_gradient,

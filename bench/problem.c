@@ -5,7 +5,7 @@
 #include "core/tensor/gemm.h"
 
 static const char what[] = "arrays of the benchmark";
-static const double nonzero_room = 0.45; // of a row's numbers, as in models/gathered.c
+static const double nonzero_share = 0.25; // of what relu and dropout leave
 
 static int widest(const hg_problem *p) { return p->f_in > p->f_out ? p->f_in : p->f_out; }
 
@@ -56,9 +56,9 @@ static hg_status allocate(hg_problem *p)
   if (p->needs & HG_PROBLEM_Y) HG_TRY(hg_matrix_create(&p->y, p->n, p->f_out ? p->f_out : p->f_in, what));
   if (p->needs & HG_PROBLEM_SPARSE) HG_TRY(create_features(p));
   if (p->needs & HG_PROBLEM_NONZERO) {
-    uint8_t *copy;
-    HG_TRY(HG_ALLOC(copy, (hg_off)hg_nonzero_matrix_bytes(p->n, p->f_in, nonzero_room), what));
-    p->nonzero = hg_nonzero_matrix_of(&p->x, nonzero_room, copy);
+    uint8_t *data;
+    HG_TRY(HG_ALLOC(data, (hg_off)hg_nonzero_matrix_bytes(p->n, p->f_in), what));
+    p->nonzero = hg_nonzero_matrix_of(data, p->n, p->f_in, nonzero_share);
   }
   if (p->needs & HG_PROBLEM_SCRATCH) HG_TRY(HG_ALLOC(p->scratch, hg_gemm_at_scratch(p->n, p->f_in, p->f_out), what));
 done:
@@ -99,7 +99,7 @@ hg_status hg_problem_create(hg_problem *problem)
   if (p->needs & HG_PROBLEM_NONZERO) {
     hg_activate(HG_ACTIVATION_RELU, &p->x);
     hg_dropout_apply((hg_dropout){.seed = 1, .rate = 0.5}, p->ids, &p->x);
-    hg_nonzero_matrix_close(&p->nonzero, 0, p->n);
+    hg_nonzero_matrix_close(&p->nonzero, 0, &p->x);
   }
   return HG_OK;
 }
@@ -111,6 +111,6 @@ void hg_problem_free(hg_problem *problem)
   hg_csr_free(&p->features), hg_csr_free(&p->transposed), hg_csr_free(&p->kept);
   hg_real **vectors[] = {&p->gamma, &p->beta, &p->mean, &p->d_gamma, &p->d_beta, &p->scratch, &p->scale};
   for (size_t v = 0; v < sizeof vectors / sizeof *vectors; v++) hg_free(vectors[v]);
-  hg_free(&p->sums), hg_free(&p->ids), hg_free(&p->rows), hg_free(&p->nonzero.copy);
+  hg_free(&p->sums), hg_free(&p->ids), hg_free(&p->rows), hg_free(&p->nonzero.data);
   hg_free(&p->labels), hg_free(&p->label_bits), hg_free(&p->targets);
 }

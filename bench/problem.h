@@ -9,7 +9,7 @@ typedef enum {
   HG_PROBLEM_SPARSE = 4,  ///< features and transposed
   HG_PROBLEM_SCRATCH = 8, ///< scratch
   HG_PROBLEM_TRUTH = 16,  ///< labels, label_bits and targets
-  HG_PROBLEM_NONZERO = 32 ///< nonzero: x is what relu and a dropout of 0.5 leave
+  HG_PROBLEM_NONZERO = 32 ///< nonzero: what relu and a dropout of 0.5 leave of x
 } hg_problem_needs;
 
 /**
@@ -25,7 +25,7 @@ typedef struct {
   hg_matrix x;                                     ///< [n x f_in]
   hg_matrix y;                                     ///< [n x f_out], or f_in without one
   hg_matrix w;                                     ///< [f_in x f_out]
-  hg_nonzero_matrix nonzero;                       ///< x and its copy without zeros
+  hg_nonzero_matrix nonzero;                       ///< x without its zeros
   hg_csr features, transposed;                     ///< n x f_in with HG_PROBLEM_ENTRIES entries a row, and f_in x n
   hg_csr kept;                                     ///< room for what dropout keeps of features
   hg_real *scratch;                                ///< of hg_gemm_at

@@ -4,11 +4,11 @@
 #include <string.h>
 
 #include "core/base/threads.h"
-#include "core/base/timer.h"
 #include "core/tensor/row_blocks.h"
+#include "models/stopwatch.h"
 
-// Two buffers a thread, each a whole number of cache lines.
-enum { BUFFERS = 2, ALIGNED = 64 / (int)sizeof(hg_real) };
+// Each a whole number of cache lines.
+enum { BUFFERS = 3, ALIGNED = 64 / (int)sizeof(hg_real) };
 
 static hg_off buffer_size(int widest) { return ((hg_off)widest + ALIGNED - 1) / ALIGNED * ALIGNED * HG_BLOCK_ROWS; }
 
@@ -20,55 +20,35 @@ hg_matrix hg_blocks_buffer(const hg_blocks *b, int which, hg_off rows, int cols)
   return hg_matrix_view(b->space + place * buffer_size(b->widest), rows, cols);
 }
 
-// Seconds of one thread by phase.
-typedef struct {
-  double seconds[HG_PHASE_COUNT], last;
-} stopwatch;
-
-static void lap(stopwatch *w, hg_phase phase)
-{
-  double now = hg_now_s();
-  w->seconds[phase] += now - w->last;
-  w->last = now;
-}
-
-static void add_watch(double *seconds, const stopwatch *w)
-{
-#pragma omp critical(hg_blocks_watch)
-  for (int k = 0; k < HG_PHASE_COUNT; k++) seconds[k] += w->seconds[k];
-}
-
 int hg_blocks_team(const hg_blocks *b) { return hg_threads() < b->threads ? hg_threads() : b->threads; }
 
-// s = the rows of A x, from x or from its copy in bfloat16 or without zeros
-static void aggregate(const hg_operator *op, const hg_matrix *x, const hg_bf16_matrix *rounded,
-                      const hg_nonzero_matrix *nonzero, hg_off first, hg_off n, hg_matrix *s)
+// s = the rows of A x, from x or from its copy in bfloat16
+static void aggregate(const hg_operator *op, const hg_matrix *x, const hg_bf16_matrix *rounded, hg_off first, hg_off n,
+                      hg_matrix *s)
 {
   if (rounded->data)
     hg_spmm_bf16_block(op, first, n, rounded, s);
-  else if (nonzero->copy)
-    hg_spmm_nonzero_block(op, first, n, nonzero, s);
   else
     hg_spmm_block(op, first, n, x, s);
 }
 
-static void forward_block(const hg_forward_blocks *f, hg_off first, hg_off n, stopwatch *watch)
+static void forward_block(const hg_forward_blocks *f, hg_off first, hg_off n, hg_stopwatch *watch)
 {
   hg_matrix x = hg_matrix_rows(&f->x, f->op ? 0 : first, f->op ? f->x.rows : n), y = hg_matrix_rows(&f->y, first, n);
   if (f->op) {
     hg_matrix s = !f->w       ? y
                   : f->s.data ? hg_matrix_rows(&f->s, first, n)
                               : hg_blocks_buffer(&f->blocks, 0, n, f->x.cols);
-    aggregate(f->op, &x, &f->rounded, &f->nonzero, first, n, &s);
+    aggregate(f->op, &x, &f->rounded, first, n, &s);
     x = s;
-    lap(watch, HG_PHASE_AGGREGATE);
+    hg_stopwatch_lap(watch, HG_PHASE_AGGREGATE);
   }
   if (f->w) {
     hg_gemm_block(&x, f->w, 0, &y);
-    lap(watch, HG_PHASE_TRANSFORM);
+    hg_stopwatch_lap(watch, HG_PHASE_TRANSFORM);
   }
   if (f->finish) f->finish(f->context, first, n);
-  lap(watch, HG_PHASE_ELEMENTWISE);
+  hg_stopwatch_lap(watch, HG_PHASE_ELEMENTWISE);
 }
 
 void hg_blocks_forward(const hg_forward_blocks *f, hg_off first, hg_off n)
@@ -78,25 +58,25 @@ void hg_blocks_forward(const hg_forward_blocks *f, hg_off first, hg_off n)
 #pragma omp parallel default(none) shared(f, first, n, blocks, seconds) \
     num_threads(hg_blocks_team(&f->blocks)) if (work > HG_PARALLEL_FROM)
   {
-    stopwatch watch = {.last = hg_now_s()};
+    hg_stopwatch watch = hg_stopwatch_start();
 #pragma omp for schedule(dynamic, 1) nowait
     for (hg_off block = 0; block < blocks; block++) {
       hg_off start = block * HG_BLOCK_ROWS, left = n - start;
       forward_block(f, first + start, left < HG_BLOCK_ROWS ? left : HG_BLOCK_ROWS, &watch);
     }
-    add_watch(seconds, &watch);
+    hg_stopwatch_add(&watch, seconds);
   }
   hg_phases_share(f->phases, seconds, f->w ? HG_PHASE_TRANSFORM : HG_PHASE_AGGREGATE);
 }
 
-static void backward_block(const hg_backward_blocks *b, hg_off first, hg_off n, hg_real *partial, stopwatch *watch)
+static void backward_block(const hg_backward_blocks *b, hg_off first, hg_off n, hg_real *partial, hg_stopwatch *watch)
 {
   hg_matrix x = hg_matrix_rows(&b->x, first, n), t = hg_matrix_rows(&b->d, b->op ? 0 : first, b->op ? b->d.rows : n);
   if (b->op) {
     hg_matrix sum = hg_blocks_buffer(&b->blocks, 0, n, b->d.cols);
-    aggregate(b->op, &t, &b->rounded, &b->nonzero, first, n, &sum);
+    aggregate(b->op, &t, &b->rounded, first, n, &sum);
     t = sum;
-    lap(watch, HG_PHASE_AGGREGATE);
+    hg_stopwatch_lap(watch, HG_PHASE_AGGREGATE);
   }
   if (partial && b->wt && b->wt->rounded.data)
     hg_gemm_at_bf16_block(hg_bf16_rows_real(&x), hg_bf16_rows_real(&t), partial);
@@ -107,9 +87,9 @@ static void backward_block(const hg_backward_blocks *b, hg_off first, hg_off n, 
     d_x = hg_blocks_buffer(&b->blocks, 1, n, b->x.cols);
     hg_gemm_block(&t, b->wt, 0, &d_x);
   }
-  lap(watch, HG_PHASE_TRANSFORM);
+  hg_stopwatch_lap(watch, HG_PHASE_TRANSFORM);
   b->pass(b->context, first, n, &d_x);
-  lap(watch, HG_PHASE_ELEMENTWISE);
+  hg_stopwatch_lap(watch, HG_PHASE_ELEMENTWISE);
 }
 
 // Pieces are a function of the rows alone, and each is one thread's, so that parts of d_W have the same bits always.
@@ -121,7 +101,7 @@ void hg_blocks_backward(const hg_backward_blocks *b, hg_off first, hg_off n)
 #pragma omp parallel default(none) shared(b, first, n, pieces, size, seconds) \
     num_threads(hg_blocks_team(&b->blocks)) if (work > HG_PARALLEL_FROM)
   {
-    stopwatch watch = {.last = hg_now_s()};
+    hg_stopwatch watch = hg_stopwatch_start();
 #pragma omp for schedule(dynamic, 1) nowait
     for (int piece = 0; piece < pieces; piece++) {
       hg_off start, end;
@@ -130,7 +110,7 @@ void hg_blocks_backward(const hg_backward_blocks *b, hg_off first, hg_off n)
       for (hg_off i = start; i < end; i += HG_BLOCK_ROWS)
         backward_block(b, first + i, end - i < HG_BLOCK_ROWS ? end - i : HG_BLOCK_ROWS, partial, &watch);
     }
-    add_watch(seconds, &watch);
+    hg_stopwatch_add(&watch, seconds);
   }
   hg_phases_share(b->phases, seconds, HG_PHASE_TRANSFORM);
 }

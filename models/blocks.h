@@ -24,7 +24,7 @@ typedef struct {
 /** Threads that work on blocks. */
 int hg_blocks_team(const hg_blocks *b);
 
-/** The calling thread's buffer 0 or 1, [rows x cols]: up to HG_BLOCK_ROWS of `widest` columns. */
+/** The calling thread's buffer 0, 1 or 2, [rows x cols]: up to HG_BLOCK_ROWS of `widest` columns. */
 hg_matrix hg_blocks_buffer(const hg_blocks *b, int which, hg_off rows, int cols);
 
 /** Rows [first, first + n) of the layer's output hold z without bias: makes h of them. On one thread. */
@@ -33,15 +33,14 @@ typedef void hg_finish_rows(void *context, hg_off first, hg_off n);
 /** y = finish((A x) W): one forward pass over rows. */
 typedef struct {
   hg_blocks blocks;
-  const hg_operator *op;     ///< NULL: A is the identity
-  hg_matrix x;               ///< what is aggregated
-  hg_bf16_matrix rounded;    ///< x in bfloat16, which is aggregated in its stead; without data: x itself
-  hg_nonzero_matrix nonzero; ///< x without its zeros, which is gathered in its stead; without a copy: x itself
-  hg_matrix s;               ///< [rows x f_in] takes A x for backward; without data: A x is forgotten
-  const hg_right_side *w;    ///< NULL: W is the identity
-  hg_matrix y;               ///< [rows x f_out]
-  hg_finish_rows *finish;    ///< or NULL
-  void *context;             ///< of finish
+  const hg_operator *op;  ///< NULL: A is the identity
+  hg_matrix x;            ///< what is aggregated
+  hg_bf16_matrix rounded; ///< x in bfloat16, which is aggregated in its stead; without data: x itself
+  hg_matrix s;            ///< [rows x f_in] takes A x for backward; without data: A x is forgotten
+  const hg_right_side *w; ///< NULL: W is the identity
+  hg_matrix y;            ///< [rows x f_out]
+  hg_finish_rows *finish; ///< or NULL
+  void *context;          ///< of finish
   hg_phases *phases;
 } hg_forward_blocks;
 
@@ -57,14 +56,13 @@ typedef void hg_pass_rows(void *context, hg_off first, hg_off n, hg_matrix *d);
 /** t = A' d, d_W += x' t, x = pass(t W'): one backward pass over rows; t is forgotten. */
 typedef struct {
   hg_blocks blocks;
-  const hg_operator *op;     ///< A', or NULL: the identity
-  hg_matrix d;               ///< what is aggregated
-  hg_bf16_matrix rounded;    ///< d in bfloat16, which is aggregated in its stead; without data: d itself
-  hg_nonzero_matrix nonzero; ///< d without its zeros, which is gathered in its stead; without a copy: d itself
-  hg_matrix x;               ///< [rows x f_in] the input, in its place the gradient later
-  hg_real *partials;         ///< [hg_gemm_at_parts(rows) x f_in x f_out] parts of d_W, added to (hg_gemm_at_turned,
-                             ///< where nothing is rounded); NULL: not wanted
-  const hg_right_side *wt;   ///< W', or NULL: t is the gradient of the input; rounded: so are the factors of d_W
+  const hg_operator *op;   ///< A', or NULL: the identity
+  hg_matrix d;             ///< what is aggregated
+  hg_bf16_matrix rounded;  ///< d in bfloat16, which is aggregated in its stead; without data: d itself
+  hg_matrix x;             ///< [rows x f_in] the input, in its place the gradient later
+  hg_real *partials;       ///< [hg_gemm_at_parts(rows) x f_in x f_out] parts of d_W, added to (hg_gemm_at_turned,
+                           ///< where nothing is rounded); NULL: not wanted
+  const hg_right_side *wt; ///< W', or NULL: t is the gradient of the input; rounded: so are the factors of d_W
   hg_pass_rows *pass;
   void *context; ///< of pass
   hg_phases *phases;

@@ -19,8 +19,8 @@
 #include "core/base/alloc.h"
 #include "core/base/threads.h"
 #include "core/tensor/gemm.h"
-#include "models/gathered.h"
 #include "models/streamed.h"
+#include "models/thin.h"
 
 static bool is_sparse(const hg_layer *layer) { return layer->input && !layer->input->is_dense; }
 
@@ -63,7 +63,7 @@ static size_t bytes(const hg_layer *layer)
   const hg_local_graph *g = layer->graph;
   hg_off rows = (hg_layer_copies_input(layer) ? g->n_local : 0) + (keeps_sums(layer) ? hg_layer_rows(layer) : 0);
   size_t kept = layer->keeps_columns ? hg_slabs_columns_bytes(g->slabs, layer->f_in) : 0;
-  return kept + hg_streamed_bytes(layer) + (size_t)rows * (size_t)layer->f_in * sizeof(hg_real);
+  return kept + hg_streamed_bytes(layer) + hg_thin_bytes(layer) + (size_t)rows * (size_t)layer->f_in * sizeof(hg_real);
 }
 
 // whether A x shall stand where x stood: then no rows of a halo are there
@@ -82,6 +82,7 @@ static hg_status create_alone(hg_layer *layer)
   if (keeps_sums(layer) && !sums_in_place(layer))
     HG_TRY(hg_matrix_create(&layer->s, hg_layer_rows(layer), layer->f_in, "aggregated inputs"));
   HG_TRY(hg_streamed_create(layer));
+  HG_TRY(hg_thin_create(layer));
 done:
   return rc;
 }
@@ -262,11 +263,15 @@ static void forward(hg_layer *layer, const hg_pass *pass)
   const hg_workspace *work = layer->work;
   hg_layer_task finish = {.layer = layer, .pass = pass};
   if (layer->streams) return; // the next layer makes h
+  if (layer->thin) {
+    hg_thin_forward(layer, pass);
+    return;
+  }
   if (!layer->cached) hg_layer_drop_input(layer, pass, product_rows(layer));
   hg_matrix w = hg_layer_parameter(layer, layer->theta, "weight"), t = product(layer);
   if (hg_reads_streamed(layer)) {
     hg_streamed_forward(layer, pass, &t);
-  } else if (!layer->aggregate_first) {
+  } else if (!layer->aggregate_first && !hg_reads_thin(layer)) { // there the layer before made t
     transform(layer, &t);
     hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
   }
@@ -284,8 +289,6 @@ static void forward(hg_layer *layer, const hg_pass *pass)
                                   .context = &finish,
                                   .phases = pass->phases}};
   if (keeps_sums(layer) && task.blocks.op) task.blocks.s = layer->s;
-  if (task.blocks.op) task.blocks.nonzero = hg_gathered_input(layer, pass, &task.blocks.x);
-  if (pass->training) hg_gathered_begin(layer);
   round_aggregated(&task);
   hg_phases_lap(pass->phases, HG_PHASE_ELEMENTWISE);
   if (layer->computes_halo)
@@ -326,6 +329,8 @@ static void backward_narrow(hg_layer *layer, const hg_pass *pass, hg_backward_bl
   blocks->op = NULL;
   if (hg_reads_streamed(layer))
     hg_streamed_backward(layer, pass, &d_t);
+  else if (hg_reads_thin(layer))
+    hg_thin_backward(layer, pass, &d_t);
   else if (layer->index > 0)
     hg_layer_products_gradient(layer, blocks, pass);
   else
@@ -362,7 +367,11 @@ static void backward_wide(hg_layer *layer, const hg_pass *pass, hg_backward_bloc
 static void backward(hg_layer *layer, const hg_pass *pass, hg_matrix *d_h, hg_matrix *d_x)
 {
   hg_layer_task down = {.layer = layer, .pass = pass, .d_z = d_h, .d_x = d_x};
-  if (layer->streams) return;                 // the next layer made its gradients
+  if (layer->streams || (layer->thin && layer->index == 0)) return; // the next layer made its gradients
+  if (layer->thin) {
+    hg_thin_backward(layer, pass, NULL);
+    return;
+  }
   hg_layer_finish_gradient(layer, pass, d_h); // d_h is d_z from here on
   hg_backward_blocks blocks = {.blocks = layer->work->blocks,
                                .op = &layer->graph->backward,
@@ -373,8 +382,6 @@ static void backward(hg_layer *layer, const hg_pass *pass, hg_matrix *d_h, hg_ma
                                .phases = pass->phases};
   if (is_even(layer) && !layer->turned) {
     blocks.rounded = hg_layer_round(layer, d_h);
-    blocks.nonzero = hg_gathered_gradient(layer, d_h);
-    hg_phases_lap(pass->phases, HG_PHASE_ELEMENTWISE);
     hg_layer_products_gradient(layer, &blocks, pass);
   } else if (layer->aggregate_first && !is_even(layer)) {
     backward_wide(layer, pass, &blocks);
@@ -387,7 +394,6 @@ const hg_layer_type hg_layer_gcn = {.name = "gcn",
                                     .help = "graph convolution (Kipf and Welling 2017)",
                                     .in_place = true,
                                     .can_round = true,
-                                    .can_gather = true,
                                     .can_turn = true,
                                     .can_compute_halo = true,
                                     .linear = true,

@@ -8,7 +8,6 @@
 #include "core/base/threads.h"
 #include "core/tensor/norms.h"
 #include "core/tensor/row_blocks.h"
-#include "models/gathered.h"
 #include "models/recompute.h"
 #include "models/stale.h"
 
@@ -34,6 +33,7 @@ void hg_layer_free(hg_layer *layer)
 {
   if (layer->input) hg_matrix_free(&layer->x);       // later layers borrow what a layer or a pool before wrote
   if (!layer->recomputes) hg_matrix_free(&layer->h); // else the workspace's
+  hg_free(&layer->nonzero.data);
   hg_matrix_free(&layer->halo);
   hg_matrix_free(&layer->s);
   hg_matrix_free(&layer->xhat);
@@ -362,7 +362,6 @@ static void activate_rows(const hg_layer_task *t, hg_off first, hg_off n)
   hg_matrix h = hg_matrix_rows(&layer->h, first, n);
   hg_activate(layer->activation, &h);
   if (layer->drops_output) hg_dropout_apply(output_dropout(layer, t->pass), layer->graph->ids + first, &h);
-  if (layer->closes_output && t->pass->training) hg_gathered_close(layer, first, n);
   if (!layer->rounds_output) return;
   const hg_bf16_matrix all = hg_layer_rounded(layer + 1, hg_layer_rows(layer));
   hg_bf16_matrix rounded = hg_bf16_matrix_rows(&all, first, n);

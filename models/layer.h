@@ -29,7 +29,6 @@ typedef struct {
   hg_real *hidden;        ///< [n_local x hidden] outputs of the layers that recompute, one after the other
   hg_bf16 *rounded[2];    ///< [n_local x widest aggregated] what a layer aggregates in bfloat16; those of odd and even
                           ///< index take turns, since a layer makes the next one's while it reads its own
-  uint8_t *nonzero[2];    ///< what a layer gathers without zeros, of odd and even index in turns as well
   hg_blocks blocks;       ///< the threads' blocks of rows
   hg_real *kept;          ///< what backward writes over and needs again when gradients of sums arrive; or NULL
   hg_slabs_buffers slabs; ///< of aggregation by columns
@@ -67,22 +66,20 @@ typedef struct {
   int gradient;    ///< the output's gradient comes in work->gradients[gradient]
   int f_in, f_out; ///< widths
   bool bias, residual;
-  bool aggregate_first;  ///< (A x) W instead of A (x W): the narrower side is aggregated and exchanged
-  bool cached;           ///< first layer, dense features without dropout: A x never changes
-  double dropout;        ///< of this layer's input; 0 where it is pooled: then it was dropped before
-  double next_dropout;   ///< of the next layer's input: applied to `h` in place
-  double gathered_share; ///< of the numbers of a row that it aggregates, those that find room in a copy of the rows
-                         ///< without zeros; 0: there is none (models/gathered.h)
-  double kept_share;  ///< with `streams`: of the numbers of h, how many find room until backward; 0: it is made again
-  bool drops_output;  ///< here, when h is made; not where the next layer's input is pooled
-  bool closes_output; ///< training passes copy the rows of h without their zeros for the next layer
-  bool in_place;      ///< backward writes the gradient of the input over the input, and through the dropout and
-                      ///< activation that made it; so the layer before finds its d_h in its h
-  bool computes_halo; ///< first layer: rows of the halo too, so that the next one exchanges nothing
-                      ///< (models/compute_first.h)
-  bool streams;       ///< h is made a few rows at a time where the next layer reads it, which makes this one's
-                      ///< gradients too (models/streamed.h)
-  bool recomputes;    ///< h is in work->hidden, which later layers overwrite: models/recompute.h
+  bool aggregate_first; ///< (A x) W instead of A (x W): the narrower side is aggregated and exchanged
+  bool cached;          ///< first layer, dense features without dropout: A x never changes
+  double dropout;       ///< of this layer's input; 0 where it is pooled: then it was dropped before
+  double next_dropout;  ///< of the next layer's input: applied to `h` in place
+  double kept_share;    ///< with `streams`: of the numbers of h, how many find room until backward; 0: it is made again
+  bool drops_output;    ///< here, when h is made; not where the next layer's input is pooled
+  bool in_place;        ///< backward writes the gradient of the input over the input, and through the dropout and
+                        ///< activation that made it; so the layer before finds its d_h in its h
+  bool computes_halo;   ///< first layer: rows of the halo too, so that the next one exchanges nothing
+                        ///< (models/compute_first.h)
+  bool streams;         ///< h is made a few rows at a time where the next layer reads it, which makes this one's
+                        ///< gradients too (models/streamed.h)
+  bool thin;            ///< h is no matrix but in `nonzero` (models/thin.h)
+  bool recomputes;      ///< h is in work->hidden, which later layers overwrite: models/recompute.h
   hg_activation activation;
   hg_layer_norm_kind norm;
   int filters; ///< of a channel, and whether all channels share them: for kinds that have filters
@@ -108,15 +105,16 @@ typedef struct {
   hg_real *theta, *d_theta; ///< this layer's parameters and their gradients in the flat arrays
   hg_off n_theta;
 
-  hg_matrix x;    ///< [n_owned or n_local x f_in] input: the previous layer's h or what is pooled from it, or a dropped
-                  ///< copy of the dense features; with keeps_columns these columns, hg_slabs_columns_once
-  hg_matrix h;    ///< [n_owned or n_local x f_out] output
-  hg_matrix s;    ///< [hg_layer_rows x f_in] A x, kept for the weight gradient (aggregate_first)
-  hg_matrix xhat; ///< [hg_layer_rows x f_out] normalised, kept for the gradient (norm)
-  hg_matrix halo; ///< [n_local - n_owned x f_in] the halo's rows of x, kept where backward needs them and x is shared
-  hg_real *inv_std;            ///< [hg_layer_rows] layer norm, [f_out] batch norm
-  hg_real *mean;               ///< [f_out] batch norm
-  hg_real *running;            ///< [2 x f_out] batch norm's running mean and variance, in the model's state
+  hg_matrix x; ///< [n_owned or n_local x f_in] input: the previous layer's h or what is pooled from it, or a dropped
+               ///< copy of the dense features; with keeps_columns these columns, hg_slabs_columns_once
+  hg_matrix h; ///< [n_owned or n_local x f_out] output
+  hg_nonzero_matrix nonzero; ///< [n_owned x f_out] of a thin layer h, and on the way back its d_z
+  hg_matrix s;               ///< [hg_layer_rows x f_in] A x, kept for the weight gradient (aggregate_first)
+  hg_matrix xhat;            ///< [hg_layer_rows x f_out] normalised, kept for the gradient (norm)
+  hg_matrix halo;   ///< [n_local - n_owned x f_in] the halo's rows of x, kept where backward needs them and x is shared
+  hg_real *inv_std; ///< [hg_layer_rows] layer norm, [f_out] batch norm
+  hg_real *mean;    ///< [f_out] batch norm
+  hg_real *running; ///< [2 x f_out] batch norm's running mean and variance, in the model's state
   hg_exchange_packing packing; ///< of its exchanges, in the training's epochs after `packs_after`; ids: see there
   int packs_after;
   hg_staleness staleness;      ///< of its exchanges in training; then rows are packed by these alone,
@@ -140,7 +138,6 @@ struct hg_layer_type {
   bool local;            ///< works row by row: aggregates and exchanges nothing
   bool in_place;         ///< backward may write over the input: see hg_layer
   bool can_round;        ///< knows hg_layer's `rounds`
-  bool can_gather;       ///< knows hg_layer's `gathered_share`
   bool can_turn;         ///< aggregates by columns where its graph has slabs
   bool can_compute_halo; ///< knows hg_layer's `computes_halo`, as first and as second layer
   bool linear;           ///< messages are multiples of their sources' rows: others may sum them (models/covered.h)

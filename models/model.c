@@ -8,6 +8,7 @@
 #include "models/skip_rows.h"
 #include "models/stale.h"
 #include "models/streamed.h"
+#include "models/thin.h"
 
 static hg_status allocate_workspace(hg_model *model)
 {
@@ -17,7 +18,6 @@ static hg_status allocate_workspace(hg_model *model)
   HG_TRY(HG_ALLOC(w->product, s.product, "products"));
   for (int b = 0; b < 2; b++) HG_TRY(HG_ALLOC(w->gradients[b], s.gradient[b], "output gradients"));
   for (int b = 0; b < 2; b++) HG_TRY(HG_ALLOC(w->rounded[b], s.rounded[b], "aggregated in bfloat16"));
-  for (int b = 0; b < 2; b++) HG_TRY(HG_ALLOC(w->nonzero[b], s.nonzero[b], "rows without zeros"));
   HG_TRY(HG_ALLOC(w->packed, s.packed, "packed weights"));
   HG_TRY(HG_ALLOC(w->hidden, s.hidden, "outputs of hidden layers"));
   w->blocks = (hg_blocks){.threads = s.threads, .widest = s.widest_block};
@@ -48,7 +48,7 @@ static hg_status allocate_outputs(hg_model *model)
   for (int l = 0; l < model->n_layers; l++) {
     hg_layer *layer = &model->layers[l];
     hg_off n = hg_layer_rows(layer);
-    if (layer->streams)
+    if (layer->streams || layer->thin)
       layer->h = hg_matrix_view(NULL, hg_model_output_rows(model, l), layer->f_out);
     else if (layer->recomputes)
       layer->h = hg_matrix_view(model->work.hidden, hg_model_output_rows(model, l), layer->f_out);
@@ -139,7 +139,6 @@ void hg_model_free(hg_model *model)
   hg_free(&model->work.packed);
   hg_free(&model->work.hidden);
   for (int b = 0; b < 2; b++) hg_free(&model->work.rounded[b]);
-  for (int b = 0; b < 2; b++) hg_free(&model->work.nonzero[b]);
   hg_free(&model->work.blocks.space);
   hg_free(&model->work.sums);
   hg_slabs_buffers_free(&model->work.slabs);
@@ -343,7 +342,7 @@ void hg_model_backward(hg_model *model, const hg_pass *pass, hg_sums *sums)
 hg_matrix hg_model_embeddings(const hg_model *model)
 {
   const hg_layer *last = &model->layers[model->n_layers - 1];
-  if (hg_reads_streamed(last)) return hg_matrix_view(NULL, 0, last->f_in);
+  if (hg_reads_streamed(last) || hg_reads_thin(last)) return hg_matrix_view(NULL, 0, last->f_in);
   return hg_matrix_rows(last->index > 0 ? &last->x : &last->h, 0, last->graph->n_owned);
 }
 

@@ -10,7 +10,6 @@
 typedef struct {
   hg_off product, gradient[2], scratch, sums, packed, blocks, hidden;
   hg_off rounded[2];         ///< of bfloat16
-  hg_off nonzero[2];         ///< bytes
   int threads, widest_block; ///< what `blocks` are for
   hg_slabs_room slabs;
 } hg_workspace_size;

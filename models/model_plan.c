@@ -7,12 +7,12 @@
 #include "core/tensor/gemm.h"
 #include "core/tensor/nonzero.h"
 #include "models/compute_first.h"
-#include "models/gathered.h"
 #include "models/model.h"
 #include "models/recompute.h"
 #include "models/skip_rows.h"
 #include "models/stale.h"
 #include "models/streamed.h"
+#include "models/thin.h"
 
 static int max_int(int a, int b) { return a > b ? a : b; }
 
@@ -168,10 +168,9 @@ static void size_workspace(hg_model *model)
     int widest = max_int(l->f_out, l->index ? l->f_in : 0);
     s->product = max_off(s->product, n * l->product_width);
     s->sums = max_off(s->sums, 2 * (hg_off)widest);
-    s->nonzero[l->index % 2] = max_off(s->nonzero[l->index % 2], (hg_off)hg_gathered_bytes(l));
     s->rounded[l->index % 2] = max_off(s->rounded[l->index % 2], n * l->rounded_width);
     if (l->label_classes) s->scratch = max_off(s->scratch, hg_gemm_at_scratch(n, l->label_classes, l->f_out));
-    if (l->weight_rows && !l->streams && !hg_reads_streamed(l))
+    if (l->weight_rows && !l->streams && !hg_reads_streamed(l) && !l->thin && !hg_reads_thin(l))
       s->scratch = max_off(s->scratch, hg_gemm_at_scratch(n, l->weight_rows, l->f_out));
     if (l->recomputes) s->hidden = max_off(s->hidden, hg_model_output_rows(model, l->index) * l->f_out);
     if (l->type->in_place) s->packed = max_off(s->packed, packed_space(l));
@@ -183,6 +182,8 @@ static void size_workspace(hg_model *model)
   }
   s->scratch = max_off(s->scratch, hg_streamed_scratch(model));
   s->packed = max_off(s->packed, hg_streamed_packed(model));
+  s->scratch = max_off(s->scratch, hg_thin_scratch(model));
+  s->packed = max_off(s->packed, hg_thin_packed(model));
   s->threads = hg_threads();
   s->widest_block = widest_block;
   s->blocks = hg_blocks_space(s->threads, widest_block);
@@ -284,12 +285,12 @@ hg_status hg_model_plan(hg_model *model, const hg_model_options *options, const 
   hg_compute_first_plan(model);
   hg_streamed_plan(model);
   HG_TRY(check_streams(model));
+  hg_thin_plan(model);
   for (int s = 0; s < n_stages - 1; s++) {
     model->pools[s].reduction = s < n_stages - 2 ? HG_REDUCTION_MAX : options->readout;
     model->pools[s].members = &stages[s + 1].members;
   }
   connect(model);
-  hg_gathered_plan(model);
   choose_buffers(model);
   size_workspace(model);
   size_gradients(model);
@@ -389,11 +390,10 @@ hg_model_size hg_model_measure(const hg_model *model)
   hg_off shared = s.product + s.gradient[0] + s.gradient[1] + s.scratch + s.packed + s.blocks + s.hidden;
   hg_model_size size = {.halo = hg_slabs_room_bytes(&s.slabs),
                         .workspace = (size_t)shared * sizeof(hg_real) + (size_t)s.sums * sizeof(double) +
-                                     (size_t)(s.rounded[0] + s.rounded[1]) * sizeof(hg_bf16) +
-                                     (size_t)(s.nonzero[0] + s.nonzero[1])};
+                                     (size_t)(s.rounded[0] + s.rounded[1]) * sizeof(hg_bf16)};
   for (int l = 0; l < model->n_layers; l++) {
     const hg_layer *layer = &model->layers[l];
-    if (!layer->recomputes && !layer->streams) numbers += hg_model_output_rows(model, l) * layer->f_out;
+    if (!layer->recomputes && !layer->streams && !layer->thin) numbers += hg_model_output_rows(model, l) * layer->f_out;
     if (hg_recompute_keeps_halo(layer, model->n_layers))
       numbers += (hg_off)(layer->graph->n_local - layer->graph->n_owned) * layer->f_in;
     if (layer->norm != HG_LAYER_NORM_NONE) numbers += hg_layer_rows(layer) * layer->f_out;

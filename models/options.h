@@ -45,8 +45,8 @@ typedef enum { HG_SKIP_ZEROS_BETWEEN_HOSTS, HG_SKIP_ZEROS_ALWAYS, HG_SKIP_ZEROS_
  */
 typedef enum { HG_COMPUTE_FIRST_BETWEEN_HOSTS, HG_COMPUTE_FIRST_ALWAYS, HG_COMPUTE_FIRST_NEVER } hg_compute_first;
 
-/** Whether layers gather hidden rows without their zeros (models/gathered.h). AUTO: where that is faster. */
-typedef enum { HG_GATHER_NONZERO_AUTO, HG_GATHER_NONZERO_ALWAYS, HG_GATHER_NONZERO_NEVER } hg_gather_nonzero;
+/** Whether hidden rows are kept without their zeros (models/thin.h). AUTO: where that is faster. */
+typedef enum { HG_HIDDEN_ZEROS_AUTO, HG_HIDDEN_ZEROS_SKIPPED, HG_HIDDEN_ZEROS_STAY } hg_skip_hidden_zeros;
 
 /** How halo rows cross between ranks in training; evaluations send reals. The config's `halo:` group. */
 typedef struct {
@@ -71,10 +71,10 @@ typedef struct {
   double dropout, input_dropout; ///< of the layers' inputs; input_dropout is the first layer's
   hg_activation activation;      ///< after every layer but the last
   hg_adjacency_norm normalization;
-  bool recompute;               ///< hidden layers' outputs are made again in the backward pass (models/recompute.h)
-  bool embeds;                  ///< no key: hg_model_embeddings are wanted, so that the last hidden rows are stored
-  hg_gather_nonzero skip_zeros; ///< the same bits, whatever it is
-  bool self_loops, bias;        ///< bias: but not before batch norm, which has one
+  bool recompute; ///< hidden layers' outputs are made again in the backward pass (models/recompute.h)
+  bool embeds;    ///< no key: hg_model_embeddings are wanted, so that the last hidden rows are stored
+  hg_skip_hidden_zeros skip_zeros;
+  bool self_loops, bias; ///< bias: but not before batch norm, which has one
   bool residual; ///< hidden layers after the first add their input before norm and activation, where both widths agree
   hg_layer_norm_kind norm; ///< after every layer but the last
   double label_rate;       ///< probability that a training node's label is an input (models/label_input.h); 0: none is

@@ -1,3 +1,3 @@
 #include "core/tensor/nonzero_body.h"
 
-const hg_nonzero_kernels hg_nonzero_avx2 = {mask, pack, unpack, close_matrix};
+const hg_nonzero_kernels hg_nonzero_avx2 = {mask, pack, unpack, close_rows, open_rows};

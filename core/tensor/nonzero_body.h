@@ -39,32 +39,48 @@ static void unpack(const hg_nonzero_task *t, hg_off first, hg_off end, const uin
                         y + row_of(t, k) + word * HG_MASK_COLUMNS);
 }
 
-// One word of a row after `count` values: how many there are with it, more than there is room for where the row is not
-// closed. Whole words, of a literal number of columns, need no masks of lanes.
-static inline int close_word(const hg_nonzero_matrix *m, const hg_real *x, int columns, int word, uint8_t *masks,
-                             int count)
+// Rows are too far apart for the processor to notice that they are taken in order.
+enum { ROWS_AHEAD = 8, LINE = 64 };
+
+static inline void fetch_row(const hg_nonzero_matrix *m, hg_off row, bool to_write)
 {
-  uint64_t bits = columns == HG_MASK_COLUMNS ? nonzeros(x, HG_MASK_COLUMNS) : nonzeros(x, columns);
-  uint8_t *to = masks + hg_nonzero_mask_bytes(m->cols) + (size_t)count * sizeof *x;
-  count += __builtin_popcountll(bits);
-  if (count > m->room || (bits == HG_NOT_CLOSED && word == 0)) return m->room + 1;
-  memcpy(masks + (size_t)word * sizeof bits, &bits, sizeof bits);
-  if (columns == HG_MASK_COLUMNS)
-    close_reals(x, HG_MASK_COLUMNS, bits, to);
-  else
-    close_reals(x, columns, bits, to);
-  return count;
+  const uint8_t *at = m->data + (row < m->rows ? row : 0) * m->stride;
+  for (hg_off b = 0; b < m->fetched; b += LINE)
+    to_write ? __builtin_prefetch(at + b, 1) : __builtin_prefetch(at + b, 0);
 }
 
-static void close_matrix(const hg_nonzero_matrix *m, hg_off first, hg_off end)
+static void close_rows(const hg_nonzero_matrix *m, hg_off first, const hg_matrix *x)
 {
-  const hg_nonzero_task t = {.cols = m->cols, .words = (m->cols + HG_MASK_COLUMNS - 1) / HG_MASK_COLUMNS};
-  for (hg_off k = first; k < end; k++) {
-    uint8_t *masks = m->copy + k * m->stride;
-    const hg_real *x = m->whole + k * t.cols;
-    int count = 0;
-    for (int word = 0; word < t.words && count <= m->room; word++)
-      count = close_word(m, x + word * HG_MASK_COLUMNS, word_columns(&t, word), word, masks, count);
-    if (count > m->room) hg_nonzero_matrix_forget(m, k, 1);
+  for (hg_off i = 0; i < x->rows; i++) {
+    fetch_row(m, first + i + ROWS_AHEAD, true);
+    const hg_real *from = x->data + i * x->cols;
+    uint8_t *mask_at = m->data + (first + i) * m->stride;
+    hg_real *to = (hg_real *)(void *)(mask_at + hg_nonzero_mask_bytes(m->cols));
+    for (int c = 0; c < m->cols; c += HG_MASK_COLUMNS, mask_at += sizeof(uint64_t)) {
+      int columns = m->cols - c;
+      uint64_t bits = columns < HG_MASK_COLUMNS ? nonzeros(from + c, columns) : close_word(from + c, to);
+      if (columns < HG_MASK_COLUMNS) close_reals(from + c, columns, bits, (uint8_t *)to);
+      memcpy(mask_at, &bits, sizeof bits);
+      to += __builtin_popcountll(bits);
+    }
+  }
+}
+
+static void open_rows(const hg_nonzero_matrix *m, hg_off first, hg_matrix *x)
+{
+  for (hg_off i = 0; i < x->rows; i++) {
+    fetch_row(m, first + i + ROWS_AHEAD, false);
+    const uint8_t *mask_at = m->data + (first + i) * m->stride;
+    const hg_real *from = (const hg_real *)(const void *)(mask_at + hg_nonzero_mask_bytes(m->cols));
+    hg_real *to = x->data + i * x->cols;
+    for (int c = 0; c < m->cols; c += HG_MASK_COLUMNS, mask_at += sizeof(uint64_t)) {
+      uint64_t bits;
+      memcpy(&bits, mask_at, sizeof bits);
+      if (m->cols - c < HG_MASK_COLUMNS)
+        open_reals((const uint8_t *)from, m->cols - c, bits, false, to + c);
+      else
+        open_word(from, bits, to + c);
+      from += __builtin_popcountll(bits);
+    }
   }
 }

@@ -19,7 +19,8 @@ typedef struct {
                uint8_t *values);
   void (*unpack)(const hg_nonzero_task *t, hg_off first, hg_off end, const uint8_t *masks, const uint8_t *values,
                  hg_real *y);
-  void (*close)(const hg_nonzero_matrix *m, hg_off first, hg_off end); ///< hg_nonzero_matrix_close
+  void (*close)(const hg_nonzero_matrix *m, hg_off first, const hg_matrix *x); ///< as hg_nonzero_matrix_close
+  void (*open)(const hg_nonzero_matrix *m, hg_off first, hg_matrix *x);
 } hg_nonzero_kernels;
 
 extern const hg_nonzero_kernels hg_nonzero_base, hg_nonzero_avx2, hg_nonzero_avx512;

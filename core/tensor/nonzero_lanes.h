@@ -63,6 +63,31 @@ static inline const uint8_t *open_reals(const uint8_t *from, int n, uint64_t bit
   return from + (size_t)__builtin_popcountll(bits) * sizeof *y;
 }
 
+// 64 columns of which all have room: what stands after the values is written over. Returns the word that tells them.
+static inline uint64_t close_word(const hg_real *x, hg_real *to)
+{
+  uint64_t bits = 0;
+#  pragma GCC unroll 4
+  for (int c = 0; c < HG_MASK_COLUMNS; c += LANES) {
+    __m512 v = _mm512_loadu_ps(x + c);
+    __mmask16 chosen = _mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_NEQ_UQ);
+    _mm512_storeu_ps(to, _mm512_maskz_compress_ps(chosen, v));
+    to += __builtin_popcount(chosen);
+    bits |= (uint64_t)chosen << c;
+  }
+  return bits;
+}
+
+// 64 columns from values after which a register more may be read
+static inline void open_word(const hg_real *from, uint64_t bits, hg_real *y)
+{
+#  pragma GCC unroll 4
+  for (int c = 0; c < HG_MASK_COLUMNS; c += LANES) {
+    __m512 close = _mm512_loadu_ps(from + set_before(bits, c));
+    _mm512_storeu_ps(y + c, _mm512_maskz_expand_ps((__mmask16)(bits >> c), close));
+  }
+}
+
 static inline int close_bytes(const uint8_t *q, int n, uint64_t bits, uint8_t *to)
 {
   int count = 0;
@@ -108,6 +133,18 @@ static inline const uint8_t *open_reals(const uint8_t *from, int n, uint64_t bit
     taken += here;
   }
   return from + (size_t)count * sizeof *close;
+}
+
+static inline uint64_t close_word(const hg_real *x, hg_real *to)
+{
+  uint64_t bits = nonzeros(x, HG_MASK_COLUMNS);
+  close_reals(x, HG_MASK_COLUMNS, bits, (uint8_t *)to);
+  return bits;
+}
+
+static inline void open_word(const hg_real *from, uint64_t bits, hg_real *y)
+{
+  open_reals((const uint8_t *)from, HG_MASK_COLUMNS, bits, false, y);
 }
 
 static inline int close_bytes(const uint8_t *q, int n, uint64_t bits, uint8_t *to)

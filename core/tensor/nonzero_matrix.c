@@ -10,33 +10,37 @@ enum { LINE = 64 };
 static const hg_nonzero_kernels *const kernels[HG_SIMD_COUNT] = {&hg_nonzero_base, &hg_nonzero_avx2,
                                                                  &hg_nonzero_avx512};
 
-static hg_off stride_of(int cols, double share)
+static hg_off lines(double bytes) { return ((hg_off)bytes + LINE - 1) / LINE * LINE; }
+
+static double row_bytes(int cols, double share)
 {
-  double bytes = (double)hg_nonzero_mask_bytes(cols) + share * cols * (double)sizeof(hg_real);
-  return ((hg_off)bytes + LINE - 1) / LINE * LINE;
+  return (double)hg_nonzero_mask_bytes(cols) + share * cols * (double)sizeof(hg_real);
 }
 
 // gathering reads whole vectors, the last ones over the end of a row
-size_t hg_nonzero_matrix_bytes(hg_off rows, int cols, double share)
+size_t hg_nonzero_matrix_bytes(hg_off rows, int cols) { return (size_t)(rows * lines(row_bytes(cols, 1))) + LINE; }
+
+hg_nonzero_matrix hg_nonzero_matrix_of(uint8_t *data, hg_off rows, int cols, double share)
 {
-  return (size_t)(rows * stride_of(cols, share)) + LINE;
+  return (hg_nonzero_matrix){.rows = rows,
+                             .cols = cols,
+                             .stride = lines(row_bytes(cols, 1)),
+                             .fetched = lines(row_bytes(cols, share)),
+                             .data = data};
 }
 
-hg_nonzero_matrix hg_nonzero_matrix_of(const hg_matrix *x, double share, uint8_t *copy)
+void hg_nonzero_matrix_close(const hg_nonzero_matrix *m, hg_off first, const hg_matrix *x)
 {
-  hg_off stride = stride_of(x->cols, share),
-         room = (stride - (hg_off)hg_nonzero_mask_bytes(x->cols)) / (hg_off)sizeof(hg_real);
-  return (hg_nonzero_matrix){
-      .rows = x->rows, .cols = x->cols, .room = (int)room, .stride = stride, .copy = copy, .whole = x->data};
+  kernels[hg_simd_level()]->close(m, first, x);
 }
 
-void hg_nonzero_matrix_close(const hg_nonzero_matrix *m, hg_off first, hg_off n)
+void hg_nonzero_matrix_open(const hg_nonzero_matrix *m, hg_off first, hg_matrix *x)
 {
-  kernels[hg_simd_level()]->close(m, first, first + n);
+  kernels[hg_simd_level()]->open(m, first, x);
 }
 
-void hg_nonzero_matrix_forget(const hg_nonzero_matrix *m, hg_off first, hg_off n)
+void hg_nonzero_matrix_clear(const hg_nonzero_matrix *m, hg_off first, hg_off end)
 {
-  const uint64_t word = HG_NOT_CLOSED;
-  for (hg_off i = first; i < first + n; i++) memcpy(m->copy + i * m->stride, &word, sizeof word);
+  size_t mask = hg_nonzero_mask_bytes(m->cols);
+  for (hg_off i = first; i < end; i++) memset(m->data + i * m->stride, 0, mask);
 }

@@ -42,6 +42,6 @@ void hg_spmm_block(const hg_operator *op, hg_off first, hg_off n, const hg_matri
 void hg_spmm_bf16(const hg_operator *op, hg_off first, hg_off n, const hg_bf16_matrix *x, hg_matrix *y);
 void hg_spmm_bf16_block(const hg_operator *op, hg_off first, hg_off n, const hg_bf16_matrix *x, hg_matrix *y);
 
-/** The same of an x without its zeros, from the rows that are closed: the same bits, but 0 for -0. */
+/** The same of an x that is kept without its zeros: the same bits, but 0 for -0. */
 void hg_spmm_nonzero(const hg_operator *op, hg_off first, hg_off n, const hg_nonzero_matrix *x, hg_matrix *y);
 void hg_spmm_nonzero_block(const hg_operator *op, hg_off first, hg_off n, const hg_nonzero_matrix *x, hg_matrix *y);

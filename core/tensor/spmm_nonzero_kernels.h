@@ -24,16 +24,6 @@ ALWAYS_INLINE void add_word(const hg_real *values, uint64_t bits, hg_real weight
   }
 }
 
-/** At most 64 columns of a row that is not closed. */
-ALWAYS_INLINE void add_columns(const hg_real *x, int columns, hg_real weight, sum_part *sum)
-{
-#  pragma GCC unroll 4
-  for (int v = 0; v < WORD_PARTS; v++) {
-    int left = columns - v * LANES;
-    sum[v] += weight * (vector)_mm512_maskz_loadu_ps(left > 0 ? first_lanes(left) : 0, x + v * LANES);
-  }
-}
-
 ALWAYS_INLINE void store_word(sum_part *sum, hg_real scale, int columns, hg_real *y)
 {
 #  pragma GCC unroll 4
@@ -47,11 +37,6 @@ typedef hg_real sum_part;
 ALWAYS_INLINE void add_word(const hg_real *values, uint64_t bits, hg_real weight, sum_part *sum)
 {
   for (; bits; bits &= bits - 1) sum[__builtin_ctzll(bits)] += weight * *values++;
-}
-
-ALWAYS_INLINE void add_columns(const hg_real *x, int columns, hg_real weight, sum_part *sum)
-{
-  for (int c = 0; c < columns; c++) sum[c] += weight * x[c];
 }
 
 ALWAYS_INLINE void store_word(sum_part *sum, hg_real scale, int columns, hg_real *y)
@@ -72,15 +57,8 @@ ALWAYS_INLINE int columns_of(int width, int word)
 ALWAYS_INLINE void add_nonzero(const hg_nonzero_matrix *x, hg_off j, int first, int words, hg_real weight,
                                sum_part *sum)
 {
-  const uint64_t *mask = (const uint64_t *)(const void *)(x->copy + j * x->stride);
+  const uint64_t *mask = (const uint64_t *)(const void *)(x->data + j * x->stride);
   const hg_real *values = (const hg_real *)(const void *)(mask + words_of(x->cols));
-  if (mask[0] == HG_NOT_CLOSED) {
-    const hg_real *whole = x->whole + j * x->cols + (hg_off)first * HG_MASK_COLUMNS;
-#pragma GCC unroll 4
-    for (int k = 0; k < words; k++)
-      add_columns(whole + k * HG_MASK_COLUMNS, columns_of(x->cols, first + k), weight, sum + k * WORD_PARTS);
-    return;
-  }
   for (int word = 0; word < first; word++) values += __builtin_popcountll(mask[word]);
 #pragma GCC unroll 4
   for (int k = 0; k < words; k++) {
@@ -94,11 +72,11 @@ ALWAYS_INLINE void nonzero_tile(const hg_spmm_task *t, hg_off i, int first, int 
 {
   const hg_nonzero_matrix x = *(const hg_nonzero_matrix *)t->x;
   const hg_lid *indices = t->indices;
-  hg_off distance = prefetch_distance((int)x.stride), end = t->indptr[i + 1];
+  hg_off distance = prefetch_distance((int)x.fetched), end = t->indptr[i + 1];
   sum_part sum[MOST_WORDS * WORD_PARTS] = {0};
   for (hg_off e = t->indptr[i]; e < end; e++) {
-    const uint8_t *fetched = x.copy + indices[e + distance < ahead ? e + distance : ahead] * x.stride;
-    for (hg_off b = 0; b < x.stride; b += CACHE_LINE) __builtin_prefetch(fetched + b, 0, 3);
+    const uint8_t *fetched = x.data + indices[e + distance < ahead ? e + distance : ahead] * x.stride;
+    for (hg_off b = 0; b < x.fetched; b += CACHE_LINE) __builtin_prefetch(fetched + b, 0, 3);
     add_nonzero(&x, indices[e], first, words, entry_weight(t, e, indices[e]), sum);
   }
   if (i < t->n_self) add_nonzero(&x, i, first, words, t->col_scale ? t->col_scale[i] : 1, sum);

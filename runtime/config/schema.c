@@ -125,8 +125,8 @@ const hg_key hg_keys[] = {
      "hidden layers with a norm share one matrix of outputs, made again in the backward pass: less memory, the same "
      "bits; without a norm, of a gcn of two layers that keeps its first aggregate, fewer hidden rows are kept"},
     {"model.skip_zeros", HG_KEY_CHOICE, offsetof(hg_config, model.skip_zeros), "auto", NULL, gathers,
-     "whether gcn layers as wide as their input gather hidden rows from a copy without the zeros of relu and dropout, "
-     "the same numbers; auto: where the copy is at most half of a matrix larger than the caches (AVX-512)"},
+     "whether a gcn of three layers or more on one rank, with relu and without norm and input dropout, keeps hidden rows "
+     "without their zeros, the same to rounding; auto: large ones with AVX-512 and a dropout of a third or more"},
     {"model.input_dropout", HG_KEY_REAL, offsetof(hg_config, model.input_dropout), "auto", &rates_or_auto, NULL,
      "the same for the first layer's input; auto: as model.dropout"},
     {"model.activation", HG_KEY_CHOICE, offsetof(hg_config, model.activation), "relu", NULL, activations,

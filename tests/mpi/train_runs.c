@@ -84,6 +84,33 @@ void check_train_same(hg_world *world, const hg_config *one, const hg_config *ot
   hg_trainer_free(&t[1]);
 }
 
+static bool near_gradients(const hg_model *found, const hg_model *expected, double tolerance, const char *what)
+{
+  for (hg_off k = 0; k < expected->n_parameters; k++) {
+    double a = (double)found->gradients[k], b = (double)expected->gradients[k];
+    if (!check(fabs(a - b) <= tolerance, "%s: gradient %lld is %.9g, expected %.9g", what, (long long)k, a, b))
+      return false;
+  }
+  return true;
+}
+
+void check_train_near(hg_trainer *found, hg_trainer *expected, int epochs, const char *what)
+{
+  double tolerance = train_exact ? 1e-9 : 1e-4;
+  hg_scores a[HG_SPLIT_COUNT], b[HG_SPLIT_COUNT];
+  hg_trainer_start(found, 4);
+  hg_trainer_start(expected, 4);
+  for (int epoch = 1; epoch <= epochs; epoch++) {
+    train_step(found, epoch);
+    train_step(expected, epoch);
+    if (!near_gradients(&found->model, &expected->model, tolerance, what)) return;
+    check_ok(hg_trainer_evaluate(found, a));
+    check_ok(hg_trainer_evaluate(expected, b));
+    double loss = a[HG_SPLIT_VAL].loss, right = b[HG_SPLIT_VAL].loss;
+    check(fabs(loss - right) <= tolerance, "%s: epoch %d: loss %.9g, expected %.9g", what, epoch, loss, right);
+  }
+}
+
 void train_curve(hg_world *world, const hg_config *config, int epochs, double *losses)
 {
   hg_trainer t;

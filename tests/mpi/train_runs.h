@@ -45,6 +45,9 @@ bool train_same(const hg_real *a, const hg_real *b, hg_off n); ///< bit for bit
 void check_train_same(hg_world *world, const hg_config *one, const hg_config *other, int epochs, const char *what,
                       size_t *held);
 
+/** Two trainers learn the same to rounding: gradients of each epoch, and the loss of validation after it. */
+void check_train_near(hg_trainer *found, hg_trainer *expected, int epochs, const char *what);
+
 /** Two trainers on one graph and the same weights: `some` leaves out what no loss and no score reads, `all` nothing. */
 typedef struct {
   char path[HG_PATH_MAX];

@@ -16,15 +16,19 @@ extern const mpi_case model_cases[], collection_cases[], collection_plan_cases[]
 extern const mpi_case packed_cases[], packed_train_cases[], optimisation_cases[], sampled_cases[], covered_cases[];
 extern const mpi_case prereduced_cases[];
 extern const mpi_case stale_cases[], stale_train_cases[], slabs_cases[], slabs_failing_cases[], nonzero_cases[],
-    hosts_cases[], slices_cases[], compute_first_cases[], scored_cases[], gathered_cases[];
+    hosts_cases[], slices_cases[], compute_first_cases[], scored_cases[], thin_cases[];
 static const mpi_case *const tables[] = {
-    world_cases,         reduce_cases,       exchange_cases,        setup_cases,      parts_cases,
-    gradient_cases,      train_cases,        score_cases,           augment_cases,    batch_cases,
-    model_cases,         collection_cases,   collection_plan_cases, precision_cases,  active_cases,
-    packed_cases,        packed_train_cases, optimisation_cases,    sampled_cases,    covered_cases,
-    stale_cases,         stale_train_cases,  alone_cases,           recompute_cases,  slabs_cases,
-    slabs_failing_cases, nonzero_cases,      hosts_cases,           prereduced_cases, slices_cases,
-    compute_first_cases, scored_cases,       gathered_cases,
+    world_cases,           reduce_cases,        exchange_cases,
+    setup_cases,           parts_cases,         gradient_cases,
+    train_cases,           score_cases,         augment_cases,
+    batch_cases,           model_cases,         collection_cases,
+    collection_plan_cases, precision_cases,     active_cases,
+    packed_cases,          packed_train_cases,  optimisation_cases,
+    sampled_cases,         covered_cases,       stale_cases,
+    stale_train_cases,     alone_cases,         recompute_cases,
+    slabs_cases,           slabs_failing_cases, nonzero_cases,
+    hosts_cases,           prereduced_cases,    slices_cases,
+    compute_first_cases,   scored_cases,        thin_cases,
 };
 extern const mpi_death world_deaths[], train_deaths[];
 static const mpi_death *const deaths[] = {world_deaths, train_deaths};

@@ -25,14 +25,12 @@ static hg_matrix quarter(int cols)
   return x;
 }
 
-// its copy, of which `forgotten` rows from 20 on are not closed
-static hg_nonzero_matrix close_all(const hg_matrix *x, double share, hg_off forgotten)
+static hg_nonzero_matrix close_all(const hg_matrix *x)
 {
-  uint8_t *copy;
-  cr_assert_eq(HG_ALLOC(copy, (hg_off)hg_nonzero_matrix_bytes(x->rows, x->cols, share), "copy"), HG_OK);
-  hg_nonzero_matrix m = hg_nonzero_matrix_of(x, share, copy);
-  hg_nonzero_matrix_close(&m, 0, x->rows);
-  hg_nonzero_matrix_forget(&m, 20, forgotten);
+  uint8_t *data;
+  cr_assert_eq(HG_ALLOC(data, (hg_off)hg_nonzero_matrix_bytes(x->rows, x->cols), "rows"), HG_OK);
+  hg_nonzero_matrix m = hg_nonzero_matrix_of(data, x->rows, x->cols, 0.25);
+  hg_nonzero_matrix_close(&m, 0, x);
   return m;
 }
 
@@ -57,14 +55,14 @@ static void agrees(const char *simd)
                             .n_self = options & 4 ? 150 : 0};
     for (int w = 0; w < N_WIDTHS; w++) {
       hg_matrix x = quarter(widths[w]), y = random_matrix(ROWS, widths[w], 9), z = random_matrix(ROWS, widths[w], 9);
-      hg_nonzero_matrix closed = close_all(&x, 0.35, options * 3);
+      hg_nonzero_matrix closed = close_all(&x);
       hg_spmm(&op, 10, 190, &x, &z);
       hg_spmm_nonzero(&op, 10, 190, &closed, &y);
       same(&y, &z, simd);
       hg_matrix block = hg_matrix_rows(&y, 0, 100), all = hg_matrix_rows(&z, 30, 100);
       hg_spmm_nonzero_block(&op, 30, 100, &closed, &block);
       same(&block, &all, "a block");
-      hg_free(&closed.copy);
+      hg_free(&closed.data);
       hg_matrix_free(&x), hg_matrix_free(&y), hg_matrix_free(&z);
     }
     hg_csr_free(&a);
@@ -75,26 +73,23 @@ Test(spmm_nonzero, has_the_bits_of_the_matrix_base) { agrees("base"); }
 Test(spmm_nonzero, has_the_bits_of_the_matrix_avx2) { agrees("avx2"); }
 Test(spmm_nonzero, has_the_bits_of_the_matrix_avx512) { agrees("avx512"); }
 
-// what is read of a row: its copy where it was closed and found room, else the matrix
-Test(spmm_nonzero, reads_the_matrix_where_a_row_found_no_room)
+Test(spmm_nonzero, rows_are_closed_opened_and_cleared)
 {
-  enum { WIDTH = 256, FULL = 10, EMPTY = 5, FORGOTTEN = 22 };
-  hg_matrix x = quarter(WIDTH), y = random_matrix(COLS, WIDTH, 9);
-  hg_csr a;
-  cr_assert_eq(hg_csr_create(&a, COLS, COLS, 0, false, "no edges"), HG_OK);
-  const hg_operator self = {.a = &a, .n_self = COLS};
-  hg_nonzero_matrix closed = close_all(&x, 0.3, 5);
-  for (hg_off e = 0; e < x.rows * WIDTH; e++) x.data[e] = 1;
-  hg_spmm_nonzero(&self, 0, COLS, &closed, &y);
-  cr_assert_eq(y.data[FULL * WIDTH + 3], 1);
-  cr_assert_eq(y.data[EMPTY * WIDTH + 3], 0);
-  cr_assert_eq(y.data[FORGOTTEN * WIDTH + 3], 1);
-  int ones = 0;
-  for (int c = 0; c < WIDTH; c++) ones += y.data[7 * WIDTH + c] == 1;
-  cr_assert_leq(ones, 2); // numbers that happen to be 1
-  hg_csr_free(&a);
-  hg_free(&closed.copy);
-  hg_matrix_free(&x), hg_matrix_free(&y);
+  for (int w = 0; w < N_WIDTHS; w++) {
+    hg_matrix x = quarter(widths[w]), y = random_matrix(COLS, widths[w], 9);
+    hg_nonzero_matrix closed = close_all(&x);
+    hg_nonzero_matrix_open(&closed, 0, &y);
+    same(&y, &x, "opened");
+    const hg_matrix some = hg_matrix_rows(&x, 30, 7);
+    hg_nonzero_matrix_close(&closed, 100, &some);
+    hg_nonzero_matrix_clear(&closed, 50, 53);
+    hg_nonzero_matrix_open(&closed, 0, &y);
+    memcpy(x.data + 100 * widths[w], some.data, (size_t)(7 * widths[w]) * sizeof *x.data);
+    memset(x.data + 50 * widths[w], 0, (size_t)(3 * widths[w]) * sizeof *x.data);
+    same(&y, &x, "some rows again");
+    hg_free(&closed.data);
+    hg_matrix_free(&x), hg_matrix_free(&y);
+  }
 }
 
 Test(spmm_nonzero, keeps_nan_and_what_is_kept)
@@ -107,7 +102,7 @@ Test(spmm_nonzero, keeps_nan_and_what_is_kept)
   for (hg_off e = 0; e < x.rows * WIDTH; e++)
     if (steps[e / WIDTH] > MOST) x.data[e] = (hg_real)NAN; // never read
   const hg_operator op = {.a = &a, .n_self = ROWS, .kept = {.rows = steps, .columns = steps, .most = MOST}};
-  hg_nonzero_matrix closed = close_all(&x, 0.35, 10);
+  hg_nonzero_matrix closed = close_all(&x);
   hg_spmm(&op, 0, ROWS, &x, &z);
   hg_spmm_nonzero(&op, 0, ROWS, &closed, &y);
   same(&y, &z, "kept rows");
@@ -116,7 +111,7 @@ Test(spmm_nonzero, keeps_nan_and_what_is_kept)
   hg_spmm_nonzero(&all, 0, ROWS, &closed, &y);
   for (hg_off e = 0; e < ROWS * WIDTH; e++) cr_assert_eq(isnan(y.data[e]), isnan(z.data[e]));
   hg_csr_free(&a);
-  hg_free(&closed.copy);
+  hg_free(&closed.data);
   hg_matrix_free(&x), hg_matrix_free(&y), hg_matrix_free(&z);
 }
 
@@ -126,7 +121,7 @@ Test(spmm_nonzero, same_bits_on_any_number_of_threads)
   hg_csr a = random_csr(ROWS, COLS, 9, false, 5);
   const hg_operator op = {.a = &a, .n_self = 100};
   hg_matrix x = quarter(WIDTH), y = random_matrix(ROWS, WIDTH, 9), z = random_matrix(ROWS, WIDTH, 9);
-  hg_nonzero_matrix closed = close_all(&x, 0.35, 10);
+  hg_nonzero_matrix closed = close_all(&x);
   hg_threads_set(1);
   hg_spmm_nonzero(&op, 0, ROWS, &closed, &y);
   hg_threads_set(3);
@@ -134,6 +129,6 @@ Test(spmm_nonzero, same_bits_on_any_number_of_threads)
   hg_threads_set(1);
   same(&y, &z, "three threads");
   hg_csr_free(&a);
-  hg_free(&closed.copy);
+  hg_free(&closed.data);
   hg_matrix_free(&x), hg_matrix_free(&y), hg_matrix_free(&z);
 }

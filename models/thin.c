@@ -1,0 +1,297 @@
+#include "models/thin.h"
+
+#include "core/base/alloc.h"
+#include "core/base/cpu.h"
+#include "core/base/threads.h"
+#include "core/tensor/row_blocks.h"
+#include "models/stopwatch.h"
+
+// Parts of weight gradients, and so threads that work on them: so many that they take a sixteenth of the hidden rows.
+enum { ALIGNED = 64 / (int)sizeof(hg_real), FEWEST_PARTS = 16, SHARE = 16 };
+
+// Of the numbers that dropout leaves, those that relu leaves: half at first, and nine tenths when a model has learned.
+static const double usual = 0.9;
+
+// What a matrix of hidden rows takes that is larger than caches, and the part of the numbers that is worth it.
+static const double least_bytes = 32 << 20, most_left = 0.6;
+
+static double share_left(const hg_model_options *o) { return usual * (1 - o->dropout); }
+
+static bool is_alone(const hg_local_graph *g)
+{
+  bool peers = g->links && (g->links->n_peers_send > 0 || g->links->n_peers_recv > 0);
+  return !peers && (!g->world || hg_world_size(g->world) == 1);
+}
+
+static bool can_be_thin(const hg_model *model)
+{
+  const hg_model_options *o = &model->options;
+  const hg_layer *first = model->layers, *last = first + model->n_layers - 1;
+  const hg_local_graph *g = first->graph;
+  if (model->n_layers < 3 || model->n_stages > 1 || first->type != &hg_layer_gcn) return false;
+  if (!is_alone(g) || g->slabs || !first->cached || last->aggregate_first) return false;
+  if (o->norm != HG_LAYER_NORM_NONE || o->activation != HG_ACTIVATION_RELU || o->residual) return false;
+  return o->precision == HG_PRECISION_FLOAT32 && o->label_rate <= 0 && !o->embeds;
+}
+
+// whether it is faster: with instructions that open a register of numbers at once, and few enough of them
+static bool pays(const hg_model *model)
+{
+  bool opens = hg_simd_level() == HG_SIMD_AVX512 && sizeof(hg_real) == sizeof(float);
+  double bytes = (double)model->layers[0].graph->n_owned * model->options.hidden * (double)sizeof(hg_real);
+  return opens && bytes >= least_bytes && share_left(&model->options) <= most_left;
+}
+
+void hg_thin_plan(hg_model *model)
+{
+  hg_skip_hidden_zeros wanted = model->options.skip_zeros;
+  if (wanted == HG_HIDDEN_ZEROS_STAY || !can_be_thin(model)) return;
+  if (wanted == HG_HIDDEN_ZEROS_AUTO && !pays(model)) return;
+  for (int l = 0; l + 1 < model->n_layers; l++) model->layers[l].thin = true;
+}
+
+bool hg_reads_thin(const hg_layer *layer) { return layer->index > 0 && (layer - 1)->thin; }
+
+size_t hg_thin_bytes(const hg_layer *layer)
+{
+  return layer->thin ? hg_nonzero_matrix_bytes(layer->graph->n_owned, layer->f_out) : 0;
+}
+
+hg_status hg_thin_create(hg_layer *layer)
+{
+  hg_status rc = HG_OK;
+  uint8_t *data;
+  if (!layer->thin) return HG_OK;
+  HG_TRY(HG_ALLOC(data, (hg_off)hg_thin_bytes(layer), "hidden rows without zeros"));
+  layer->nonzero = hg_nonzero_matrix_of(data, layer->graph->n_owned, layer->f_out, usual * (1 - layer->next_dropout));
+done:
+  return rc;
+}
+
+// a function of the sizes alone
+static int parts_of(const hg_layer *layer, hg_off n)
+{
+  hg_off most = hg_gemm_at_parts(n), room = n / SHARE / (layer->f_in > 0 ? layer->f_in : 1);
+  if (room < FEWEST_PARTS) room = FEWEST_PARTS;
+  return (int)(most < room ? most : room);
+}
+
+// what a part of a layer's backward pass adds up: the gradients of its weights, of the bias before, and of the first
+// layer's weights
+enum { WEIGHT, BIAS_BEFORE, FIRST_WEIGHT, N_SUMS };
+
+static void sizes_of(const hg_layer *layer, hg_off size[N_SUMS])
+{
+  const hg_layer *below = layer - 1;
+  size[WEIGHT] = (hg_off)layer->f_in * layer->f_out;
+  size[BIAS_BEFORE] = layer->f_in;
+  size[FIRST_WEIGHT] = below->index == 0 ? (hg_off)below->f_in * below->f_out : 0;
+}
+
+hg_off hg_thin_scratch(const hg_model *model)
+{
+  hg_off most = 0;
+  for (const hg_layer *l = model->layers + 1; l < model->layers + model->n_layers; l++) {
+    hg_off size[N_SUMS];
+    if (!hg_reads_thin(l)) continue;
+    sizes_of(l, size);
+    hg_off all = parts_of(l, l->graph->n_owned) * (size[WEIGHT] + size[BIAS_BEFORE] + size[FIRST_WEIGHT]);
+    if (all > most) most = all;
+  }
+  return most;
+}
+
+static hg_off aligned(hg_off numbers) { return (numbers + ALIGNED - 1) / ALIGNED * ALIGNED; }
+
+hg_off hg_thin_packed(const hg_model *model)
+{
+  const hg_layer *last = model->layers + model->n_layers - 1, *before = last - 1;
+  if (!hg_reads_thin(last)) return 0;
+  return aligned(hg_panel_space(before->f_in, before->f_out)) + hg_panel_space(last->f_in, last->f_out);
+}
+
+static hg_matrix buffer(const hg_layer *layer, int which, hg_off rows, int cols)
+{
+  return hg_blocks_buffer(&layer->work->blocks, which, rows, cols);
+}
+
+// Rows outside of the spans become zeros: what aggregates may read them.
+static void clear_others(const hg_nonzero_matrix *m, const hg_local_graph *graph, const hg_spans *spans)
+{
+  hg_off at = 0;
+  if (!graph->rows) return;
+  for (int s = 0; s < spans->n; at = spans->span[s].first + spans->span[s].n, s++)
+    hg_nonzero_matrix_clear(m, at, spans->span[s].first);
+  hg_nonzero_matrix_clear(m, at, m->rows);
+}
+
+typedef struct {
+  const hg_layer *layer;
+  hg_right_side w, next_w; // the second one after the last hidden layer
+  hg_dropout dropout;
+  const hg_real *bias; // or NULL
+  hg_matrix product;   // of the next layer, or without data
+} forward_task;
+
+static void forward_block(const forward_task *k, hg_off first, hg_off n, hg_stopwatch *watch)
+{
+  const hg_layer *layer = k->layer;
+  hg_matrix h = buffer(layer, 1, n, layer->f_out), s;
+  if (layer->index > 0) {
+    s = buffer(layer, 0, n, layer->f_in);
+    hg_spmm_nonzero_block(&layer->graph->forward, first, n, &layer[-1].nonzero, &s);
+    hg_stopwatch_lap(watch, HG_PHASE_AGGREGATE);
+  } else {
+    s = hg_matrix_rows(&layer->s, first, n);
+  }
+  hg_gemm_block(&s, &k->w, 0, &h);
+  hg_stopwatch_lap(watch, HG_PHASE_TRANSFORM);
+  if (k->bias) hg_bias_add(&h, 0, n, k->bias);
+  hg_activate(layer->activation, &h);
+  hg_dropout_apply(k->dropout, layer->graph->ids + first, &h);
+  hg_nonzero_matrix_close(&layer->nonzero, first, &h);
+  hg_stopwatch_lap(watch, HG_PHASE_ELEMENTWISE);
+  if (!k->product.data) return;
+  hg_matrix t = hg_matrix_rows(&k->product, first, n);
+  hg_gemm_block(&h, &k->next_w, 0, &t);
+  hg_stopwatch_lap(watch, HG_PHASE_TRANSFORM);
+}
+
+static forward_task begin_forward(const hg_layer *layer, const hg_pass *pass)
+{
+  const hg_layer *next = layer + 1;
+  const hg_matrix w = hg_layer_parameter(layer, layer->theta, "weight"),
+                  next_w = hg_layer_parameter(next, next->theta, "weight");
+  hg_real *space = layer->work->packed;
+  forward_task k = {.layer = layer,
+                    .w = hg_right_side_of(&w, false, space),
+                    .dropout = hg_layer_dropout(next, pass),
+                    .bias = layer->bias ? hg_layer_parameter(layer, layer->theta, "bias").data : NULL};
+  if (next->thin) return k;
+  k.next_w = hg_right_side_of(&next_w, false, space + aligned(hg_panel_space(layer->f_in, layer->f_out)));
+  k.product = hg_matrix_view(layer->work->product, layer->graph->n_owned, next->f_out);
+  return k;
+}
+
+void hg_thin_forward(hg_layer *layer, const hg_pass *pass)
+{
+  const forward_task k = begin_forward(layer, pass);
+  const hg_spans made = hg_local_graph_made(layer->graph, layer->graph->n_owned);
+  clear_others(&layer->nonzero, layer->graph, &made);
+  hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
+  for (int s = 0; s < made.n; s++) {
+    double seconds[HG_PHASE_COUNT] = {0};
+    hg_off start = made.span[s].first, n = made.span[s].n;
+#pragma omp parallel default(none) shared(k, start, n, seconds) \
+    num_threads(hg_blocks_team(&layer->work->blocks)) if (n * layer->f_in > HG_PARALLEL_FROM)
+    {
+      hg_stopwatch watch = hg_stopwatch_start();
+#pragma omp for schedule(dynamic, 1) nowait
+      for (hg_off i = 0; i < n; i += HG_BLOCK_ROWS)
+        forward_block(&k, start + i, n - i < HG_BLOCK_ROWS ? n - i : HG_BLOCK_ROWS, &watch);
+      hg_stopwatch_add(&watch, seconds);
+    }
+    hg_phases_share(pass->phases, seconds, HG_PHASE_TRANSFORM);
+  }
+}
+
+typedef struct {
+  const hg_layer *layer, *below;
+  hg_right_side wt;
+  hg_dropout dropout;
+  const hg_matrix *d_t; // A' d_z, or NULL: it is aggregated
+  hg_real *partial[N_SUMS];
+  hg_off size[N_SUMS];
+} backward_task;
+
+static hg_matrix gradient_rows(const backward_task *k, hg_off first, hg_off n, hg_stopwatch *watch)
+{
+  if (k->d_t) return hg_matrix_rows(k->d_t, first, n);
+  hg_matrix d_t = buffer(k->layer, 2, n, k->layer->f_out);
+  hg_spmm_nonzero_block(&k->layer->graph->backward, first, n, &k->layer->nonzero, &d_t);
+  hg_stopwatch_lap(watch, HG_PHASE_AGGREGATE);
+  return d_t;
+}
+
+static hg_real *part_of(const backward_task *k, int sum, int part) { return k->partial[sum] + part * k->size[sum]; }
+
+static void backward_block(const backward_task *k, hg_off first, hg_off n, int part, hg_stopwatch *watch)
+{
+  const hg_layer *below = k->below;
+  const hg_matrix d_t = gradient_rows(k, first, n, watch);
+  hg_matrix h = buffer(k->layer, 0, n, below->f_out), d_h = buffer(k->layer, 1, n, below->f_out);
+  hg_nonzero_matrix_open(&below->nonzero, first, &h);
+  hg_stopwatch_lap(watch, HG_PHASE_ELEMENTWISE);
+  hg_gemm_at_block(&h, &d_t, part_of(k, WEIGHT, part));
+  hg_gemm_block(&d_t, &k->wt, 0, &d_h);
+  hg_stopwatch_lap(watch, HG_PHASE_TRANSFORM);
+  hg_dropped_activation_gradient(below->activation, k->dropout, below->graph->ids + first, &d_h, &h);
+  hg_add_row_sums(&h, part_of(k, BIAS_BEFORE, part)); // h is d_z now
+  if (below->index > 0) {
+    hg_nonzero_matrix_close(&below->nonzero, first, &h);
+    hg_stopwatch_lap(watch, HG_PHASE_ELEMENTWISE);
+    return;
+  }
+  hg_stopwatch_lap(watch, HG_PHASE_ELEMENTWISE);
+  const hg_matrix s = hg_matrix_rows(&below->s, first, n);
+  hg_gemm_at_block(&s, &h, part_of(k, FIRST_WEIGHT, part));
+  hg_stopwatch_lap(watch, HG_PHASE_TRANSFORM);
+}
+
+// Pieces are a function of the rows alone, and each is one thread's, so that sums have the same bits always.
+static void backward_pieces(const backward_task *k, const hg_span *span, hg_phases *phases)
+{
+  double seconds[HG_PHASE_COUNT] = {0};
+  int parts = parts_of(k->layer, span->n);
+#pragma omp parallel default(none) shared(k, span, parts, seconds) \
+    num_threads(hg_blocks_team(&k->layer->work->blocks)) if (span->n * k->layer->f_in > HG_PARALLEL_FROM)
+  {
+    hg_stopwatch watch = hg_stopwatch_start();
+#pragma omp for schedule(dynamic, 1) nowait
+    for (int part = 0; part < parts; part++) {
+      hg_off start, end;
+      hg_block(span->n, parts, part, &start, &end);
+      for (hg_off i = start; i < end; i += HG_BLOCK_ROWS)
+        backward_block(k, span->first + i, end - i < HG_BLOCK_ROWS ? end - i : HG_BLOCK_ROWS, part, &watch);
+    }
+    hg_stopwatch_add(&watch, seconds);
+  }
+  hg_phases_share(phases, seconds, HG_PHASE_TRANSFORM);
+}
+
+static void add_up(const backward_task *k, int parts)
+{
+  const hg_layer *layer = k->layer, *below = k->below;
+  hg_matrix d[N_SUMS] = {hg_layer_parameter(layer, layer->d_theta, "weight"),
+                         hg_layer_parameter(below, below->d_theta, "bias"),
+                         hg_layer_parameter(below, below->d_theta, "weight")};
+  for (int sum = 0; sum < N_SUMS; sum++) {
+    bool turned = sum != BIAS_BEFORE && hg_gemm_at_turned((int)d[sum].rows, d[sum].cols);
+    if (k->size[sum] > 0 && d[sum].data) hg_gemm_at_add(k->partial[sum], parts, turned, 0, &d[sum]);
+  }
+}
+
+void hg_thin_backward(hg_layer *layer, const hg_pass *pass, const hg_matrix *d_t)
+{
+  const hg_layer *below = layer - 1;
+  const hg_matrix w = hg_layer_parameter(layer, layer->theta, "weight");
+  const hg_spans read = hg_local_graph_read(layer->graph, false);
+  backward_task k = {.layer = layer,
+                     .below = below,
+                     .wt = hg_right_side_of(&w, true, layer->work->packed),
+                     .dropout = hg_layer_dropout(layer, pass),
+                     .d_t = d_t};
+  int parts = parts_of(layer, layer->graph->n_owned);
+  hg_real *next = layer->work->scratch;
+  sizes_of(layer, k.size);
+  for (int sum = 0; sum < N_SUMS; sum++) {
+    k.partial[sum] = next;
+    hg_partials_clear(next, parts, k.size[sum]);
+    next += parts * k.size[sum];
+  }
+  hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
+  for (int s = 0; s < read.n; s++) backward_pieces(&k, &read.span[s], pass->phases);
+  if (below->index > 0) clear_others(&below->nonzero, layer->graph, &read);
+  add_up(&k, parts);
+  hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
+}
