@@ -46,7 +46,7 @@ typedef enum { HG_SKIP_ZEROS_BETWEEN_HOSTS, HG_SKIP_ZEROS_ALWAYS, HG_SKIP_ZEROS_
 typedef enum { HG_COMPUTE_FIRST_BETWEEN_HOSTS, HG_COMPUTE_FIRST_ALWAYS, HG_COMPUTE_FIRST_NEVER } hg_compute_first;
 
 /** Whether hidden rows are kept without their zeros (models/thin.h). AUTO: where that is faster. */
-typedef enum { HG_HIDDEN_ZEROS_AUTO, HG_HIDDEN_ZEROS_SKIPPED, HG_HIDDEN_ZEROS_STAY } hg_skip_hidden_zeros;
+typedef enum { HG_SKIP_HIDDEN_AUTO, HG_SKIP_HIDDEN_ALWAYS, HG_SKIP_HIDDEN_NEVER } hg_skip_hidden;
 
 /** How halo rows cross between ranks in training; evaluations send reals. The config's `halo:` group. */
 typedef struct {
@@ -73,7 +73,7 @@ typedef struct {
   hg_adjacency_norm normalization;
   bool recompute; ///< hidden layers' outputs are made again in the backward pass (models/recompute.h)
   bool embeds;    ///< no key: hg_model_embeddings are wanted, so that the last hidden rows are stored
-  hg_skip_hidden_zeros skip_zeros;
+  hg_skip_hidden skip_zeros;
   bool self_loops, bias; ///< bias: but not before batch norm, which has one
   bool residual; ///< hidden layers after the first add their input before norm and activation, where both widths agree
   hg_layer_norm_kind norm; ///< after every layer but the last

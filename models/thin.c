@@ -6,7 +6,8 @@
 #include "core/tensor/row_blocks.h"
 #include "models/stopwatch.h"
 
-// Parts of weight gradients, and so threads that work on them: so many that they take a sixteenth of the hidden rows.
+// Parts of weight gradients, and so threads that work on them: so many that those of a layer take a sixteenth of what
+// the rows do that it reads, the first layer's among them.
 enum { ALIGNED = 64 / (int)sizeof(hg_real), FEWEST_PARTS = 16, SHARE = 16 };
 
 // Of the numbers that dropout leaves, those that relu leaves: half at first, and nine tenths when a model has learned.
@@ -17,10 +18,10 @@ static const double least_bytes = 32 << 20, most_left = 0.6;
 
 static double share_left(const hg_model_options *o) { return usual * (1 - o->dropout); }
 
+// Other ranks' rows would be gathered too. A part of several is no whole graph where ranks are planned without a world.
 static bool is_alone(const hg_local_graph *g)
 {
-  bool peers = g->links && (g->links->n_peers_send > 0 || g->links->n_peers_recv > 0);
-  return !peers && (!g->world || hg_world_size(g->world) == 1);
+  return g->n_local == g->n_owned && g->n_owned == g->n_global && (!g->world || hg_world_size(g->world) == 1);
 }
 
 static bool can_be_thin(const hg_model *model)
@@ -29,8 +30,9 @@ static bool can_be_thin(const hg_model *model)
   const hg_layer *first = model->layers, *last = first + model->n_layers - 1;
   const hg_local_graph *g = first->graph;
   if (model->n_layers < 3 || model->n_stages > 1 || first->type != &hg_layer_gcn) return false;
-  if (!is_alone(g) || g->slabs || !first->cached || last->aggregate_first) return false;
+  if (!is_alone(g) || g->slabs || !first->cached || first->computes_halo || last->aggregate_first) return false;
   if (o->norm != HG_LAYER_NORM_NONE || o->activation != HG_ACTIVATION_RELU || o->residual) return false;
+  if (o->halo.staleness.kind != HG_STALENESS_NONE) return false;
   return o->precision == HG_PRECISION_FLOAT32 && o->label_rate <= 0 && !o->embeds;
 }
 
@@ -44,9 +46,9 @@ static bool pays(const hg_model *model)
 
 void hg_thin_plan(hg_model *model)
 {
-  hg_skip_hidden_zeros wanted = model->options.skip_zeros;
-  if (wanted == HG_HIDDEN_ZEROS_STAY || !can_be_thin(model)) return;
-  if (wanted == HG_HIDDEN_ZEROS_AUTO && !pays(model)) return;
+  hg_skip_hidden wanted = model->options.skip_zeros;
+  if (wanted == HG_SKIP_HIDDEN_NEVER || !can_be_thin(model)) return;
+  if (wanted == HG_SKIP_HIDDEN_AUTO && !pays(model)) return;
   for (int l = 0; l + 1 < model->n_layers; l++) model->layers[l].thin = true;
 }
 
@@ -71,7 +73,8 @@ done:
 // a function of the sizes alone
 static int parts_of(const hg_layer *layer, hg_off n)
 {
-  hg_off most = hg_gemm_at_parts(n), room = n / SHARE / (layer->f_in > 0 ? layer->f_in : 1);
+  int first = layer->index == 1 ? layer[-1].f_in : 0, widest = layer->f_in > first ? layer->f_in : first;
+  hg_off most = hg_gemm_at_parts(n), room = n / SHARE / (widest > 0 ? widest : 1);
   if (room < FEWEST_PARTS) room = FEWEST_PARTS;
   return (int)(most < room ? most : room);
 }
@@ -115,14 +118,21 @@ static hg_matrix buffer(const hg_layer *layer, int which, hg_off rows, int cols)
   return hg_blocks_buffer(&layer->work->blocks, which, rows, cols);
 }
 
-// Rows outside of the spans become zeros: what aggregates may read them.
+static void clear(const hg_nonzero_matrix *m, hg_off first, hg_off end)
+{
+#pragma omp parallel for schedule(static) default(none) shared(m, first, end) \
+    num_threads(hg_threads()) if (end - first > HG_PARALLEL_FROM)
+  for (hg_off i = first; i < end; i += HG_BLOCK_ROWS)
+    hg_nonzero_matrix_clear(m, i, end - i < HG_BLOCK_ROWS ? end : i + HG_BLOCK_ROWS);
+}
+
+// Gradients of rows that nothing reads are zeros: a node with many neighbours sums those of all its entries.
 static void clear_others(const hg_nonzero_matrix *m, const hg_local_graph *graph, const hg_spans *spans)
 {
   hg_off at = 0;
   if (!graph->rows) return;
-  for (int s = 0; s < spans->n; at = spans->span[s].first + spans->span[s].n, s++)
-    hg_nonzero_matrix_clear(m, at, spans->span[s].first);
-  hg_nonzero_matrix_clear(m, at, m->rows);
+  for (int s = 0; s < spans->n; at = spans->span[s].first + spans->span[s].n, s++) clear(m, at, spans->span[s].first);
+  clear(m, at, m->rows);
 }
 
 typedef struct {
@@ -177,7 +187,6 @@ void hg_thin_forward(hg_layer *layer, const hg_pass *pass)
 {
   const forward_task k = begin_forward(layer, pass);
   const hg_spans made = hg_local_graph_made(layer->graph, layer->graph->n_owned);
-  clear_others(&layer->nonzero, layer->graph, &made);
   hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
   for (int s = 0; s < made.n; s++) {
     double seconds[HG_PHASE_COUNT] = {0};

@@ -1,12 +1,11 @@
 #pragma once
 /**
- * Four ways with at most 64 columns of a row and the word that says which are not 0: to find it, to close these up, to
+ * What is done with at most 64 columns of a row and the word that says which are not 0: to find it, to close these up, to
  * open them again, and to close up a byte each. Included by bodies that are compiled once for each instruction set.
  */
 #include <string.h>
 
 #include "core/tensor/nonzero.h"
-
 #include "core/tensor/vector.h"
 
 #if defined(__AVX512F__) && !defined(HALOGNN_FLOAT64)

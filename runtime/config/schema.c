@@ -20,7 +20,7 @@ static const char *const norms[] = {"none", "layer", "batch", NULL};
 static const char *const precisions[] = {"float32", "bfloat16", NULL};
 static const char *const aggregations[] = {"sources", "covers", NULL};
 static const char *const halo_precisions[] = {"float32", "bfloat16", "int8", "int4", "int2", "adaptive", NULL};
-static const char *const gathers[] = {"auto", "always", "never", NULL};
+static const char *const wishes[] = {"auto", "always", "never", NULL};
 static const char *const occasions[] = {"between_hosts", "always", "never", NULL};
 static const char *const stalenesses[] = {"none", "pipeline", "delayed", "skip", NULL};
 static const char *const between_hosts[] = {"ranks", "merged", NULL};
@@ -124,9 +124,10 @@ const hg_key hg_keys[] = {
     {"model.recompute", HG_KEY_BOOL, offsetof(hg_config, model.recompute), "false", NULL, NULL,
      "hidden layers with a norm share one matrix of outputs, made again in the backward pass: less memory, the same "
      "bits; without a norm, of a gcn of two layers that keeps its first aggregate, fewer hidden rows are kept"},
-    {"model.skip_zeros", HG_KEY_CHOICE, offsetof(hg_config, model.skip_zeros), "auto", NULL, gathers,
-     "whether a gcn of three layers or more on one rank, with relu and without norm and input dropout, keeps hidden rows "
-     "without their zeros, the same to rounding; auto: large ones with AVX-512 and a dropout of a third or more"},
+    {"model.skip_zeros", HG_KEY_CHOICE, offsetof(hg_config, model.skip_zeros), "auto", NULL, wishes,
+     "a gcn of three layers or more on one rank keeps hidden rows without their zeros, the same to rounding, where it "
+     "can: relu, dense features, fewer classes than hidden, float32, no norm, residual, input_dropout and label_rate; "
+     "auto: matrices of 32 MiB or more, with AVX-512 and a dropout of a third or more"},
     {"model.input_dropout", HG_KEY_REAL, offsetof(hg_config, model.input_dropout), "auto", &rates_or_auto, NULL,
      "the same for the first layer's input; auto: as model.dropout"},
     {"model.activation", HG_KEY_CHOICE, offsetof(hg_config, model.activation), "relu", NULL, activations,

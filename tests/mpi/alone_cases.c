@@ -17,6 +17,8 @@ static const char *const *const variants[] = {
     OPTIONS("model.hidden=3", "model.layers=4", "model.input_dropout=0.4", "model.norm=layer"),
     OPTIONS("model.hidden=16", "model.layers=3", "model.norm=batch", "model.normalization=row"),
     OPTIONS("model.hidden=9", "model.layers=3", "model.precision=bfloat16", "train.active_sets=false"),
+    OPTIONS("model.hidden=16", "model.layers=3", "model.dropout=0.3", "model.input_dropout=0",
+            "model.skip_zeros=always"),
     OPTIONS("model.type=geogcn", "model.layers=3", "model.normalization=row", "model.dropout=0.3"),
     OPTIONS("model.type=mlp", "model.layers=3", "model.dropout=0.2"),
 };

@@ -32,7 +32,7 @@ static hg_config config_of(hg_world *world, const char *const *changes, int trai
   config.model.layers = 4;
   config.model.input_dropout = 0;
   config.train.learning_rate = 0.01;
-  config.model.skip_zeros = HG_HIDDEN_ZEROS_SKIPPED;
+  config.model.skip_zeros = HG_SKIP_HIDDEN_ALWAYS;
   train_configure(&config, changes);
   return config;
 }
@@ -43,7 +43,7 @@ static void try_variant(hg_world *world, const char *const *changes, int train_o
   hg_trainer thin = {0}, dense = {0};
   const hg_config config = config_of(world, changes, train_of, path);
   hg_config stay = config;
-  stay.model.skip_zeros = HG_HIDDEN_ZEROS_STAY;
+  stay.model.skip_zeros = HG_SKIP_HIDDEN_NEVER;
   snprintf(what, sizeof what, "%s, %s, one of %d trained", changes[0], changes[1], train_of);
   size_t stored = train_hold(&dense, world, &stay), held = train_hold(&thin, world, &config);
   if (stored && held) {
@@ -102,6 +102,33 @@ static void is_left_out_where_it_cannot_be(hg_world *world)
   }
 }
 
+// The hub's gradients are those of more nodes than find room at a time, most of which no epoch reads, but evaluations
+// make them.
+static void a_hub_reads_no_row_of_before(hg_world *world)
+{
+  char path[HG_PATH_MAX];
+  train_graph g = train_graph_default();
+  hg_trainer thin = {0}, dense = {0};
+  g.n = 6000;
+  g.degree = 1;
+  g.hub = g.directed = true;
+  g.train_of = 900;
+  check_ok(train_graph_write(world, &g, path));
+  hg_config config = train_config(path), stay;
+  config.model.hidden = 40;
+  config.train.learning_rate = 0.01;
+  train_configure(&config, OPTIONS("model.layers=4", "model.input_dropout=0", "model.skip_zeros=always"));
+  stay = config;
+  stay.model.skip_zeros = HG_SKIP_HIDDEN_NEVER;
+  if (check_ok(hg_trainer_create(&thin, world, &config)) && check_ok(hg_trainer_create(&dense, world, &stay))) {
+    check(thin.model.layers[0].thin && thin.model.active_rows[1] < 0.9, "all rows are read");
+    check_train_near(&thin, &dense, EPOCHS, "a hub");
+  }
+  hg_trainer_free(&thin);
+  hg_trainer_free(&dense);
+  train_graph_remove(world, path);
+}
+
 // An evaluation between two epochs, which makes other rows, leaves nothing that an epoch reads.
 static void evaluations_change_no_bit(hg_world *world)
 {
@@ -129,6 +156,7 @@ const mpi_case thin_cases[] = {
     {"thin/learns_what_matrices_do", learns_what_matrices_do, "1 2"},
     {"thin/has_the_same_bits_on_any_threads", has_the_same_bits_on_any_threads, "1"},
     {"thin/is_left_out_where_it_cannot_be", is_left_out_where_it_cannot_be, "1"},
+    {"thin/a_hub_reads_no_row_of_before", a_hub_reads_no_row_of_before, "1"},
     {"thin/evaluations_change_no_bit", evaluations_change_no_bit, "1"},
     {0},
 };

@@ -32,6 +32,10 @@ static hg_status random_edges(void *source, hg_status (*edge)(void *context, hg_
         edge(context, (hg_gid)draw(g, e, 0, (uint64_t)connected), (hg_gid)draw(g, e, 1, (uint64_t)connected));
     if (rc != HG_OK) return rc;
   }
+  for (hg_gid i = 1; g->hub && i < connected; i++) {
+    hg_status rc = edge(context, i, 0);
+    if (rc != HG_OK) return rc;
+  }
   return HG_OK;
 }
 

@@ -15,6 +15,7 @@ typedef struct {
   int train_of;      // one of so many labelled nodes trains, the others validate; 0: a third trains
   int labelled_of;   // one of so many nodes has a split and a known label; 0: all but every fourth label
   hg_off connected;  // nodes that have edges, the first ones; 0: nine of ten
+  bool hub;          // all of these have the first one as neighbour, too
   uint64_t seed;
 } train_graph;
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/alloc.h"
 #include "core/base/threads.h"
 #include "tests/support/close.h"
 #include "tests/support/naive.h"
@@ -90,6 +91,20 @@ static void zero_rows(hg_matrix *x, const uint8_t *steps)
     if (steps[i] > MOST_STEPS) memset(x->data + i * x->cols, 0, (size_t)x->cols * sizeof *x->data);
 }
 
+// as `expected`, of x without its zeros
+static void keeps_without_zeros(const hg_operator *op, const hg_matrix *x, const hg_matrix *expected)
+{
+  uint8_t *data;
+  cr_assert_eq(HG_ALLOC(data, (hg_off)hg_nonzero_matrix_bytes(x->rows, x->cols), "rows"), HG_OK);
+  const hg_nonzero_matrix closed = hg_nonzero_matrix_of(data, x->rows, x->cols, 0.25);
+  hg_matrix y = random_matrix(ROWS, x->cols, 9);
+  hg_nonzero_matrix_close(&closed, 0, x);
+  hg_spmm_nonzero(op, 0, ROWS, &closed, &y);
+  for (hg_off e = 0; e < ROWS * x->cols; e++) cr_assert(y.data[e] == expected->data[e], "number %lld", (long long)e);
+  hg_matrix_free(&y);
+  hg_free(&data);
+}
+
 // What is kept has the same bits as without leaving out anything; other rows are zeros.
 static void keeps(const hg_csr *a, int width, int options, int hub_steps)
 {
@@ -112,6 +127,7 @@ static void keeps(const hg_csr *a, int width, int options, int hub_steps)
   hg_matrix block = hg_matrix_rows(&y, 0, 100);
   hg_spmm_block(&op, 30, 100, &x, &block);
   for (hg_off e = 0; e < 100 * width; e++) cr_assert(block.data[e] == all.data[30 * width + e]);
+  keeps_without_zeros(&op, &x, &all);
   hg_matrix_free(&x), hg_matrix_free(&y), hg_matrix_free(&all);
 }
 
