@@ -1,7 +1,7 @@
 #pragma once
 /**
- * What is done with at most 64 columns of a row and the word that says which are not 0: to find it, to close these up, to
- * open them again, and to close up a byte each. Included by bodies that are compiled once for each instruction set.
+ * What is done with at most 64 columns of a row and the word that says which are not 0: to find it, to close these up,
+ * to open them again, and to close up a byte each. Included by bodies that are compiled once for each instruction set.
  */
 #include <string.h>
 
