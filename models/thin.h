@@ -5,10 +5,10 @@
  * A GCN whose hidden rows are kept without their zeros (core/tensor/nonzero_matrix.h), and are never a matrix. Relu and
  * dropout leave a quarter to a half of them, and of their gradients the same; so every pass over hidden rows, and above
  * all what an aggregation gathers, reads and writes fewer bytes:
- *   forward    a block of rows is aggregated (the first layer's aggregate is kept), multiplied, finished and closed; the
- *              last hidden layer multiplies it with the last layer's weights as well while it is in cache
+ *   forward    a block of rows is aggregated (the first layer's aggregate is kept), multiplied, finished and closed;
+ *              the last hidden layer multiplies it with the last layer's weights as well while it is in cache
  *   backward   a block of A' d_z is aggregated; the rows of the layer before are opened, give the weight gradient, and
- *              become their d_z, which is closed in their place; the first layer makes its weight gradient of it at once
+ *              become their d_z, which is closed in their place; the first layer's weight gradient is made here too
  * For models of three layers or more on one rank that keep the first layer's aggregate, and have no
  * norm, residual, rounding or labels as inputs. Sums go over other pieces of rows than where hidden rows are matrices:
  * the same to rounding. A layer's time backward includes the first layer's where it makes its gradient.
