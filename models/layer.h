@@ -107,7 +107,7 @@ typedef struct {
 
   hg_matrix x; ///< [n_owned or n_local x f_in] input: the previous layer's h or what is pooled from it, or a dropped
                ///< copy of the dense features; with keeps_columns these columns, hg_slabs_columns_once
-  hg_matrix h; ///< [n_owned or n_local x f_out] output
+  hg_matrix h; ///< [n_owned or n_local x f_out] output; without data where it streams or is thin, as then the next x
   hg_nonzero_matrix nonzero; ///< [n_owned x f_out] of a thin layer h, and on the way back its d_z
   hg_matrix s;               ///< [hg_layer_rows x f_in] A x, kept for the weight gradient (aggregate_first)
   hg_matrix xhat;            ///< [hg_layer_rows x f_out] normalised, kept for the gradient (norm)

@@ -71,10 +71,10 @@ typedef struct {
   double dropout, input_dropout; ///< of the layers' inputs; input_dropout is the first layer's
   hg_activation activation;      ///< after every layer but the last
   hg_adjacency_norm normalization;
-  bool recompute; ///< hidden layers' outputs are made again in the backward pass (models/recompute.h)
-  bool embeds;    ///< no key: hg_model_embeddings are wanted, so that the last hidden rows are stored
-  hg_skip_hidden skip_zeros;
-  bool self_loops, bias; ///< bias: but not before batch norm, which has one
+  bool recompute;            ///< hidden layers' outputs are made again in the backward pass (models/recompute.h)
+  bool embeds;               ///< no key: hg_model_embeddings are wanted, so that the last hidden rows are stored
+  hg_skip_hidden skip_zeros; ///< of hidden rows, where models/thin.h knows how
+  bool self_loops, bias;     ///< bias: but not before batch norm, which has one
   bool residual; ///< hidden layers after the first add their input before norm and activation, where both widths agree
   hg_layer_norm_kind norm; ///< after every layer but the last
   double label_rate;       ///< probability that a training node's label is an input (models/label_input.h); 0: none is
