@@ -9,8 +9,8 @@
  * gradients are sums over ranks anyway, so each rank keeps its share of its halo's rows. Where it computes its output
  * on the halo's rows too, the second layer is as well off (models/compute_first.h). Bytes exchanged in a later
  * layer: halo nodes x min(f_in, f_out) reals, forward and backward.
- * Hidden rows may be no matrices: with two layers they stream (models/streamed.h), with more, on one rank, they are thin
- * (models/thin.h).
+ * Hidden rows may be no matrices: with two layers they stream (models/streamed.h), with more and on one rank they are
+ * thin (models/thin.h).
  * Where the graph has slabs (models/slabs.h), every product with A is made by columns instead, the first layer's too;
  * all layers then store what came of it, and no layer knows a halo.
  * A layer that rounds keeps a copy in bfloat16 of what it aggregates: x, or x W, and on the way back what A' meets. The
