@@ -90,7 +90,7 @@ static void prepare_environment(void)
       {"OMPI_MCA_mpi_yield_when_idle", "1"},
       {"OMPI_MCA_btl_vader_single_copy_mechanism", "none"},
       {"OMP_NUM_THREADS", "1"},
-      {"ASAN_OPTIONS", "detect_leaks=1"},
+      {"ASAN_OPTIONS", "detect_leaks=1:fast_unwind_on_malloc=0"},
       {"LSAN_OPTIONS", "print_suppressions=0:suppressions=" LSAN_SUPPRESSIONS},
   };
   for (size_t k = 0; k < sizeof settings / sizeof *settings; k++) setenv(settings[k][0], settings[k][1], 0);
