@@ -119,6 +119,14 @@ void hg_blocks_forward_rows(void *context, hg_off first, hg_off n) { hg_blocks_f
 
 void hg_blocks_backward_rows(void *context, hg_off first, hg_off n) { hg_blocks_backward(context, first, n); }
 
+int hg_blocks_parts(hg_off n, int widest)
+{
+  enum { FEWEST = 16, SHARE = 16 };
+  hg_off most = hg_gemm_at_parts(n), room = n / SHARE / (widest > 0 ? widest : 1);
+  if (room < FEWEST) room = FEWEST;
+  return (int)(most < room ? most : room);
+}
+
 void hg_partials_clear(hg_real *partials, int parts, hg_off size)
 {
 #pragma omp parallel for schedule(static) default(none) shared(partials, parts, size) \

@@ -75,5 +75,12 @@ void hg_blocks_backward(const hg_backward_blocks *b, hg_off first, hg_off n);
 void hg_blocks_forward_rows(void *context, hg_off first, hg_off n);
 void hg_blocks_backward_rows(void *context, hg_off first, hg_off n);
 
+/**
+ * In how many parts the weight gradients of n rows that are no matrix are made: a function of the sizes alone. As many
+ * as hg_gemm_at_parts says, but where that is more than 16 they shall take no more than a sixteenth of n rows.
+ * @param widest  rows of the largest gradient
+ */
+int hg_blocks_parts(hg_off n, int widest);
+
 /** Zeroes the parts of d_W, before the first hg_blocks_backward; hg_gemm_at_add after the last adds them up. */
 void hg_partials_clear(hg_real *partials, int parts, hg_off size);

@@ -5,25 +5,15 @@
 #include "core/tensor/row_blocks.h"
 #include "models/closed_rows.h"
 
-// Parts of weight gradients, and so threads that work on them: those of a first layer are large, so they shall take no
-// more than a sixteenth of what the hidden rows would.
-enum { ALIGNED = 64 / (int)sizeof(hg_real), FEWEST_PARTS = 16, SHARE = 16 };
+static int parts_of(const hg_layer *first, hg_off n) { return hg_blocks_parts(n, first->f_in); }
 
-// a function of the sizes alone
-static int parts_of(const hg_layer *first, hg_off n)
-{
-  hg_off most = hg_gemm_at_parts(n), room = n / SHARE / (first->f_in > 0 ? first->f_in : 1);
-  if (room < FEWEST_PARTS) room = FEWEST_PARTS;
-  return (int)(most < room ? most : room);
-}
-
-static bool can_stream(const hg_model *model)
+bool hg_hidden_rows_can_go(const hg_model *model)
 {
   const hg_model_options *o = &model->options;
-  const hg_layer *first = model->layers, *second = first + 1;
-  if (o->norm != HG_LAYER_NORM_NONE || model->n_stages > 1 || model->n_layers != 2) return false;
+  const hg_layer *first = model->layers, *last = first + model->n_layers - 1;
+  if (o->norm != HG_LAYER_NORM_NONE || model->n_stages > 1) return false;
   if (!first->cached || first->computes_halo || first->graph->slabs) return false;
-  if (first->type != &hg_layer_gcn || second->aggregate_first) return false;
+  if (first->type != &hg_layer_gcn || last->aggregate_first) return false;
   return o->precision == HG_PRECISION_FLOAT32 && o->label_rate <= 0 && !o->embeds;
 }
 
@@ -35,7 +25,7 @@ void hg_streamed_plan(hg_model *model)
   const hg_model_options *o = &model->options;
   hg_layer *first = model->layers;
   bool closes = o->activation == HG_ACTIVATION_RELU && o->halo.staleness.kind == HG_STALENESS_NONE;
-  if (!can_stream(model) || (!closes && !o->recompute)) return;
+  if (model->n_layers != 2 || !hg_hidden_rows_can_go(model) || (!closes && !o->recompute)) return;
   double share = (o->recompute ? with_recompute : usual) * (1 - first->next_dropout);
   hg_off rows = hg_layer_rows(first);
   bool less = hg_closed_rows_bytes(rows, first->f_out, share) < (size_t)(rows * first->f_out) * sizeof(hg_real);
@@ -71,8 +61,6 @@ void hg_streamed_free(hg_layer *layer)
 
 bool hg_reads_streamed(const hg_layer *layer) { return layer->index > 0 && (layer - 1)->streams; }
 
-static hg_off aligned(hg_off numbers) { return (numbers + ALIGNED - 1) / ALIGNED * ALIGNED; }
-
 hg_off hg_streamed_scratch(const hg_model *model)
 {
   const hg_layer *first = model->layers;
@@ -81,8 +69,8 @@ hg_off hg_streamed_scratch(const hg_model *model)
   return parts_of(first, first->graph->n_owned) * (in * hidden + hidden + hidden * out);
 }
 
-// the second right side begins where the first one ends
-static hg_off second_side(const hg_layer *first) { return aligned(hg_panel_space(first->f_in, first->f_out)); }
+// the second right side begins where the first one ends: both are whole registers
+static hg_off second_side(const hg_layer *first) { return hg_panel_space(first->f_in, first->f_out); }
 
 hg_off hg_streamed_packed(const hg_model *model)
 {

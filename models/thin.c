@@ -5,10 +5,7 @@
 #include "core/base/threads.h"
 #include "core/tensor/row_blocks.h"
 #include "models/stopwatch.h"
-
-// Parts of weight gradients, and so threads that work on them: so many that those of a layer take a sixteenth of what
-// the rows do that it reads, the first layer's among them.
-enum { ALIGNED = 64 / (int)sizeof(hg_real), FEWEST_PARTS = 16, SHARE = 16 };
+#include "models/streamed.h"
 
 // Of the numbers that dropout leaves, those that relu leaves: half at first, and nine tenths when a model has learned.
 static const double usual = 0.9;
@@ -27,13 +24,8 @@ static bool is_alone(const hg_local_graph *g)
 static bool can_be_thin(const hg_model *model)
 {
   const hg_model_options *o = &model->options;
-  const hg_layer *first = model->layers, *last = first + model->n_layers - 1;
-  const hg_local_graph *g = first->graph;
-  if (model->n_layers < 3 || model->n_stages > 1 || first->type != &hg_layer_gcn) return false;
-  if (!is_alone(g) || g->slabs || !first->cached || first->computes_halo || last->aggregate_first) return false;
-  if (o->norm != HG_LAYER_NORM_NONE || o->activation != HG_ACTIVATION_RELU || o->residual) return false;
-  if (o->halo.staleness.kind != HG_STALENESS_NONE) return false;
-  return o->precision == HG_PRECISION_FLOAT32 && o->label_rate <= 0 && !o->embeds;
+  if (model->n_layers < 3 || !is_alone(model->layers[0].graph) || !hg_hidden_rows_can_go(model)) return false;
+  return o->activation == HG_ACTIVATION_RELU && !o->residual && o->halo.staleness.kind == HG_STALENESS_NONE;
 }
 
 // whether it is faster: with instructions that open a register of numbers at once, and few enough of them
@@ -70,13 +62,11 @@ done:
   return rc;
 }
 
-// a function of the sizes alone
+// the first layer's weight gradient is made in the second one's parts
 static int parts_of(const hg_layer *layer, hg_off n)
 {
-  int first = layer->index == 1 ? layer[-1].f_in : 0, widest = layer->f_in > first ? layer->f_in : first;
-  hg_off most = hg_gemm_at_parts(n), room = n / SHARE / (widest > 0 ? widest : 1);
-  if (room < FEWEST_PARTS) room = FEWEST_PARTS;
-  return (int)(most < room ? most : room);
+  int first = layer->index == 1 ? layer[-1].f_in : 0;
+  return hg_blocks_parts(n, layer->f_in > first ? layer->f_in : first);
 }
 
 // what a part of a layer's backward pass adds up: the gradients of its weights, of the bias before, and of the first
@@ -104,13 +94,14 @@ hg_off hg_thin_scratch(const hg_model *model)
   return most;
 }
 
-static hg_off aligned(hg_off numbers) { return (numbers + ALIGNED - 1) / ALIGNED * ALIGNED; }
+// the last layer's right side begins where that of the last hidden one ends: both are whole registers
+static hg_off second_side(const hg_layer *hidden) { return hg_panel_space(hidden->f_in, hidden->f_out); }
 
 hg_off hg_thin_packed(const hg_model *model)
 {
   const hg_layer *last = model->layers + model->n_layers - 1, *before = last - 1;
   if (!hg_reads_thin(last)) return 0;
-  return aligned(hg_panel_space(before->f_in, before->f_out)) + hg_panel_space(last->f_in, last->f_out);
+  return second_side(before) + hg_panel_space(last->f_in, last->f_out);
 }
 
 static hg_matrix buffer(const hg_layer *layer, int which, hg_off rows, int cols)
@@ -178,7 +169,7 @@ static forward_task begin_forward(const hg_layer *layer, const hg_pass *pass)
                     .dropout = hg_layer_dropout(next, pass),
                     .bias = layer->bias ? hg_layer_parameter(layer, layer->theta, "bias").data : NULL};
   if (next->thin) return k;
-  k.next_w = hg_right_side_of(&next_w, false, space + aligned(hg_panel_space(layer->f_in, layer->f_out)));
+  k.next_w = hg_right_side_of(&next_w, false, space + second_side(layer));
   k.product = hg_matrix_view(layer->work->product, layer->graph->n_owned, next->f_out);
   return k;
 }
