@@ -14,10 +14,15 @@
 #include "core/tensor/norms.h"
 #include "core/tensor/spmm.h"
 
+static hg_operator normalised(const hg_problem *p)
+{
+  return (hg_operator){.a = p->a, .row_scale = p->scale, .col_scale = p->scale, .n_self = (hg_lid)p->n};
+}
+
 static void spmm(void *context)
 {
   hg_problem *p = context;
-  hg_operator op = {.a = p->a, .row_scale = p->scale, .col_scale = p->scale, .n_self = (hg_lid)p->n};
+  const hg_operator op = normalised(p);
   hg_spmm(&op, 0, p->n, &p->x, &p->y);
 }
 
@@ -30,7 +35,7 @@ static void spmm_unweighted(void *context)
 static void spmm_nonzero(void *context)
 {
   hg_problem *p = context;
-  hg_operator op = {.a = p->a, .row_scale = p->scale, .col_scale = p->scale, .n_self = (hg_lid)p->n};
+  const hg_operator op = normalised(p);
   hg_spmm_nonzero(&op, 0, p->n, &p->nonzero, &p->y);
 }
 

@@ -13,8 +13,6 @@ enum { PIECE_NUMBERS = 1 << 15 }; // that a thread reads twice: they stay in its
 static const hg_nonzero_kernels *const kernels[HG_SIMD_COUNT] = {&hg_nonzero_base, &hg_nonzero_avx2,
                                                                  &hg_nonzero_avx512};
 
-static int mask_words(int cols) { return (cols + HG_MASK_COLUMNS - 1) / HG_MASK_COLUMNS; }
-
 size_t hg_nonzero_mask_bytes(int cols) { return (size_t)mask_words(cols) * sizeof(uint64_t); }
 
 // of a row of so many values

@@ -25,6 +25,16 @@ typedef struct {
 
 extern const hg_nonzero_kernels hg_nonzero_base, hg_nonzero_avx2, hg_nonzero_avx512;
 
+/** Words of a row's mask. */
+static inline int mask_words(int cols) { return (cols + HG_MASK_COLUMNS - 1) / HG_MASK_COLUMNS; }
+
+/** Columns of one word. */
+static inline int word_columns(int cols, int word)
+{
+  int left = cols - word * HG_MASK_COLUMNS;
+  return left < HG_MASK_COLUMNS ? left : HG_MASK_COLUMNS;
+}
+
 static inline uint64_t mask_word(const hg_nonzero_task *t, const uint8_t *masks, hg_off row, int word)
 {
   uint64_t bits;

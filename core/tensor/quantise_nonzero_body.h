@@ -3,6 +3,7 @@
  * The bodies of hg_pack_nonzero and hg_unpack_nonzero for rounded numbers: rows as in quantise_kernels.h, but of the
  * numbers that are not 0 alone, each drawn for by its own column as there.
  */
+#include "core/tensor/nonzero_kernels.h"
 #include "core/tensor/nonzero_lanes.h"
 #include "core/tensor/quantise_body.h"
 
@@ -140,7 +141,7 @@ static inline void unpack_row(const hg_unpack_task *t, const uint8_t *from, cons
 static void unpack_nonzero(const hg_unpack_task *t, const hg_off *starts, const uint8_t *masks, hg_off first_row,
                            hg_off end_row)
 {
-  int words = (t->cols + HG_MASK_COLUMNS - 1) / HG_MASK_COLUMNS;
+  int words = mask_words(t->cols);
   for (hg_off row = first_row; row < end_row; row++) {
     hg_real *y = t->y + (t->rows ? t->rows[row] : row) * t->cols;
     const uint8_t *from = t->packed + starts[row];

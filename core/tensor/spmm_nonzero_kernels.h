@@ -4,8 +4,8 @@
  * added, a word of the mask, 64 columns, at a time. The same bits as of x itself, but 0 for -0.
  * Cost: entries (f / 8 + 4 bytes and the values that are not 0) + n f reals; 2 entries f flops.
  */
+#include "core/tensor/nonzero_kernels.h"
 #include "core/tensor/nonzero_lanes.h"
-#include "core/tensor/nonzero_matrix.h"
 #include "core/tensor/spmm_kernels.h"
 
 /** What a tile holds: the registers of AVX-512. */
@@ -45,20 +45,12 @@ ALWAYS_INLINE void store_word(sum_part *sum, hg_real scale, int columns, hg_real
 }
 #endif
 
-ALWAYS_INLINE int words_of(int columns) { return (columns + HG_MASK_COLUMNS - 1) / HG_MASK_COLUMNS; }
-
-ALWAYS_INLINE int columns_of(int width, int word)
-{
-  int left = width - word * HG_MASK_COLUMNS;
-  return left < HG_MASK_COLUMNS ? left : HG_MASK_COLUMNS;
-}
-
 /** The words [first, first + words) of row j into the sums. */
 ALWAYS_INLINE void add_nonzero(const hg_nonzero_matrix *x, hg_off j, int first, int words, hg_real weight,
                                sum_part *sum)
 {
   const uint64_t *mask = (const uint64_t *)(const void *)(x->data + j * x->stride);
-  const hg_real *values = (const hg_real *)(const void *)(mask + words_of(x->cols));
+  const hg_real *values = (const hg_real *)(const void *)(mask + mask_words(x->cols));
   for (int word = 0; word < first; word++) values += __builtin_popcountll(mask[word]);
 #pragma GCC unroll 4
   for (int k = 0; k < words; k++) {
@@ -83,14 +75,14 @@ ALWAYS_INLINE void nonzero_tile(const hg_spmm_task *t, hg_off i, int first, int 
   hg_real *y = t->y + (i - t->y_first) * t->width + (hg_off)first * HG_MASK_COLUMNS;
 #pragma GCC unroll 4
   for (int k = 0; k < words; k++)
-    store_word(sum + k * WORD_PARTS, t->row_scale ? t->row_scale[i] : 1, columns_of(t->width, first + k),
+    store_word(sum + k * WORD_PARTS, t->row_scale ? t->row_scale[i] : 1, word_columns(t->width, first + k),
                y + k * HG_MASK_COLUMNS);
 }
 
 ALWAYS_INLINE void spmm_nonzero_rows(const hg_spmm_task *t, hg_off first, hg_off end)
 {
   hg_off ahead = t->indptr[end] - 1;
-  int words = words_of(t->width);
+  int words = mask_words(t->width);
   for (hg_off i = first; i < end; i++)
     for (int word = 0; word < words; word += MOST_WORDS) switch (words - word) {
       case 1:

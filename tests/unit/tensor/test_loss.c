@@ -97,7 +97,8 @@ Test(loss, binary_cross_entropy_and_squared_error_agree_with_the_formula)
       if (!isnan(target)) square += (z - target) * (z - target);
     }
   hg_loss_sums found = hg_loss_compute(&b->loss, &b->truth, b->rows, CHOSEN, &b->z, 0, NULL);
-  cr_expect_float_eq(found.loss, entropy, sizeof(hg_real) == 8 ? 100 * sum_tolerance() : 1e-6, "%.12g %.12g", found.loss, entropy);
+  cr_expect_float_eq(found.loss, entropy, sizeof(hg_real) == 8 ? 100 * sum_tolerance() : 1e-6, "%.12g %.12g",
+                     found.loss, entropy);
   cr_expect_eq(found.weight, CHOSEN * CLASSES);
   found = hg_loss_compute(&m->loss, &m->truth, m->rows, CHOSEN, &m->z, 0, NULL);
   cr_expect_float_eq(found.loss, square, 1e-9, "%.12g %.12g", found.loss, square);
