@@ -5,7 +5,6 @@
 
 #include "core/base/threads.h"
 #include "core/tensor/row_blocks.h"
-#include "models/stopwatch.h"
 
 // Each a whole number of cache lines.
 enum { BUFFERS = 3, ALIGNED = 64 / (int)sizeof(hg_real) };
@@ -21,6 +20,55 @@ hg_matrix hg_blocks_buffer(const hg_blocks *b, int which, hg_off rows, int cols)
 }
 
 int hg_blocks_team(const hg_blocks *b) { return hg_threads() < b->threads ? hg_threads() : b->threads; }
+
+int hg_pieces_of(hg_off n, int widest)
+{
+  enum { FEWEST = 16, SHARE = 16 };
+  hg_off most = hg_gemm_at_parts(n), room = n / SHARE / (widest > 0 ? widest : 1);
+  if (room < FEWEST) room = FEWEST;
+  return (int)(most < room ? most : room);
+}
+
+void hg_over_pieces(const hg_blocks *b, const hg_span *span, int pieces, hg_piece_work *work, const void *task,
+                    hg_phases *phases)
+{
+  double seconds[HG_PHASE_COUNT] = {0};
+#pragma omp parallel default(none) shared(b, span, pieces, work, task, seconds) \
+    num_threads(hg_blocks_team(b)) if (span->n * b->widest > HG_PARALLEL_FROM)
+  {
+    hg_stopwatch watch = hg_stopwatch_start();
+#pragma omp for schedule(dynamic, 1) nowait
+    for (int piece = 0; piece < pieces; piece++) {
+      hg_off start, end;
+      hg_block(span->n, pieces, piece, &start, &end);
+      work(task, span->first + start, end - start, piece, &watch);
+    }
+    hg_stopwatch_add(&watch, seconds);
+  }
+  hg_phases_share(phases, seconds, HG_PHASE_TRANSFORM);
+}
+
+static hg_off size_of(const hg_partials *p) { return p->sum.data ? p->sum.rows * p->sum.cols : 0; }
+
+hg_partials hg_partials_begin(const hg_matrix *sum, int parts, bool real, hg_real **space)
+{
+  const hg_partials p = {
+      .sum = *sum, .parts = parts, .turned = real && hg_gemm_at_turned((int)sum->rows, sum->cols), .values = *space};
+  hg_off size = size_of(&p);
+  *space += parts * size;
+#pragma omp parallel for schedule(static) default(none) shared(p, parts, size) \
+    num_threads(hg_threads()) if (size * parts > HG_PARALLEL_FROM)
+  for (int part = 0; part < parts; part++) memset(p.values + part * size, 0, (size_t)size * sizeof *p.values);
+  return p;
+}
+
+hg_real *hg_partial(const hg_partials *p, int part) { return p->sum.data ? p->values + part * size_of(p) : NULL; }
+
+void hg_partials_finish(const hg_partials *p)
+{
+  hg_matrix sum = p->sum;
+  if (sum.data) hg_gemm_at_add(p->values, p->parts, p->turned, 0, &sum);
+}
 
 // s = the rows of A x, from x or from its copy in bfloat16
 static void aggregate(const hg_operator *op, const hg_matrix *x, const hg_bf16_matrix *rounded, hg_off first, hg_off n,
@@ -61,8 +109,8 @@ void hg_blocks_forward(const hg_forward_blocks *f, hg_off first, hg_off n)
     hg_stopwatch watch = hg_stopwatch_start();
 #pragma omp for schedule(dynamic, 1) nowait
     for (hg_off block = 0; block < blocks; block++) {
-      hg_off start = block * HG_BLOCK_ROWS, left = n - start;
-      forward_block(f, first + start, left < HG_BLOCK_ROWS ? left : HG_BLOCK_ROWS, &watch);
+      hg_off start = block * HG_BLOCK_ROWS;
+      forward_block(f, first + start, hg_block_rows(n - start), &watch);
     }
     hg_stopwatch_add(&watch, seconds);
   }
@@ -92,44 +140,19 @@ static void backward_block(const hg_backward_blocks *b, hg_off first, hg_off n, 
   hg_stopwatch_lap(watch, HG_PHASE_ELEMENTWISE);
 }
 
-// Pieces are a function of the rows alone, and each is one thread's, so that parts of d_W have the same bits always.
+static void backward_piece(const void *task, hg_off first, hg_off n, int part, hg_stopwatch *watch)
+{
+  const hg_backward_blocks *b = task;
+  for (hg_off i = 0; i < n; i += HG_BLOCK_ROWS)
+    backward_block(b, first + i, hg_block_rows(n - i), hg_partial(&b->d_w, part), watch);
+}
+
 void hg_blocks_backward(const hg_backward_blocks *b, hg_off first, hg_off n)
 {
-  double seconds[HG_PHASE_COUNT] = {0};
-  int pieces = hg_gemm_at_parts(n);
-  hg_off size = (hg_off)b->x.cols * b->d.cols, work = n * (b->x.cols + b->d.cols);
-#pragma omp parallel default(none) shared(b, first, n, pieces, size, seconds) \
-    num_threads(hg_blocks_team(&b->blocks)) if (work > HG_PARALLEL_FROM)
-  {
-    hg_stopwatch watch = hg_stopwatch_start();
-#pragma omp for schedule(dynamic, 1) nowait
-    for (int piece = 0; piece < pieces; piece++) {
-      hg_off start, end;
-      hg_block(n, pieces, piece, &start, &end);
-      hg_real *partial = b->partials ? b->partials + piece * size : NULL;
-      for (hg_off i = start; i < end; i += HG_BLOCK_ROWS)
-        backward_block(b, first + i, end - i < HG_BLOCK_ROWS ? end - i : HG_BLOCK_ROWS, partial, &watch);
-    }
-    hg_stopwatch_add(&watch, seconds);
-  }
-  hg_phases_share(b->phases, seconds, HG_PHASE_TRANSFORM);
+  const hg_span rows = {first, n};
+  hg_over_pieces(&b->blocks, &rows, hg_gemm_at_parts(n), backward_piece, b, b->phases);
 }
 
 void hg_blocks_forward_rows(void *context, hg_off first, hg_off n) { hg_blocks_forward(context, first, n); }
 
 void hg_blocks_backward_rows(void *context, hg_off first, hg_off n) { hg_blocks_backward(context, first, n); }
-
-int hg_blocks_parts(hg_off n, int widest)
-{
-  enum { FEWEST = 16, SHARE = 16 };
-  hg_off most = hg_gemm_at_parts(n), room = n / SHARE / (widest > 0 ? widest : 1);
-  if (room < FEWEST) room = FEWEST;
-  return (int)(most < room ? most : room);
-}
-
-void hg_partials_clear(hg_real *partials, int parts, hg_off size)
-{
-#pragma omp parallel for schedule(static) default(none) shared(partials, parts, size) \
-    num_threads(hg_threads()) if (size * parts > HG_PARALLEL_FROM)
-  for (int part = 0; part < parts; part++) memset(partials + part * size, 0, (size_t)size * sizeof *partials);
-}

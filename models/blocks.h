@@ -1,7 +1,8 @@
 #pragma once
-#include "core/base/phases.h"
 #include "core/tensor/gemm.h"
 #include "core/tensor/spmm.h"
+#include "models/active_rows.h"
+#include "models/stopwatch.h"
 
 /**
  * What layers of dense products compute, a few rows at a time: a block of rows is aggregated, multiplied, finished
@@ -11,6 +12,9 @@
 
 /** Rows of a block, at most. */
 enum { HG_BLOCK_ROWS = 96 };
+
+/** Rows of the next block, where `left` are left. */
+static inline hg_off hg_block_rows(hg_off left) { return left < HG_BLOCK_ROWS ? left : HG_BLOCK_ROWS; }
 
 /** Numbers that `threads` threads need for their blocks of `widest` columns: hg_blocks.space. */
 hg_off hg_blocks_space(int threads, int widest);
@@ -26,6 +30,40 @@ int hg_blocks_team(const hg_blocks *b);
 
 /** The calling thread's buffer 0, 1 or 2, [rows x cols]: up to HG_BLOCK_ROWS of `widest` columns. */
 hg_matrix hg_blocks_buffer(const hg_blocks *b, int which, hg_off rows, int cols);
+
+/**
+ * In how many pieces a pass works that adds up gradients, of which the largest has `widest` rows: a function of the
+ * sizes alone. As many as hg_gemm_at_parts says, but where that is more than 16 their parts shall take no more than a
+ * sixteenth of n rows.
+ */
+int hg_pieces_of(hg_off n, int widest);
+
+/** Rows [first, first + n), which are piece `part` of their span. On one thread. */
+typedef void hg_piece_work(const void *task, hg_off first, hg_off n, int part, hg_stopwatch *watch);
+
+/**
+ * Has the threads work on the rows of a span in pieces. Pieces are a function of the rows alone, and each is one
+ * thread's, so that what they add up in parts has the same bits always.
+ */
+void hg_over_pieces(const hg_blocks *b, const hg_span *span, int pieces, hg_piece_work *work, const void *task,
+                    hg_phases *phases);
+
+/** A parameter's gradient, which pieces of rows add up. */
+typedef struct {
+  hg_matrix sum;   ///< the gradient; without data: it is not wanted
+  int parts;       ///< one for each piece
+  bool turned;     ///< as hg_gemm_at_block makes them (hg_gemm_at_turned)
+  hg_real *values; ///< [parts x rows x cols] borrowed
+} hg_partials;
+
+/** Parts of `sum`, zeroed, which take the first numbers of *space. @param real  their factors are not rounded */
+hg_partials hg_partials_begin(const hg_matrix *sum, int parts, bool real, hg_real **space);
+
+/** What piece `part` adds to; NULL where the gradient is not wanted. */
+hg_real *hg_partial(const hg_partials *p, int part);
+
+/** The gradient: the parts are added in their order. */
+void hg_partials_finish(const hg_partials *p);
 
 /** Rows [first, first + n) of the layer's output hold z without bias: makes h of them. On one thread. */
 typedef void hg_finish_rows(void *context, hg_off first, hg_off n);
@@ -60,8 +98,7 @@ typedef struct {
   hg_matrix d;             ///< what is aggregated
   hg_bf16_matrix rounded;  ///< d in bfloat16, which is aggregated in its stead; without data: d itself
   hg_matrix x;             ///< [rows x f_in] the input, in its place the gradient later
-  hg_real *partials;       ///< [hg_gemm_at_parts(rows) x f_in x f_out] parts of d_W, added to (hg_gemm_at_turned,
-                           ///< where nothing is rounded); NULL: not wanted
+  hg_partials d_w;         ///< in hg_gemm_at_parts(rows) parts
   const hg_right_side *wt; ///< W', or NULL: t is the gradient of the input; rounded: so are the factors of d_W
   hg_pass_rows *pass;
   void *context; ///< of pass
@@ -74,13 +111,3 @@ void hg_blocks_backward(const hg_backward_blocks *b, hg_off first, hg_off n);
 /** The same as hg_aggregate_rows (models/local_graph.h): `context` is what the passes above take. */
 void hg_blocks_forward_rows(void *context, hg_off first, hg_off n);
 void hg_blocks_backward_rows(void *context, hg_off first, hg_off n);
-
-/**
- * In how many parts the weight gradients of n rows that are no matrix are made: a function of the sizes alone. As many
- * as hg_gemm_at_parts says, but where that is more than 16 they shall take no more than a sixteenth of n rows.
- * @param widest  rows of the largest gradient
- */
-int hg_blocks_parts(hg_off n, int widest);
-
-/** Zeroes the parts of d_W, before the first hg_blocks_backward; hg_gemm_at_add after the last adds them up. */
-void hg_partials_clear(hg_real *partials, int parts, hg_off size);

@@ -511,17 +511,15 @@ void hg_layer_products_gradient(hg_layer *layer, hg_backward_blocks *blocks, con
   const hg_right_side side = hg_layer_right_side(layer, &w, true);
   hg_off rows = blocks->op || hg_layer_has_halo(layer) ? g->n_local : g->n_owned;
   const hg_spans read = hg_local_graph_read(g, hg_layer_has_halo(layer));
-  int parts = hg_gemm_at_parts(rows);
-  blocks->partials = layer->work->scratch;
+  hg_real *space = layer->work->scratch;
   blocks->wt = &side;
-  hg_partials_clear(blocks->partials, parts, w.rows * w.cols);
+  blocks->d_w = hg_partials_begin(&d_w, hg_gemm_at_parts(rows), !side.rounded.data, &space);
   if (blocks->op) hg_layer_receive_gradient(blocks->context);
   if (blocks->op)
     hg_aggregate_gradient_with(g, layer->add, hg_blocks_backward_rows, blocks, pass->phases);
   else
     for (int s = 0; s < read.n; s++) hg_blocks_backward(blocks, read.span[s].first, read.span[s].n);
-  bool turned = !side.rounded.data && hg_gemm_at_turned((int)w.rows, w.cols);
-  hg_gemm_at_add(blocks->partials, parts, turned, 0, &d_w);
+  hg_partials_finish(&blocks->d_w);
   hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
 }
 

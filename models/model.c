@@ -4,11 +4,10 @@
 
 #include "core/base/alloc.h"
 #include "core/base/timer.h"
+#include "models/hidden_rows.h"
 #include "models/recompute.h"
 #include "models/skip_rows.h"
 #include "models/stale.h"
-#include "models/streamed.h"
-#include "models/thin.h"
 
 static hg_status allocate_workspace(hg_model *model)
 {
@@ -48,7 +47,7 @@ static hg_status allocate_outputs(hg_model *model)
   for (int l = 0; l < model->n_layers; l++) {
     hg_layer *layer = &model->layers[l];
     hg_off n = hg_layer_rows(layer);
-    if (layer->streams || layer->thin)
+    if (!hg_rows_are_stored(layer))
       layer->h = hg_matrix_view(NULL, hg_model_output_rows(model, l), layer->f_out);
     else if (layer->recomputes)
       layer->h = hg_matrix_view(model->work.hidden, hg_model_output_rows(model, l), layer->f_out);
@@ -342,7 +341,7 @@ void hg_model_backward(hg_model *model, const hg_pass *pass, hg_sums *sums)
 hg_matrix hg_model_embeddings(const hg_model *model)
 {
   const hg_layer *last = &model->layers[model->n_layers - 1];
-  if (hg_reads_streamed(last) || hg_reads_thin(last)) return hg_matrix_view(NULL, 0, last->f_in);
+  if (!hg_reads_stored_rows(last)) return hg_matrix_view(NULL, 0, last->f_in);
   return hg_matrix_rows(last->index > 0 ? &last->x : &last->h, 0, last->graph->n_owned);
 }
 

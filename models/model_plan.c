@@ -7,6 +7,7 @@
 #include "core/tensor/gemm.h"
 #include "core/tensor/nonzero.h"
 #include "models/compute_first.h"
+#include "models/hidden_rows.h"
 #include "models/model.h"
 #include "models/recompute.h"
 #include "models/skip_rows.h"
@@ -170,7 +171,7 @@ static void size_workspace(hg_model *model)
     s->sums = max_off(s->sums, 2 * (hg_off)widest);
     s->rounded[l->index % 2] = max_off(s->rounded[l->index % 2], n * l->rounded_width);
     if (l->label_classes) s->scratch = max_off(s->scratch, hg_gemm_at_scratch(n, l->label_classes, l->f_out));
-    if (l->weight_rows && !l->streams && !hg_reads_streamed(l) && !l->thin && !hg_reads_thin(l))
+    if (l->weight_rows && hg_rows_are_stored(l) && hg_reads_stored_rows(l))
       s->scratch = max_off(s->scratch, hg_gemm_at_scratch(n, l->weight_rows, l->f_out));
     if (l->recomputes) s->hidden = max_off(s->hidden, hg_model_output_rows(model, l->index) * l->f_out);
     if (l->type->in_place) s->packed = max_off(s->packed, packed_space(l));
@@ -393,7 +394,7 @@ hg_model_size hg_model_measure(const hg_model *model)
                                      (size_t)(s.rounded[0] + s.rounded[1]) * sizeof(hg_bf16)};
   for (int l = 0; l < model->n_layers; l++) {
     const hg_layer *layer = &model->layers[l];
-    if (!layer->recomputes && !layer->streams && !layer->thin) numbers += hg_model_output_rows(model, l) * layer->f_out;
+    if (!layer->recomputes && hg_rows_are_stored(layer)) numbers += hg_model_output_rows(model, l) * layer->f_out;
     if (hg_recompute_keeps_halo(layer, model->n_layers))
       numbers += (hg_off)(layer->graph->n_local - layer->graph->n_owned) * layer->f_in;
     if (layer->norm != HG_LAYER_NORM_NONE) numbers += hg_layer_rows(layer) * layer->f_out;

@@ -1,21 +1,9 @@
 #include "models/streamed.h"
 
 #include "core/base/alloc.h"
-#include "core/base/threads.h"
 #include "core/tensor/row_blocks.h"
 #include "models/closed_rows.h"
-
-static int parts_of(const hg_layer *first, hg_off n) { return hg_blocks_parts(n, first->f_in); }
-
-bool hg_hidden_rows_can_go(const hg_model *model)
-{
-  const hg_model_options *o = &model->options;
-  const hg_layer *first = model->layers, *last = first + model->n_layers - 1;
-  if (o->norm != HG_LAYER_NORM_NONE || model->n_stages > 1) return false;
-  if (!first->cached || first->computes_halo || first->graph->slabs) return false;
-  if (first->type != &hg_layer_gcn || last->aggregate_first) return false;
-  return o->precision == HG_PRECISION_FLOAT32 && o->label_rate <= 0 && !o->embeds;
-}
+#include "models/hidden_rows.h"
 
 // Of the numbers that dropout leaves, those that find room: relu leaves about half of them.
 static const double usual = 0.6, with_recompute = 0.2;
@@ -66,7 +54,7 @@ hg_off hg_streamed_scratch(const hg_model *model)
   const hg_layer *first = model->layers;
   if (!first->streams) return 0;
   hg_off in = first->f_in, hidden = first->f_out, out = first[1].f_out;
-  return parts_of(first, first->graph->n_owned) * (in * hidden + hidden + hidden * out);
+  return hg_pieces_of(first->graph->n_owned, first->f_in) * (in * hidden + hidden + hidden * out);
 }
 
 // the second right side begins where the first one ends: both are whole registers
@@ -88,12 +76,8 @@ typedef struct {
   hg_dropout dropout;
   hg_closed_rows *closed; // NULL: h is forgotten
   hg_matrix t;            // h W2, or its gradient
-  hg_real *partial[3];    // parts of the gradients of W1, W2 and the first bias
-  hg_off size[3];
+  hg_partials d_w1, d_w2, d_bias;
 } task;
-
-// The rows [first, first + n), which are piece `part` of their span; on one thread.
-typedef void streamed_piece(const task *k, hg_off first, hg_off n, int part);
 
 static task begin(const hg_layer *second, const hg_pass *pass, const hg_matrix *t, bool back)
 {
@@ -107,19 +91,17 @@ static task begin(const hg_layer *second, const hg_pass *pass, const hg_matrix *
                 .w2 = hg_right_side_of(&w2, back, space + second_side(first)),
                 .dropout = hg_layer_dropout(second, pass),
                 .closed = pass->training ? first->own : NULL,
-                .t = *t,
-                .size = {w1.rows * w1.cols, w2.rows * w2.cols, w1.cols}};
+                .t = *t};
 }
 
 // h of some rows
-static void make_rows(const task *k, hg_off first, hg_off n, hg_matrix *h)
+static void make_rows(const task *k, hg_off first, hg_off n, hg_matrix *h, hg_stopwatch *watch)
 {
-  const hg_layer *layer = k->first;
-  const hg_matrix s = hg_matrix_rows(&layer->s, first, n);
+  const hg_matrix s = hg_matrix_rows(&k->first->s, first, n);
   hg_gemm_block(&s, &k->w1, 0, h);
-  if (layer->bias) hg_bias_add(h, 0, n, hg_layer_parameter(layer, layer->theta, "bias").data);
-  hg_activate(layer->activation, h);
-  hg_dropout_apply(k->dropout, layer->graph->ids + first, h);
+  hg_stopwatch_lap(watch, HG_PHASE_TRANSFORM);
+  hg_hidden_rows_finish(k->first, k->dropout, first, h);
+  hg_stopwatch_lap(watch, HG_PHASE_ELEMENTWISE);
 }
 
 static hg_matrix buffer(const task *k, int which, hg_off rows)
@@ -127,85 +109,81 @@ static hg_matrix buffer(const task *k, int which, hg_off rows)
   return hg_blocks_buffer(&k->first->work->blocks, which, rows, k->first->f_out);
 }
 
-static void forward_block(const task *k, hg_off first, hg_off n, hg_closed_piece *piece)
+static void forward_block(const task *k, hg_off first, hg_off n, hg_closed_piece *piece, hg_stopwatch *watch)
 {
   hg_matrix h = buffer(k, 0, n), t = hg_matrix_rows(&k->t, first, n);
-  make_rows(k, first, n, &h);
+  make_rows(k, first, n, &h, watch);
   if (k->closed) hg_closed_rows_keep(k->closed, piece, first, &h);
+  hg_stopwatch_lap(watch, HG_PHASE_ELEMENTWISE);
   hg_gemm_block(&h, &k->w2, 0, &t);
+  hg_stopwatch_lap(watch, HG_PHASE_TRANSFORM);
 }
 
-static void forward_piece(const task *k, hg_off first, hg_off n, int part)
+static void forward_piece(const void *task_, hg_off first, hg_off n, int part, hg_stopwatch *watch)
 {
-  (void)part;
+  const task *k = task_;
   hg_closed_piece piece = {0};
+  (void)part;
   if (k->closed) piece = hg_closed_rows_piece(k->closed, first, n);
-  for (hg_off i = 0; i < n; i += HG_BLOCK_ROWS)
-    forward_block(k, first + i, n - i < HG_BLOCK_ROWS ? n - i : HG_BLOCK_ROWS, &piece);
+  for (hg_off i = 0; i < n; i += HG_BLOCK_ROWS) forward_block(k, first + i, hg_block_rows(n - i), &piece, watch);
 }
 
-// Pieces are a function of the rows alone, each is one thread's; they and their blocks are the same in both directions,
-// since a product's bits may depend on how many rows it has.
-static void over_pieces(const task *k, const hg_spans *spans, streamed_piece *work)
+// Pieces and their blocks are the same in both directions, since a product's bits may depend on how many rows it has.
+static void over_pieces(const task *k, hg_piece_work *work, hg_phases *phases)
 {
-  for (int s = 0; s < spans->n; s++) {
-    const hg_span *span = &spans->span[s];
-    int parts = parts_of(k->first, span->n);
-#pragma omp parallel for schedule(dynamic, 1) default(none) shared(k, span, parts, work) \
-    num_threads(hg_blocks_team(&k->first->work->blocks)) if (span->n * k->first->f_in > HG_PARALLEL_FROM)
-    for (int part = 0; part < parts; part++) {
-      hg_off start, end;
-      hg_block(span->n, parts, part, &start, &end);
-      work(k, span->first + start, end - start, part);
-    }
-  }
+  const hg_spans rows = hg_local_graph_read(k->second->graph, false);
+  for (int s = 0; s < rows.n; s++)
+    hg_over_pieces(&k->first->work->blocks, &rows.span[s], hg_pieces_of(rows.span[s].n, k->first->f_in), work, k,
+                   phases);
 }
 
 void hg_streamed_forward(hg_layer *second, const hg_pass *pass, hg_matrix *t)
 {
   const task k = begin(second, pass, t, false);
-  const hg_spans rows = hg_local_graph_read(second->graph, false);
   if (k.closed) hg_closed_rows_clear(k.closed);
-  over_pieces(&k, &rows, forward_piece);
   hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
+  over_pieces(&k, forward_piece, pass->phases);
 }
 
-static void backward_block(const task *k, hg_off first, hg_off n, int part)
+static void backward_block(const task *k, hg_off first, hg_off n, int part, hg_stopwatch *watch)
 {
+  const hg_layer *layer = k->first;
   hg_matrix h = buffer(k, 0, n), d_h = buffer(k, 1, n);
-  const hg_matrix d_t = hg_matrix_rows(&k->t, first, n), s = hg_matrix_rows(&k->first->s, first, n);
-  hg_real *d_bias = k->partial[2] + part * k->size[2];
-  if (!k->closed || !hg_closed_rows_take(k->closed, first, &h)) make_rows(k, first, n, &h);
-  hg_gemm_at_block(&h, &d_t, k->partial[1] + part * k->size[1]);
+  const hg_matrix d_t = hg_matrix_rows(&k->t, first, n), s = hg_matrix_rows(&layer->s, first, n);
+  bool kept = k->closed && hg_closed_rows_take(k->closed, first, &h);
+  hg_stopwatch_lap(watch, HG_PHASE_ELEMENTWISE);
+  if (!kept) make_rows(k, first, n, &h, watch);
+  hg_gemm_at_block(&h, &d_t, hg_partial(&k->d_w2, part));
   hg_gemm_block(&d_t, &k->w2, 0, &d_h);
-  hg_dropped_activation_gradient(k->first->activation, k->dropout, k->first->graph->ids + first, &d_h, &h);
-  hg_gemm_at_block(&s, &h, k->partial[0] + part * k->size[0]); // h is d_z now
-  hg_add_row_sums(&h, d_bias);
+  hg_stopwatch_lap(watch, HG_PHASE_TRANSFORM);
+  hg_dropped_activation_gradient(layer->activation, k->dropout, layer->graph->ids + first, &d_h, &h);
+  if (layer->bias) hg_add_row_sums(&h, hg_partial(&k->d_bias, part)); // h is d_z now
+  hg_stopwatch_lap(watch, HG_PHASE_ELEMENTWISE);
+  hg_gemm_at_block(&s, &h, hg_partial(&k->d_w1, part));
+  hg_stopwatch_lap(watch, HG_PHASE_TRANSFORM);
 }
 
-static void backward_piece(const task *k, hg_off first, hg_off n, int part)
+static void backward_piece(const void *task_, hg_off first, hg_off n, int part, hg_stopwatch *watch)
 {
-  for (hg_off i = 0; i < n; i += HG_BLOCK_ROWS)
-    backward_block(k, first + i, n - i < HG_BLOCK_ROWS ? n - i : HG_BLOCK_ROWS, part);
+  for (hg_off i = 0; i < n; i += HG_BLOCK_ROWS) backward_block(task_, first + i, hg_block_rows(n - i), part, watch);
 }
 
 void hg_streamed_backward(hg_layer *second, const hg_pass *pass, const hg_matrix *d_t)
 {
   task k = begin(second, pass, d_t, true);
   const hg_layer *first = k.first;
-  const hg_spans rows = hg_local_graph_read(second->graph, false);
-  int parts = parts_of(first, first->graph->n_owned);
-  hg_matrix d[] = {hg_layer_parameter(first, first->d_theta, "weight"),
-                   hg_layer_parameter(second, second->d_theta, "weight"),
-                   hg_layer_parameter(first, first->d_theta, "bias")};
-  hg_real *next = first->work->scratch;
-  for (int p = 0; p < 3; p++) {
-    k.partial[p] = next;
-    hg_partials_clear(next, parts, k.size[p]);
-    next += parts * k.size[p];
-  }
-  over_pieces(&k, &rows, backward_piece);
-  for (int p = 0; p < 3; p++)
-    if (d[p].data) hg_gemm_at_add(k.partial[p], parts, p < 2 && hg_gemm_at_turned((int)d[p].rows, d[p].cols), 0, &d[p]);
+  int parts = hg_pieces_of(first->graph->n_owned, first->f_in);
+  const hg_matrix d_w1 = hg_layer_parameter(first, first->d_theta, "weight"),
+                  d_w2 = hg_layer_parameter(second, second->d_theta, "weight"),
+                  d_bias = hg_layer_parameter(first, first->d_theta, "bias");
+  hg_real *space = first->work->scratch;
+  k.d_w1 = hg_partials_begin(&d_w1, parts, true, &space);
+  k.d_w2 = hg_partials_begin(&d_w2, parts, true, &space);
+  k.d_bias = hg_partials_begin(&d_bias, parts, true, &space);
+  hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
+  over_pieces(&k, backward_piece, pass->phases);
+  hg_partials_finish(&k.d_w1);
+  hg_partials_finish(&k.d_w2);
+  hg_partials_finish(&k.d_bias);
   hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
 }

@@ -12,12 +12,6 @@
  * Source: recomputation (Chen et al. 2016, Training Deep Nets with Sublinear Memory Cost) of a block of rows at a time.
  */
 
-/**
- * Whether hidden rows need be no matrix, here or in models/thin.h: the first aggregate is kept, the last layer sends
- * what is narrower than hidden rows, and no norm, rounding, label or reader of embeddings wants them.
- */
-bool hg_hidden_rows_can_go(const hg_model *model);
-
 /** Decides it for a model whose layers are planned: sets layers[0].streams. */
 void hg_streamed_plan(hg_model *model);
 

@@ -4,8 +4,7 @@
 #include "core/base/cpu.h"
 #include "core/base/threads.h"
 #include "core/tensor/row_blocks.h"
-#include "models/stopwatch.h"
-#include "models/streamed.h"
+#include "models/hidden_rows.h"
 
 // Of the numbers that dropout leaves, those that relu leaves: half at first, and nine tenths when a model has learned.
 static const double usual = 0.9;
@@ -62,33 +61,24 @@ done:
   return rc;
 }
 
-// the first layer's weight gradient is made in the second one's parts
-static int parts_of(const hg_layer *layer, hg_off n)
-{
-  int first = layer->index == 1 ? layer[-1].f_in : 0;
-  return hg_blocks_parts(n, layer->f_in > first ? layer->f_in : first);
-}
+// A layer's pieces add up the gradients of its weights and of the bias before, and the second layer's those of the
+// first one's weights too.
+static bool makes_first_gradient(const hg_layer *layer) { return layer->index == 1; }
 
-// what a part of a layer's backward pass adds up: the gradients of its weights, of the bias before, and of the first
-// layer's weights
-enum { WEIGHT, BIAS_BEFORE, FIRST_WEIGHT, N_SUMS };
-
-static void sizes_of(const hg_layer *layer, hg_off size[N_SUMS])
+static int pieces_of(const hg_layer *layer, hg_off n)
 {
-  const hg_layer *below = layer - 1;
-  size[WEIGHT] = (hg_off)layer->f_in * layer->f_out;
-  size[BIAS_BEFORE] = layer->f_in;
-  size[FIRST_WEIGHT] = below->index == 0 ? (hg_off)below->f_in * below->f_out : 0;
+  int first = makes_first_gradient(layer) ? layer[-1].f_in : 0;
+  return hg_pieces_of(n, layer->f_in > first ? layer->f_in : first);
 }
 
 hg_off hg_thin_scratch(const hg_model *model)
 {
   hg_off most = 0;
   for (const hg_layer *l = model->layers + 1; l < model->layers + model->n_layers; l++) {
-    hg_off size[N_SUMS];
+    hg_off size = (hg_off)l->f_in * l->f_out + l->f_in;
     if (!hg_reads_thin(l)) continue;
-    sizes_of(l, size);
-    hg_off all = parts_of(l, l->graph->n_owned) * (size[WEIGHT] + size[BIAS_BEFORE] + size[FIRST_WEIGHT]);
+    if (makes_first_gradient(l)) size += (hg_off)l[-1].f_in * l[-1].f_out;
+    hg_off all = pieces_of(l, l->graph->n_owned) * size;
     if (all > most) most = all;
   }
   return most;
@@ -113,8 +103,7 @@ static void clear(const hg_nonzero_matrix *m, hg_off first, hg_off end)
 {
 #pragma omp parallel for schedule(static) default(none) shared(m, first, end) \
     num_threads(hg_threads()) if (end - first > HG_PARALLEL_FROM)
-  for (hg_off i = first; i < end; i += HG_BLOCK_ROWS)
-    hg_nonzero_matrix_clear(m, i, end - i < HG_BLOCK_ROWS ? end : i + HG_BLOCK_ROWS);
+  for (hg_off i = first; i < end; i += HG_BLOCK_ROWS) hg_nonzero_matrix_clear(m, i, i + hg_block_rows(end - i));
 }
 
 // Gradients of rows that nothing reads are zeros: a node with many neighbours sums those of all its entries.
@@ -130,8 +119,7 @@ typedef struct {
   const hg_layer *layer;
   hg_right_side w, next_w; // the second one after the last hidden layer
   hg_dropout dropout;
-  const hg_real *bias; // or NULL
-  hg_matrix product;   // of the next layer, or without data
+  hg_matrix product; // of the next layer, or without data
 } forward_task;
 
 static void forward_block(const forward_task *k, hg_off first, hg_off n, hg_stopwatch *watch)
@@ -147,9 +135,7 @@ static void forward_block(const forward_task *k, hg_off first, hg_off n, hg_stop
   }
   hg_gemm_block(&s, &k->w, 0, &h);
   hg_stopwatch_lap(watch, HG_PHASE_TRANSFORM);
-  if (k->bias) hg_bias_add(&h, 0, n, k->bias);
-  hg_activate(layer->activation, &h);
-  hg_dropout_apply(k->dropout, layer->graph->ids + first, &h);
+  hg_hidden_rows_finish(layer, k->dropout, first, &h);
   hg_nonzero_matrix_close(&layer->nonzero, first, &h);
   hg_stopwatch_lap(watch, HG_PHASE_ELEMENTWISE);
   if (!k->product.data) return;
@@ -164,10 +150,7 @@ static forward_task begin_forward(const hg_layer *layer, const hg_pass *pass)
   const hg_matrix w = hg_layer_parameter(layer, layer->theta, "weight"),
                   next_w = hg_layer_parameter(next, next->theta, "weight");
   hg_real *space = layer->work->packed;
-  forward_task k = {.layer = layer,
-                    .w = hg_right_side_of(&w, false, space),
-                    .dropout = hg_layer_dropout(next, pass),
-                    .bias = layer->bias ? hg_layer_parameter(layer, layer->theta, "bias").data : NULL};
+  forward_task k = {.layer = layer, .w = hg_right_side_of(&w, false, space), .dropout = hg_layer_dropout(next, pass)};
   if (next->thin) return k;
   k.next_w = hg_right_side_of(&next_w, false, space + second_side(layer));
   k.product = hg_matrix_view(layer->work->product, layer->graph->n_owned, next->f_out);
@@ -187,8 +170,7 @@ void hg_thin_forward(hg_layer *layer, const hg_pass *pass)
     {
       hg_stopwatch watch = hg_stopwatch_start();
 #pragma omp for schedule(dynamic, 1) nowait
-      for (hg_off i = 0; i < n; i += HG_BLOCK_ROWS)
-        forward_block(&k, start + i, n - i < HG_BLOCK_ROWS ? n - i : HG_BLOCK_ROWS, &watch);
+      for (hg_off i = 0; i < n; i += HG_BLOCK_ROWS) forward_block(&k, start + i, hg_block_rows(n - i), &watch);
       hg_stopwatch_add(&watch, seconds);
     }
     hg_phases_share(pass->phases, seconds, HG_PHASE_TRANSFORM);
@@ -200,8 +182,7 @@ typedef struct {
   hg_right_side wt;
   hg_dropout dropout;
   const hg_matrix *d_t; // A' d_z, or NULL: it is aggregated
-  hg_real *partial[N_SUMS];
-  hg_off size[N_SUMS];
+  hg_partials d_w, d_bias_below, d_w_below;
 } backward_task;
 
 static hg_matrix gradient_rows(const backward_task *k, hg_off first, hg_off n, hg_stopwatch *watch)
@@ -213,8 +194,6 @@ static hg_matrix gradient_rows(const backward_task *k, hg_off first, hg_off n, h
   return d_t;
 }
 
-static hg_real *part_of(const backward_task *k, int sum, int part) { return k->partial[sum] + part * k->size[sum]; }
-
 static void backward_block(const backward_task *k, hg_off first, hg_off n, int part, hg_stopwatch *watch)
 {
   const hg_layer *below = k->below;
@@ -222,11 +201,11 @@ static void backward_block(const backward_task *k, hg_off first, hg_off n, int p
   hg_matrix h = buffer(k->layer, 0, n, below->f_out), d_h = buffer(k->layer, 1, n, below->f_out);
   hg_nonzero_matrix_open(&below->nonzero, first, &h);
   hg_stopwatch_lap(watch, HG_PHASE_ELEMENTWISE);
-  hg_gemm_at_block(&h, &d_t, part_of(k, WEIGHT, part));
+  hg_gemm_at_block(&h, &d_t, hg_partial(&k->d_w, part));
   hg_gemm_block(&d_t, &k->wt, 0, &d_h);
   hg_stopwatch_lap(watch, HG_PHASE_TRANSFORM);
   hg_dropped_activation_gradient(below->activation, k->dropout, below->graph->ids + first, &d_h, &h);
-  hg_add_row_sums(&h, part_of(k, BIAS_BEFORE, part)); // h is d_z now
+  if (below->bias) hg_add_row_sums(&h, hg_partial(&k->d_bias_below, part)); // h is d_z now
   if (below->index > 0) {
     hg_nonzero_matrix_close(&below->nonzero, first, &h);
     hg_stopwatch_lap(watch, HG_PHASE_ELEMENTWISE);
@@ -234,41 +213,26 @@ static void backward_block(const backward_task *k, hg_off first, hg_off n, int p
   }
   hg_stopwatch_lap(watch, HG_PHASE_ELEMENTWISE);
   const hg_matrix s = hg_matrix_rows(&below->s, first, n);
-  hg_gemm_at_block(&s, &h, part_of(k, FIRST_WEIGHT, part));
+  hg_gemm_at_block(&s, &h, hg_partial(&k->d_w_below, part));
   hg_stopwatch_lap(watch, HG_PHASE_TRANSFORM);
 }
 
-// Pieces are a function of the rows alone, and each is one thread's, so that sums have the same bits always.
-static void backward_pieces(const backward_task *k, const hg_span *span, hg_phases *phases)
+static void backward_piece(const void *task, hg_off first, hg_off n, int part, hg_stopwatch *watch)
 {
-  double seconds[HG_PHASE_COUNT] = {0};
-  int parts = parts_of(k->layer, span->n);
-#pragma omp parallel default(none) shared(k, span, parts, seconds) \
-    num_threads(hg_blocks_team(&k->layer->work->blocks)) if (span->n * k->layer->f_in > HG_PARALLEL_FROM)
-  {
-    hg_stopwatch watch = hg_stopwatch_start();
-#pragma omp for schedule(dynamic, 1) nowait
-    for (int part = 0; part < parts; part++) {
-      hg_off start, end;
-      hg_block(span->n, parts, part, &start, &end);
-      for (hg_off i = start; i < end; i += HG_BLOCK_ROWS)
-        backward_block(k, span->first + i, end - i < HG_BLOCK_ROWS ? end - i : HG_BLOCK_ROWS, part, &watch);
-    }
-    hg_stopwatch_add(&watch, seconds);
-  }
-  hg_phases_share(phases, seconds, HG_PHASE_TRANSFORM);
+  for (hg_off i = 0; i < n; i += HG_BLOCK_ROWS) backward_block(task, first + i, hg_block_rows(n - i), part, watch);
 }
 
-static void add_up(const backward_task *k, int parts)
+static void begin_sums(backward_task *k)
 {
   const hg_layer *layer = k->layer, *below = k->below;
-  hg_matrix d[N_SUMS] = {hg_layer_parameter(layer, layer->d_theta, "weight"),
-                         hg_layer_parameter(below, below->d_theta, "bias"),
-                         hg_layer_parameter(below, below->d_theta, "weight")};
-  for (int sum = 0; sum < N_SUMS; sum++) {
-    bool turned = sum != BIAS_BEFORE && hg_gemm_at_turned((int)d[sum].rows, d[sum].cols);
-    if (k->size[sum] > 0 && d[sum].data) hg_gemm_at_add(k->partial[sum], parts, turned, 0, &d[sum]);
-  }
+  int parts = pieces_of(layer, layer->graph->n_owned);
+  const hg_matrix d_w = hg_layer_parameter(layer, layer->d_theta, "weight"),
+                  d_bias = hg_layer_parameter(below, below->d_theta, "bias"),
+                  d_w_below = hg_layer_parameter(below, below->d_theta, "weight");
+  hg_real *space = layer->work->scratch;
+  k->d_w = hg_partials_begin(&d_w, parts, true, &space);
+  k->d_bias_below = hg_partials_begin(&d_bias, parts, true, &space);
+  if (makes_first_gradient(layer)) k->d_w_below = hg_partials_begin(&d_w_below, parts, true, &space);
 }
 
 void hg_thin_backward(hg_layer *layer, const hg_pass *pass, const hg_matrix *d_t)
@@ -281,17 +245,14 @@ void hg_thin_backward(hg_layer *layer, const hg_pass *pass, const hg_matrix *d_t
                      .wt = hg_right_side_of(&w, true, layer->work->packed),
                      .dropout = hg_layer_dropout(layer, pass),
                      .d_t = d_t};
-  int parts = parts_of(layer, layer->graph->n_owned);
-  hg_real *next = layer->work->scratch;
-  sizes_of(layer, k.size);
-  for (int sum = 0; sum < N_SUMS; sum++) {
-    k.partial[sum] = next;
-    hg_partials_clear(next, parts, k.size[sum]);
-    next += parts * k.size[sum];
-  }
+  begin_sums(&k);
   hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
-  for (int s = 0; s < read.n; s++) backward_pieces(&k, &read.span[s], pass->phases);
+  for (int s = 0; s < read.n; s++)
+    hg_over_pieces(&layer->work->blocks, &read.span[s], pieces_of(layer, read.span[s].n), backward_piece, &k,
+                   pass->phases);
   if (below->index > 0) clear_others(&below->nonzero, layer->graph, &read);
-  add_up(&k, parts);
+  hg_partials_finish(&k.d_w);
+  hg_partials_finish(&k.d_bias_below);
+  hg_partials_finish(&k.d_w_below);
   hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
 }

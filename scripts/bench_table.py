@@ -25,6 +25,23 @@ def median(turns, key):
     return statistics.median(turn[key] for turn in turns)
 
 
+def beside(mine, theirs):
+    """What PyTorch's turns took: its epoch, the ratio, the ratios of single turns; its memory and the ratio of that."""
+    if not theirs:
+        return ["", "", ""], ["", ""]
+    ratios = sorted(t["epoch_seconds_median"] / m["seconds"] for m, t in zip(mine, theirs))
+    peak = median(theirs, "peak_rss_bytes") / 2**20
+    return ([f"{1e3 * median(theirs, 'epoch_seconds_median'):.4g} ms", f"{statistics.median(ratios):.1f}", f"{ratios[0]:.1f} to {ratios[-1]:.1f}"],
+            [f"{peak:.0f} MiB", f"{peak / median(mine, 'peak'):.1f}"])
+
+
+def line(name, threads, mine, theirs):
+    times, memory = beside(mine, theirs)
+    cells = [name, threads, f"{1e3 * median(mine, 'seconds'):.4g} ms", *times, f"{median(mine, 'floor'):.2f}", f"{median(mine, 'floor_flops'):.2f}",
+             f"{median(mine, 'phases'):.0f} %", f"{median(mine, 'peak'):.0f} MiB", *memory]
+    print("| " + " | ".join(cells) + " |")
+
+
 def main():
     folder, names = sys.argv[1], sys.argv[2:]
     print("| graph | threads | HaloGNN | PyTorch | ratio | ratios of the turns | x kernels' floor | x flops' floor | phases | "
@@ -32,15 +49,9 @@ def main():
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for name in names:
         for threads in sorted({os.path.basename(p).split(".")[1] for p in glob.glob(f"{folder}/{name}.*.halognn.json")}):
-            paths = sorted(glob.glob(f"{folder}/{name}.{threads}.*.halognn.json"))
-            mine = [ours(load(p)) for p in paths]
-            theirs = [load(p.replace(".halognn.", ".torch.")) for p in paths]
-            ratios = sorted(t["epoch_seconds_median"] / m["seconds"] for m, t in zip(mine, theirs))
-            peak, torch_peak = median(mine, "peak"), median(theirs, "peak_rss_bytes") / 2**20
-            print(f"| {name} | {threads} | {1e3 * median(mine, 'seconds'):.4g} ms | "
-                  f"{1e3 * median(theirs, 'epoch_seconds_median'):.4g} ms | {statistics.median(ratios):.1f} | "
-                  f"{ratios[0]:.1f} to {ratios[-1]:.1f} | {median(mine, 'floor'):.2f} | {median(mine, 'floor_flops'):.2f} | "
-                  f"{median(mine, 'phases'):.0f} % | {peak:.0f} MiB | {torch_peak:.0f} MiB | {torch_peak / peak:.1f} |")
+            mine = [ours(load(p)) for p in sorted(glob.glob(f"{folder}/{name}.{threads}.*.halognn.json"))]
+            theirs = [load(p) for p in sorted(glob.glob(f"{folder}/{name}.{threads}.*.torch.json"))]
+            line(name, threads, mine, theirs)
 
 
 main()

@@ -1,0 +1,22 @@
+#pragma once
+#include "models/model.h"
+
+/*
+ * What layers share whose hidden rows are no matrix: those that stream (models/streamed.h) and thin ones
+ * (models/thin.h).
+ */
+
+/**
+ * Whether hidden rows need be no matrix: the first aggregate is kept, the last layer sends what is narrower than hidden
+ * rows, and no norm, rounding, label or reader of embeddings wants them.
+ */
+bool hg_hidden_rows_can_go(const hg_model *model);
+
+/** Whether a layer's output is a matrix, in a model that is planned. */
+bool hg_rows_are_stored(const hg_layer *layer);
+
+/** Whether its input is: the output of the layer before, or features. */
+bool hg_reads_stored_rows(const hg_layer *layer);
+
+/** Makes h of z without bias, of the rows from `first` on: bias, activation, dropout. On one thread. */
+void hg_hidden_rows_finish(const hg_layer *layer, hg_dropout dropout, hg_off first, hg_matrix *z);
