@@ -29,19 +29,18 @@ int hg_pieces_of(hg_off n, int widest)
   return (int)(most < room ? most : room);
 }
 
-void hg_over_pieces(const hg_blocks *b, const hg_span *span, int pieces, hg_piece_work *work, const void *task,
-                    hg_phases *phases)
+void hg_over_pieces(const hg_blocks *b, const hg_pieces *p, hg_piece_work *work, const void *task, hg_phases *phases)
 {
   double seconds[HG_PHASE_COUNT] = {0};
-#pragma omp parallel default(none) shared(b, span, pieces, work, task, seconds) \
-    num_threads(hg_blocks_team(b)) if (span->n * b->widest > HG_PARALLEL_FROM)
+#pragma omp parallel default(none) shared(b, p, work, task, seconds) \
+    num_threads(hg_blocks_team(b)) if (p->rows.n * p->width > HG_PARALLEL_FROM)
   {
     hg_stopwatch watch = hg_stopwatch_start();
 #pragma omp for schedule(dynamic, 1) nowait
-    for (int piece = 0; piece < pieces; piece++) {
+    for (int piece = 0; piece < p->pieces; piece++) {
       hg_off start, end;
-      hg_block(span->n, pieces, piece, &start, &end);
-      work(task, span->first + start, end - start, piece, &watch);
+      hg_block(p->rows.n, p->pieces, piece, &start, &end);
+      work(task, p->rows.first + start, end - start, piece, &watch);
     }
     hg_stopwatch_add(&watch, seconds);
   }
@@ -50,10 +49,10 @@ void hg_over_pieces(const hg_blocks *b, const hg_span *span, int pieces, hg_piec
 
 static hg_off size_of(const hg_partials *p) { return p->sum.data ? p->sum.rows * p->sum.cols : 0; }
 
-hg_partials hg_partials_begin(const hg_matrix *sum, int parts, bool real, hg_real **space)
+hg_partials hg_partials_begin(const hg_matrix *sum, int parts, hg_real **space)
 {
   const hg_partials p = {
-      .sum = *sum, .parts = parts, .turned = real && hg_gemm_at_turned((int)sum->rows, sum->cols), .values = *space};
+      .sum = *sum, .parts = parts, .turned = hg_gemm_at_turned((int)sum->rows, sum->cols), .values = *space};
   hg_off size = size_of(&p);
   *space += parts * size;
 #pragma omp parallel for schedule(static) default(none) shared(p, parts, size) \
@@ -149,8 +148,8 @@ static void backward_piece(const void *task, hg_off first, hg_off n, int part, h
 
 void hg_blocks_backward(const hg_backward_blocks *b, hg_off first, hg_off n)
 {
-  const hg_span rows = {first, n};
-  hg_over_pieces(&b->blocks, &rows, hg_gemm_at_parts(n), backward_piece, b, b->phases);
+  const hg_pieces pieces = {{first, n}, hg_gemm_at_parts(n), b->x.cols + b->d.cols};
+  hg_over_pieces(&b->blocks, &pieces, backward_piece, b, b->phases);
 }
 
 void hg_blocks_forward_rows(void *context, hg_off first, hg_off n) { hg_blocks_forward(context, first, n); }

@@ -41,23 +41,29 @@ int hg_pieces_of(hg_off n, int widest);
 /** Rows [first, first + n), which are piece `part` of their span. On one thread. */
 typedef void hg_piece_work(const void *task, hg_off first, hg_off n, int part, hg_stopwatch *watch);
 
+/** The rows of a span in pieces, which are a function of the rows alone. */
+typedef struct {
+  hg_span rows;
+  int pieces;
+  int width; ///< numbers of a row that are worked on: few in all are not worth threads
+} hg_pieces;
+
 /**
- * Has the threads work on the rows of a span in pieces. Pieces are a function of the rows alone, and each is one
- * thread's, so that what they add up in parts has the same bits always.
+ * Has the threads work on pieces, each of which is one thread's, so that what they add up in parts has the same bits
+ * always.
  */
-void hg_over_pieces(const hg_blocks *b, const hg_span *span, int pieces, hg_piece_work *work, const void *task,
-                    hg_phases *phases);
+void hg_over_pieces(const hg_blocks *b, const hg_pieces *p, hg_piece_work *work, const void *task, hg_phases *phases);
 
 /** A parameter's gradient, which pieces of rows add up. */
 typedef struct {
   hg_matrix sum;   ///< the gradient; without data: it is not wanted
   int parts;       ///< one for each piece
-  bool turned;     ///< as hg_gemm_at_block makes them (hg_gemm_at_turned)
+  bool turned;     ///< hg_gemm_at_turned, as hg_gemm_at_block makes them; of one row: never
   hg_real *values; ///< [parts x rows x cols] borrowed
 } hg_partials;
 
-/** Parts of `sum`, zeroed, which take the first numbers of *space. @param real  their factors are not rounded */
-hg_partials hg_partials_begin(const hg_matrix *sum, int parts, bool real, hg_real **space);
+/** Parts of `sum`, zeroed, which take the first numbers of *space. */
+hg_partials hg_partials_begin(const hg_matrix *sum, int parts, hg_real **space);
 
 /** What piece `part` adds to; NULL where the gradient is not wanted. */
 hg_real *hg_partial(const hg_partials *p, int part);

@@ -1,6 +1,6 @@
 #include "models/hidden_rows.h"
 
-#include "core/tensor/row_blocks.h"
+#include "core/tensor/epilogue.h"
 
 bool hg_hidden_rows_can_go(const hg_model *model)
 {

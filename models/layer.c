@@ -397,7 +397,7 @@ static void norm_in_blocks(const hg_layer_task *t, hg_off rows)
 #pragma omp parallel for schedule(static) default(none) shared(t, layer, rows) \
     num_threads(hg_threads()) if (rows * layer->f_out > HG_PARALLEL_FROM)
   for (hg_off first = 0; first < rows; first += HG_BLOCK_ROWS) {
-    hg_off n = rows - first < HG_BLOCK_ROWS ? rows - first : HG_BLOCK_ROWS;
+    hg_off n = hg_block_rows(rows - first);
     hg_matrix z = hg_matrix_rows(&layer->xhat, first, n), h = hg_matrix_rows(&layer->h, first, n);
     if (layer->norm == HG_LAYER_NORM_LAYER)
       norm_rows(layer, first, &z, &h);
@@ -513,7 +513,8 @@ void hg_layer_products_gradient(hg_layer *layer, hg_backward_blocks *blocks, con
   const hg_spans read = hg_local_graph_read(g, hg_layer_has_halo(layer));
   hg_real *space = layer->work->scratch;
   blocks->wt = &side;
-  blocks->d_w = hg_partials_begin(&d_w, hg_gemm_at_parts(rows), !side.rounded.data, &space);
+  blocks->d_w = hg_partials_begin(&d_w, hg_gemm_at_parts(rows), &space);
+  if (side.rounded.data) blocks->d_w.turned = false; // products of rounded factors never are
   if (blocks->op) hg_layer_receive_gradient(blocks->context);
   if (blocks->op)
     hg_aggregate_gradient_with(g, layer->add, hg_blocks_backward_rows, blocks, pass->phases);

@@ -24,7 +24,7 @@ typedef struct {
   hg_real *product;       ///< [n_local x widest] A layer's product with its weights, and that product's gradient
   hg_real *gradients[2];  ///< a layer takes its output's from one and writes its input's to the other, where it is not
                           ///< written over h
-  hg_real *scratch;       ///< parts of a weight gradient: for hg_gemm_at and hg_blocks_backward
+  hg_real *scratch;       ///< parts of a weight gradient: for hg_gemm_at and hg_partials_begin
   hg_real *packed;        ///< for hg_layer_right_side
   hg_real *hidden;        ///< [n_local x hidden] outputs of the layers that recompute, one after the other
   hg_bf16 *rounded[2];    ///< [n_local x widest aggregated] what a layer aggregates in bfloat16; those of odd and even

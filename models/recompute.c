@@ -58,7 +58,7 @@ void hg_recompute_input(hg_layer *layer, const hg_pass *pass, hg_matrix *d_z)
 #pragma omp parallel for schedule(static) default(none) shared(layer, pass, d_z, rows) \
     num_threads(hg_threads()) if (work > HG_PARALLEL_FROM)
   for (hg_off first = 0; first < rows; first += HG_BLOCK_ROWS)
-    again_rows(layer, pass, d_z, first, rows - first < HG_BLOCK_ROWS ? rows - first : HG_BLOCK_ROWS);
+    again_rows(layer, pass, d_z, first, hg_block_rows(rows - first));
   d_z->data = layer->xhat.data;
   if (!layer->halo.data) return;
   hg_matrix halo = halo_of_input(layer);

@@ -77,25 +77,25 @@ typedef struct {
   hg_closed_rows *closed; // NULL: h is forgotten
   hg_matrix t;            // h W2, or its gradient
   hg_partials d_w1, d_w2, d_bias;
-} task;
+} streamed_task;
 
-static task begin(const hg_layer *second, const hg_pass *pass, const hg_matrix *t, bool back)
+static streamed_task begin(const hg_layer *second, const hg_pass *pass, const hg_matrix *t, bool back)
 {
   const hg_layer *first = second - 1;
   hg_real *space = first->work->packed;
   const hg_matrix w1 = hg_layer_parameter(first, first->theta, "weight"),
                   w2 = hg_layer_parameter(second, second->theta, "weight");
-  return (task){.first = first,
-                .second = second,
-                .w1 = hg_right_side_of(&w1, false, space),
-                .w2 = hg_right_side_of(&w2, back, space + second_side(first)),
-                .dropout = hg_layer_dropout(second, pass),
-                .closed = pass->training ? first->own : NULL,
-                .t = *t};
+  return (streamed_task){.first = first,
+                         .second = second,
+                         .w1 = hg_right_side_of(&w1, false, space),
+                         .w2 = hg_right_side_of(&w2, back, space + second_side(first)),
+                         .dropout = hg_layer_dropout(second, pass),
+                         .closed = pass->training ? first->own : NULL,
+                         .t = *t};
 }
 
 // h of some rows
-static void make_rows(const task *k, hg_off first, hg_off n, hg_matrix *h, hg_stopwatch *watch)
+static void make_rows(const streamed_task *k, hg_off first, hg_off n, hg_matrix *h, hg_stopwatch *watch)
 {
   const hg_matrix s = hg_matrix_rows(&k->first->s, first, n);
   hg_gemm_block(&s, &k->w1, 0, h);
@@ -104,12 +104,12 @@ static void make_rows(const task *k, hg_off first, hg_off n, hg_matrix *h, hg_st
   hg_stopwatch_lap(watch, HG_PHASE_ELEMENTWISE);
 }
 
-static hg_matrix buffer(const task *k, int which, hg_off rows)
+static hg_matrix buffer(const streamed_task *k, int which, hg_off rows)
 {
   return hg_blocks_buffer(&k->first->work->blocks, which, rows, k->first->f_out);
 }
 
-static void forward_block(const task *k, hg_off first, hg_off n, hg_closed_piece *piece, hg_stopwatch *watch)
+static void forward_block(const streamed_task *k, hg_off first, hg_off n, hg_closed_piece *piece, hg_stopwatch *watch)
 {
   hg_matrix h = buffer(k, 0, n), t = hg_matrix_rows(&k->t, first, n);
   make_rows(k, first, n, &h, watch);
@@ -119,9 +119,9 @@ static void forward_block(const task *k, hg_off first, hg_off n, hg_closed_piece
   hg_stopwatch_lap(watch, HG_PHASE_TRANSFORM);
 }
 
-static void forward_piece(const void *task_, hg_off first, hg_off n, int part, hg_stopwatch *watch)
+static void forward_piece(const void *task, hg_off first, hg_off n, int part, hg_stopwatch *watch)
 {
-  const task *k = task_;
+  const streamed_task *k = task;
   hg_closed_piece piece = {0};
   (void)part;
   if (k->closed) piece = hg_closed_rows_piece(k->closed, first, n);
@@ -129,23 +129,25 @@ static void forward_piece(const void *task_, hg_off first, hg_off n, int part, h
 }
 
 // Pieces and their blocks are the same in both directions, since a product's bits may depend on how many rows it has.
-static void over_pieces(const task *k, hg_piece_work *work, hg_phases *phases)
+static void over_pieces(const streamed_task *k, hg_piece_work *work, hg_phases *phases)
 {
   const hg_spans rows = hg_local_graph_read(k->second->graph, false);
-  for (int s = 0; s < rows.n; s++)
-    hg_over_pieces(&k->first->work->blocks, &rows.span[s], hg_pieces_of(rows.span[s].n, k->first->f_in), work, k,
-                   phases);
+  int width = k->first->f_in;
+  for (int s = 0; s < rows.n; s++) {
+    const hg_pieces pieces = {rows.span[s], hg_pieces_of(rows.span[s].n, width), width};
+    hg_over_pieces(&k->first->work->blocks, &pieces, work, k, phases);
+  }
 }
 
 void hg_streamed_forward(hg_layer *second, const hg_pass *pass, hg_matrix *t)
 {
-  const task k = begin(second, pass, t, false);
+  const streamed_task k = begin(second, pass, t, false);
   if (k.closed) hg_closed_rows_clear(k.closed);
   hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
   over_pieces(&k, forward_piece, pass->phases);
 }
 
-static void backward_block(const task *k, hg_off first, hg_off n, int part, hg_stopwatch *watch)
+static void backward_block(const streamed_task *k, hg_off first, hg_off n, int part, hg_stopwatch *watch)
 {
   const hg_layer *layer = k->first;
   hg_matrix h = buffer(k, 0, n), d_h = buffer(k, 1, n);
@@ -163,23 +165,23 @@ static void backward_block(const task *k, hg_off first, hg_off n, int part, hg_s
   hg_stopwatch_lap(watch, HG_PHASE_TRANSFORM);
 }
 
-static void backward_piece(const void *task_, hg_off first, hg_off n, int part, hg_stopwatch *watch)
+static void backward_piece(const void *task, hg_off first, hg_off n, int part, hg_stopwatch *watch)
 {
-  for (hg_off i = 0; i < n; i += HG_BLOCK_ROWS) backward_block(task_, first + i, hg_block_rows(n - i), part, watch);
+  for (hg_off i = 0; i < n; i += HG_BLOCK_ROWS) backward_block(task, first + i, hg_block_rows(n - i), part, watch);
 }
 
 void hg_streamed_backward(hg_layer *second, const hg_pass *pass, const hg_matrix *d_t)
 {
-  task k = begin(second, pass, d_t, true);
+  streamed_task k = begin(second, pass, d_t, true);
   const hg_layer *first = k.first;
   int parts = hg_pieces_of(first->graph->n_owned, first->f_in);
   const hg_matrix d_w1 = hg_layer_parameter(first, first->d_theta, "weight"),
                   d_w2 = hg_layer_parameter(second, second->d_theta, "weight"),
                   d_bias = hg_layer_parameter(first, first->d_theta, "bias");
   hg_real *space = first->work->scratch;
-  k.d_w1 = hg_partials_begin(&d_w1, parts, true, &space);
-  k.d_w2 = hg_partials_begin(&d_w2, parts, true, &space);
-  k.d_bias = hg_partials_begin(&d_bias, parts, true, &space);
+  k.d_w1 = hg_partials_begin(&d_w1, parts, &space);
+  k.d_w2 = hg_partials_begin(&d_w2, parts, &space);
+  k.d_bias = hg_partials_begin(&d_bias, parts, &space);
   hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
   over_pieces(&k, backward_piece, pass->phases);
   hg_partials_finish(&k.d_w1);

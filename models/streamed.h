@@ -15,7 +15,7 @@
 /** Decides it for a model whose layers are planned: sets layers[0].streams. */
 void hg_streamed_plan(hg_model *model);
 
-/** Whether a layer reads rows that are no matrix. */
+/** Whether a layer reads rows that stream. */
 bool hg_reads_streamed(const hg_layer *layer);
 
 /** What a layer that streams keeps, and its bytes. */

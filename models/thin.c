@@ -230,9 +230,9 @@ static void begin_sums(backward_task *k)
                   d_bias = hg_layer_parameter(below, below->d_theta, "bias"),
                   d_w_below = hg_layer_parameter(below, below->d_theta, "weight");
   hg_real *space = layer->work->scratch;
-  k->d_w = hg_partials_begin(&d_w, parts, true, &space);
-  k->d_bias_below = hg_partials_begin(&d_bias, parts, true, &space);
-  if (makes_first_gradient(layer)) k->d_w_below = hg_partials_begin(&d_w_below, parts, true, &space);
+  k->d_w = hg_partials_begin(&d_w, parts, &space);
+  k->d_bias_below = hg_partials_begin(&d_bias, parts, &space);
+  if (makes_first_gradient(layer)) k->d_w_below = hg_partials_begin(&d_w_below, parts, &space);
 }
 
 void hg_thin_backward(hg_layer *layer, const hg_pass *pass, const hg_matrix *d_t)
@@ -247,9 +247,10 @@ void hg_thin_backward(hg_layer *layer, const hg_pass *pass, const hg_matrix *d_t
                      .d_t = d_t};
   begin_sums(&k);
   hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
-  for (int s = 0; s < read.n; s++)
-    hg_over_pieces(&layer->work->blocks, &read.span[s], pieces_of(layer, read.span[s].n), backward_piece, &k,
-                   pass->phases);
+  for (int s = 0; s < read.n; s++) {
+    const hg_pieces pieces = {read.span[s], pieces_of(layer, read.span[s].n), layer->f_in};
+    hg_over_pieces(&layer->work->blocks, &pieces, backward_piece, &k, pass->phases);
+  }
   if (below->index > 0) clear_others(&below->nonzero, layer->graph, &read);
   hg_partials_finish(&k.d_w);
   hg_partials_finish(&k.d_bias_below);

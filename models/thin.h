@@ -17,7 +17,7 @@
 /** Decides it for a model whose layers are planned: sets `thin` of all hidden layers. */
 void hg_thin_plan(hg_model *model);
 
-/** Whether a layer reads rows that are no matrix: all but the first one do. */
+/** Whether a layer reads thin rows: all but the first one do. */
 bool hg_reads_thin(const hg_layer *layer);
 
 /** What a thin layer keeps, and its bytes. */

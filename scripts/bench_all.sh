@@ -40,7 +40,7 @@ done
 [ "${#names[@]}" -gt 0 ] || names=(arxiv_like)
 halognn=${HALOGNN:-$ROOT/build/release/halognn}
 [ -x "$halognn" ] || die "$halognn is not built: cmake --preset release && cmake --build --preset release"
-"$PYTHON" -c 'import torch, h5py, yaml' 2>/dev/null || die "PyTorch is missing; as root: apt-get install python3-torch python3-h5py python3-yaml"
+[ "${names[*]}" = products_like ] || "$PYTHON" -c 'import torch, h5py, yaml' 2>/dev/null || die "PyTorch is missing; as root: apt-get install python3-torch python3-h5py python3-yaml"
 
 prepare() { # prepare NAME: the graph file, by the command at the head of its config
   [ -f "data/$1.hg" ] && return

@@ -12,7 +12,8 @@
 #         hosts     training over TCP on several hosts made of network namespaces; skipped, with the reason, without root
 #         budget    instructions of each kernel, by callgrind, against those stored (scripts/instruction_budget.sh)
 #         float64   unit and MPI tests (up to FLOAT64_RANKS, 2, and gradients on 3; mpi runs more) in double precision
-#         asan      unit and MPI tests (up to ASAN_RANKS, 2) under AddressSanitizer and UBSan
+#         asan      unit and MPI tests (up to ASAN_RANKS, 2) under AddressSanitizer and UBSan; on one rank a leak that comes
+#                   through Open MPI or libzmq is taken for theirs
 #         tidy      clang-tidy and cppcheck
 #         fuzz      each fuzz target for FUZZ_SECONDS (20), two at a time
 #         parity    losses, gradients and weights against NumPy
@@ -92,7 +93,7 @@ stage_budget() {
 stage_float64() {
   build float64 float64
   HALOGNN_TEST_MAX_RANKS=${FLOAT64_RANKS:-2} run_ctest float64 '^(unit|mpi)$'
-  HALOGNN_TEST_RANKS=3 HALOGNN_TEST_CASE=gradient/ run_ctest float64 '^mpi$'
+  HALOGNN_TEST_RANKS=3 HALOGNN_TEST_CASE=gradient run_ctest float64 '^mpi$'
 }
 stage_asan() {
   build asan asan

@@ -56,8 +56,9 @@ static int exchanging_layers(const hg_scheme *s, const hg_rehearsal *r, double *
 // share of a narrow layer's time in which it aggregates
 static double aggregating(const hg_rehearsal *r)
 {
-  double a = r->seconds[HG_PHASE_AGGREGATE], t = r->seconds[HG_PHASE_TRANSFORM];
-  return a + t > 0 ? a / (a + t) : 0;
+  double a = r->seconds[HG_PHASE_AGGREGATE], rest = r->seconds[HG_PHASE_TRANSFORM];
+  if (r->layers[r->n_layers - 1].makes_hidden) rest += r->seconds[HG_PHASE_ELEMENTWISE];
+  return a + rest > 0 ? a / (a + rest) : 0;
 }
 
 static double exposed_rows(const hg_scheme *s, const hg_rehearsal *r, const view *v)

@@ -7,6 +7,7 @@
 #include "core/base/alloc.h"
 #include "core/base/threads.h"
 #include "core/base/timer.h"
+#include "models/hidden_rows.h"
 #include "runtime/train/edge_time.h"
 
 enum { FEWEST = 3, MOST = 400, COPIED = 1 << 24 };
@@ -180,6 +181,7 @@ static void fill_shares(hg_layer_time *time, const hg_layer *l, const hg_active 
   time->columns = !hg_model_aggregates(l) ? 0 : l->aggregate_first ? l->f_in : l->f_out;
   time->exchanges = l->index > 0 && !l->type->local;
   time->narrow = !l->aggregate_first;
+  time->makes_hidden = !hg_reads_stored_rows(l);
   time->sums_bytes = (double)l->n_theta * (double)sizeof(hg_real);
 }
 

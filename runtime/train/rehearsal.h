@@ -15,6 +15,7 @@ typedef struct {
   int columns;       ///< that it aggregates; 0: none
   bool exchanges;    ///< these columns cross before and after
   bool narrow;       ///< only aggregation goes on while rows travel, not the products with the weights
+  bool makes_hidden; ///< it makes the layer before's rows as well, which are no matrix
   double crossing;   ///< share of the halo's rows that cross in training: active sets
   double sums_bytes; ///< of its weights' gradients
 } hg_layer_time;

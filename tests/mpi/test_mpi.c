@@ -95,8 +95,8 @@ static void prepare_environment(int ranks)
       {"OMPI_MCA_btl_vader_single_copy_mechanism", "none"},
       {"OMP_NUM_THREADS", "1"},
       {"ASAN_OPTIONS", whole ? "detect_leaks=1:fast_unwind_on_malloc=0" : "detect_leaks=1"},
-      {"LSAN_OPTIONS", whole ? "print_suppressions=0:suppressions=" LSAN_SUPPRESSIONS "/lsan.supp"
-                             : "print_suppressions=0:suppressions=" LSAN_SUPPRESSIONS "/lsan_libraries.supp"},
+      {"LSAN_OPTIONS", whole ? "print_suppressions=0:suppressions=" LSAN_FOLDER "/lsan.supp"
+                             : "print_suppressions=0:suppressions=" LSAN_FOLDER "/lsan_libraries.supp"},
   };
   for (size_t k = 0; k < sizeof settings / sizeof *settings; k++) setenv(settings[k][0], settings[k][1], 0);
 }

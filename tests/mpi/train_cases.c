@@ -300,7 +300,7 @@ const mpi_case train_cases[] = {
     {"train/coordinator_sums_agree_with_allreduce", coordinator_sums_agree_with_allreduce, "1 2 4"},
     {"train/memory_is_as_planned", memory_is_as_planned, "1 3"},
     {"train/ranks_follow_one_with_geogcn", ranks_follow_one_with_geogcn, "2 3 7"},
-    {"train/ranks_follow_one_with_mlp", ranks_follow_one_with_mlp, "3"},
+    {"train/ranks_follow_one_with_mlp", ranks_follow_one_with_mlp, "2 3"},
     {"train/geogcn_says_what_it_needs", geogcn_says_what_it_needs, "! 1 3"},
     {"train/geogcn_names_a_node_without_place", geogcn_names_a_node_without_place, "! 1 3"},
     {"train/geogcn_resumes_with_the_same_bits", geogcn_resumes_with_the_same_bits, "1 2 3"},

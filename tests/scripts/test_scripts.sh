@@ -63,6 +63,7 @@ chmod +x "$tools/sudo"
 expect 1 'sudo does not let this user in' env PATH="$tools" scripts/install_deps.sh
 expect 1 "no graph 'x'; there are: arxiv_like" scripts/bench_all.sh x
 expect 1 "--repeat needs a value" scripts/bench_all.sh --repeat
+expect 1 "--set needs KEY=VALUE" scripts/bench_all.sh --set
 expect 0 "Whole epochs beside" scripts/bench_all.sh --help
 expect 1 'usage: bench_network.sh' scripts/bench_network.sh
 expect 1 "no-such.yaml: no such file" scripts/bench_network.sh no-such.yaml

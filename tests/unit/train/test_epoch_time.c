@@ -72,6 +72,9 @@ Test(epoch_time, rows_of_the_halo_that_are_computed_take_as_long_as_owned_ones)
   layers[1].narrow = true;
   rehearsal.seconds[HG_PHASE_TRANSFORM] = 0.03; // products are three quarters
   cr_expect_float_eq(timed()->epoch_s, 0.03 + (0.010 + 0.75 * 0.015) / 2, 1e-12, "and its products");
+  layers[1].makes_hidden = true;
+  rehearsal.seconds[HG_PHASE_ELEMENTWISE] = 0.06;
+  cr_expect_float_eq(timed()->epoch_s, 0.03 + (0.010 + 0.9 * 0.015) / 2, 1e-12, "and the activation of what streams");
 }
 
 Test(epoch_time, ranks_of_a_host_share_its_network_and_copy)
