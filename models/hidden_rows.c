@@ -2,14 +2,20 @@
 
 #include "core/tensor/epilogue.h"
 
-bool hg_hidden_rows_can_go(const hg_model *model)
+const char *hg_hidden_rows_hindrance(const hg_model *model)
 {
   const hg_model_options *o = &model->options;
   const hg_layer *first = model->layers, *last = first + model->n_layers - 1;
-  if (o->norm != HG_LAYER_NORM_NONE || model->n_stages > 1) return false;
-  if (!first->cached || first->computes_halo || first->graph->slabs) return false;
-  if (first->type != &hg_layer_gcn || last->aggregate_first) return false;
-  return o->precision == HG_PRECISION_FLOAT32 && o->label_rate <= 0 && !o->embeds;
+  if (model->n_stages > 1) return "a collection of graphs";
+  if (first->type != &hg_layer_gcn) return "this model.type";
+  if (first->graph->slabs) return "parallel.mode features or grid";
+  if (!first->cached) return "sparse features or model.input_dropout";
+  if (first->computes_halo) return "halo.compute_first";
+  if (o->norm != HG_LAYER_NORM_NONE) return "model.norm";
+  if (o->precision != HG_PRECISION_FLOAT32) return "model.precision";
+  if (o->label_rate > 0) return "model.label_rate";
+  if (last->aggregate_first) return "no fewer outputs than model.hidden";
+  return o->embeds ? "outputs of hidden layers wanted" : NULL;
 }
 
 bool hg_rows_are_stored(const hg_layer *layer) { return !layer->streams && !layer->thin; }

@@ -7,10 +7,11 @@
  */
 
 /**
- * Whether hidden rows need be no matrix: the first aggregate is kept, the last layer sends what is narrower than hidden
- * rows, and no norm, rounding, label or reader of embeddings wants them.
+ * Why the hidden rows of a model whose layers are planned must be matrices, as "model.norm"; NULL: they need not. They
+ * need not where the first aggregate is kept, the last layer sends what is narrower than hidden rows, and no norm,
+ * rounding, label or reader of embeddings wants them.
  */
-bool hg_hidden_rows_can_go(const hg_model *model);
+const char *hg_hidden_rows_hindrance(const hg_model *model);
 
 /** Whether a layer's output is a matrix, in a model that is planned. */
 bool hg_rows_are_stored(const hg_layer *layer);

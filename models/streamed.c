@@ -13,7 +13,7 @@ void hg_streamed_plan(hg_model *model)
   const hg_model_options *o = &model->options;
   hg_layer *first = model->layers;
   bool closes = o->activation == HG_ACTIVATION_RELU && o->halo.staleness.kind == HG_STALENESS_NONE;
-  if (model->n_layers != 2 || !hg_hidden_rows_can_go(model) || (!closes && !o->recompute)) return;
+  if (model->n_layers != 2 || hg_hidden_rows_hindrance(model) || (!closes && !o->recompute)) return;
   double share = (o->recompute ? with_recompute : usual) * (1 - first->next_dropout);
   hg_off rows = hg_layer_rows(first);
   bool less = hg_closed_rows_bytes(rows, first->f_out, share) < (size_t)(rows * first->f_out) * sizeof(hg_real);

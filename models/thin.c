@@ -20,11 +20,15 @@ static bool is_alone(const hg_local_graph *g)
   return g->n_local == g->n_owned && g->n_owned == g->n_global && (!g->world || hg_world_size(g->world) == 1);
 }
 
-static bool can_be_thin(const hg_model *model)
+const char *hg_thin_hindrance(const hg_model *model)
 {
   const hg_model_options *o = &model->options;
-  if (model->n_layers < 3 || !is_alone(model->layers[0].graph) || !hg_hidden_rows_can_go(model)) return false;
-  return o->activation == HG_ACTIVATION_RELU && !o->residual && o->halo.staleness.kind == HG_STALENESS_NONE;
+  if (model->n_layers < 3) return "fewer than three layers";
+  if (!is_alone(model->layers[0].graph)) return "several ranks";
+  if (o->activation != HG_ACTIVATION_RELU) return "model.activation other than relu";
+  if (o->residual) return "model.residual";
+  if (o->halo.staleness.kind != HG_STALENESS_NONE) return "halo.staleness";
+  return hg_hidden_rows_hindrance(model);
 }
 
 // whether it is faster: with instructions that open a register of numbers at once, and few enough of them
@@ -38,7 +42,7 @@ static bool pays(const hg_model *model)
 void hg_thin_plan(hg_model *model)
 {
   hg_skip_hidden wanted = model->options.skip_zeros;
-  if (wanted == HG_SKIP_HIDDEN_NEVER || !can_be_thin(model)) return;
+  if (wanted == HG_SKIP_HIDDEN_NEVER || hg_thin_hindrance(model)) return;
   if (wanted == HG_SKIP_HIDDEN_AUTO && !pays(model)) return;
   for (int l = 0; l + 1 < model->n_layers; l++) model->layers[l].thin = true;
 }

@@ -17,6 +17,9 @@
 /** Decides it for a model whose layers are planned: sets `thin` of all hidden layers. */
 void hg_thin_plan(hg_model *model);
 
+/** Why the hidden rows of a planned model cannot be thin, as "several ranks"; NULL: they can. */
+const char *hg_thin_hindrance(const hg_model *model);
+
 /** Whether a layer reads thin rows: all but the first one do. */
 bool hg_reads_thin(const hg_layer *layer);
 

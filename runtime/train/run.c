@@ -12,6 +12,8 @@
 #include "core/base/threads.h"
 #include "core/base/timer.h"
 #include "models/compute_first.h"
+#include "models/hidden_rows.h"
+#include "models/thin.h"
 #include "runtime/train/feed.h"
 #include "runtime/train/feedback_file.h"
 #include "runtime/train/run_state.h"
@@ -330,9 +332,14 @@ static void choose_as_before(hg_world *world, const hg_run_options *options, hg_
 static void warn_of_no_effect(const hg_run *run)
 {
   const hg_model *model = &run->trainer.model;
+  const hg_model_options *o = &run->config->model;
   const char *why = hg_compute_first_hindrance(model);
-  if (run->chief && run->config->model.halo.compute_first == HG_COMPUTE_FIRST_ALWAYS && why)
+  if (!run->chief) return;
+  if (o->halo.compute_first == HG_COMPUTE_FIRST_ALWAYS && why)
     hg_log(HG_LOG_WARN, "halo.compute_first: always has no effect with %s", why);
+  why = hg_thin_hindrance(model);
+  if (o->skip_zeros == HG_SKIP_HIDDEN_ALWAYS && hg_rows_are_stored(&model->layers[0]) && why)
+    hg_log(HG_LOG_WARN, "model.skip_zeros: always has no effect with %s", why);
 }
 
 hg_status hg_run_train(hg_world *world, const hg_config *config, hg_run_options options)

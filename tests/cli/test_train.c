@@ -156,6 +156,23 @@ Test(cli_train, overrides_threads_and_quiet_are_obeyed)
   runs(0, "config r/config.yaml");
 }
 
+Test(cli_train, what_can_have_no_effect_is_said)
+{
+  const char *three = "train c.yaml --output z --set model.layers=3 --set model.input_dropout=0 --set "
+                      "model.skip_zeros=always --set train.epochs=1";
+  char command[512];
+  run_result r = expect_status(folder, 0, 0, three);
+  cr_expect_null(strstr(r.err, "no effect"), "%s", r.err);
+  run_free(&r);
+  snprintf(command, sizeof command, "%s --set model.norm=layer", three);
+  r = expect_status(folder, 0, 0, command);
+  cr_expect_not_null(strstr(r.err, "model.skip_zeros: always has no effect with model.norm"), "%s", r.err);
+  run_free(&r);
+  r = expect_status(folder, 2, 0, three);
+  cr_expect_not_null(strstr(r.err, "model.skip_zeros: always has no effect with several ranks"), "%s", r.err);
+  run_free(&r);
+}
+
 Test(cli_train, a_dry_run_plans_and_writes_nothing)
 {
   run_result r = expect_status(folder, 2, 0, "train c.yaml --dry-run --output r");
