@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "core/base/alloc.h"
 #include "core/base/rng.h"
 
 void fill_random(hg_real *x, hg_off n, uint64_t seed)
@@ -17,6 +18,15 @@ hg_matrix random_matrix(hg_off rows, int cols, uint64_t seed)
   hg_matrix m;
   cr_assert_eq(hg_matrix_create(&m, rows, cols, "random matrix"), HG_OK);
   fill_random(m.data, rows * cols, seed);
+  return m;
+}
+
+hg_nonzero_matrix close_all(const hg_matrix *x)
+{
+  uint8_t *data;
+  cr_assert_eq(HG_ALLOC(data, (hg_off)hg_nonzero_matrix_bytes(x->rows, x->cols), "rows"), HG_OK);
+  hg_nonzero_matrix m = hg_nonzero_matrix_of(data, x->rows, x->cols, 0.25);
+  hg_nonzero_matrix_close(&m, 0, x);
   return m;
 }
 

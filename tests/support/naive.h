@@ -1,5 +1,6 @@
 #pragma once
 #include "core/tensor/loss.h"
+#include "core/tensor/nonzero_matrix.h"
 #include "core/tensor/spmm.h"
 
 /**
@@ -11,6 +12,9 @@ void fill_random(hg_real *x, hg_off n, uint64_t seed);
 
 /** A random matrix; fails the test when memory is short. */
 hg_matrix random_matrix(hg_off rows, int cols, uint64_t seed);
+
+/** The rows of x without their zeros, of which a quarter is expected to be left. Owned: hg_free its data. */
+hg_nonzero_matrix close_all(const hg_matrix *x);
 
 /**
  * Random rows of 0 to 2 `degree` ascending columns without repetition; every fifth row is empty, the row 3 is `8

@@ -94,15 +94,12 @@ static void zero_rows(hg_matrix *x, const uint8_t *steps)
 // as `expected`, of x without its zeros
 static void keeps_without_zeros(const hg_operator *op, const hg_matrix *x, const hg_matrix *expected)
 {
-  uint8_t *data;
-  cr_assert_eq(HG_ALLOC(data, (hg_off)hg_nonzero_matrix_bytes(x->rows, x->cols), "rows"), HG_OK);
-  const hg_nonzero_matrix closed = hg_nonzero_matrix_of(data, x->rows, x->cols, 0.25);
+  hg_nonzero_matrix closed = close_all(x);
   hg_matrix y = random_matrix(ROWS, x->cols, 9);
-  hg_nonzero_matrix_close(&closed, 0, x);
   hg_spmm_nonzero(op, 0, ROWS, &closed, &y);
   for (hg_off e = 0; e < ROWS * x->cols; e++) cr_assert(y.data[e] == expected->data[e], "number %lld", (long long)e);
   hg_matrix_free(&y);
-  hg_free(&data);
+  hg_free(&closed.data);
 }
 
 // What is kept has the same bits as without leaving out anything; other rows are zeros.

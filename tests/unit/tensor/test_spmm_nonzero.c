@@ -5,7 +5,6 @@
 
 #include "core/base/alloc.h"
 #include "core/base/threads.h"
-#include "core/tensor/nonzero_matrix.h"
 #include "tests/support/naive.h"
 
 static const int widths[] = {1, 7, 16, 17, 40, 63, 64, 65, 100, 128, 130, 192, 200, 256, 257, 300, 321, 512, 530};
@@ -23,15 +22,6 @@ static hg_matrix quarter(int cols)
     if (row % 10 == 5 || uniform(e) > (hg_real)0.25) x.data[e] = 0;
   }
   return x;
-}
-
-static hg_nonzero_matrix close_all(const hg_matrix *x)
-{
-  uint8_t *data;
-  cr_assert_eq(HG_ALLOC(data, (hg_off)hg_nonzero_matrix_bytes(x->rows, x->cols), "rows"), HG_OK);
-  hg_nonzero_matrix m = hg_nonzero_matrix_of(data, x->rows, x->cols, 0.25);
-  hg_nonzero_matrix_close(&m, 0, x);
-  return m;
 }
 
 static void same(const hg_matrix *y, const hg_matrix *z, const char *what)
