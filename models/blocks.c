@@ -21,7 +21,7 @@ hg_matrix hg_blocks_buffer(const hg_blocks *b, int which, hg_off rows, int cols)
 
 int hg_blocks_team(const hg_blocks *b) { return hg_threads() < b->threads ? hg_threads() : b->threads; }
 
-int hg_pieces_of(hg_off n, int widest)
+int hg_piece_count(hg_off n, int widest)
 {
   enum { FEWEST = 16, SHARE = 16 };
   hg_off most = hg_gemm_at_parts(n), room = n / SHARE / (widest > 0 ? widest : 1);

@@ -36,7 +36,7 @@ hg_matrix hg_blocks_buffer(const hg_blocks *b, int which, hg_off rows, int cols)
  * sizes alone. As many as hg_gemm_at_parts says, but where that is more than 16 their parts shall take no more than a
  * sixteenth of n rows.
  */
-int hg_pieces_of(hg_off n, int widest);
+int hg_piece_count(hg_off n, int widest);
 
 /** Rows [first, first + n), which are piece `part` of their span. On one thread. */
 typedef void hg_piece_work(const void *task, hg_off first, hg_off n, int part, hg_stopwatch *watch);

@@ -54,7 +54,7 @@ hg_off hg_streamed_scratch(const hg_model *model)
   const hg_layer *first = model->layers;
   if (!first->streams) return 0;
   hg_off in = first->f_in, hidden = first->f_out, out = first[1].f_out;
-  return hg_pieces_of(first->graph->n_owned, first->f_in) * (in * hidden + hidden + hidden * out);
+  return hg_piece_count(first->graph->n_owned, first->f_in) * (in * hidden + hidden + hidden * out);
 }
 
 // the second right side begins where the first one ends: both are whole registers
@@ -134,7 +134,7 @@ static void over_pieces(const streamed_task *k, hg_piece_work *work, hg_phases *
   const hg_spans rows = hg_local_graph_read(k->second->graph, false);
   int width = k->first->f_in;
   for (int s = 0; s < rows.n; s++) {
-    const hg_pieces pieces = {rows.span[s], hg_pieces_of(rows.span[s].n, width), width};
+    const hg_pieces pieces = {rows.span[s], hg_piece_count(rows.span[s].n, width), width};
     hg_over_pieces(&k->first->work->blocks, &pieces, work, k, phases);
   }
 }
@@ -174,7 +174,7 @@ void hg_streamed_backward(hg_layer *second, const hg_pass *pass, const hg_matrix
 {
   streamed_task k = begin(second, pass, d_t, true);
   const hg_layer *first = k.first;
-  int parts = hg_pieces_of(first->graph->n_owned, first->f_in);
+  int parts = hg_piece_count(first->graph->n_owned, first->f_in);
   const hg_matrix d_w1 = hg_layer_parameter(first, first->d_theta, "weight"),
                   d_w2 = hg_layer_parameter(second, second->d_theta, "weight"),
                   d_bias = hg_layer_parameter(first, first->d_theta, "bias");

@@ -72,7 +72,7 @@ static bool makes_first_gradient(const hg_layer *layer) { return layer->index ==
 static int pieces_of(const hg_layer *layer, hg_off n)
 {
   int first = makes_first_gradient(layer) ? layer[-1].f_in : 0;
-  return hg_pieces_of(n, layer->f_in > first ? layer->f_in : first);
+  return hg_piece_count(n, layer->f_in > first ? layer->f_in : first);
 }
 
 hg_off hg_thin_scratch(const hg_model *model)
