@@ -11,7 +11,7 @@
 #         unit      Criterion, one program a folder        mpi    cases under mpirun        cli    the program on files
 #         hosts     training over TCP on several hosts made of network namespaces; skipped, with the reason, without root
 #         budget    instructions of each kernel, by callgrind, against those stored (scripts/instruction_budget.sh)
-#         float64   unit and MPI tests (up to FLOAT64_RANKS, 2, and gradients on 3; mpi runs more) in double precision
+#         float64   unit and MPI tests in double precision (up to FLOAT64_RANKS, 2; gradients on 3, and cases that need 3 or 4)
 #         asan      unit and MPI tests (up to ASAN_RANKS, 2) under AddressSanitizer and UBSan; on one rank a leak that comes
 #                   through Open MPI or libzmq is taken for theirs
 #         tidy      clang-tidy and cppcheck
@@ -92,7 +92,7 @@ stage_budget() {
 }
 stage_float64() {
   build float64 float64
-  HALOGNN_TEST_MAX_RANKS=${FLOAT64_RANKS:-2} run_ctest float64 '^(unit|mpi)$'
+  HALOGNN_TEST_MAX_RANKS=${FLOAT64_RANKS:-2} HALOGNN_TEST_FEWEST_RANKS=4 run_ctest float64 '^(unit|mpi)$'
   HALOGNN_TEST_RANKS=3 HALOGNN_TEST_CASE=gradient run_ctest float64 '^mpi$'
 }
 stage_asan() {

@@ -24,6 +24,19 @@ static int environment_or(const char *name, int otherwise)
   return n > 0 && n < INT_MAX ? (int)n : otherwise;
 }
 
+// Runs of a case follow each other, that on the fewest ranks first.
+static bool is_wanted(const run_plan *plan)
+{
+  static char before[64];
+  const char *name = plan->names[0], *only = getenv("HALOGNN_TEST_CASE");
+  int most = environment_or("HALOGNN_TEST_MAX_RANKS", plan->ranks),
+      of_fewest = environment_or("HALOGNN_TEST_FEWEST_RANKS", most);
+  bool fewest = strcmp(name, before) != 0;
+  memcpy(before, name, sizeof before);
+  return plan->ranks == environment_or("HALOGNN_TEST_RANKS", plan->ranks) &&
+         plan->ranks <= (fewest && of_fewest > most ? of_fewest : most) && (!only || strstr(name, only));
+}
+
 static bool parse(const char *line, run_plan *plan)
 {
   memset(plan, 0, sizeof *plan);
@@ -32,10 +45,7 @@ static bool parse(const char *line, run_plan *plan)
              &plan->seconds, plan->text) != 6)
     return false;
   if (strcmp(plan->text, "-") == 0) plan->text[0] = '\0';
-  const char *only = getenv("HALOGNN_TEST_CASE");
-  bool wanted = plan->ranks == environment_or("HALOGNN_TEST_RANKS", plan->ranks) &&
-                plan->ranks <= environment_or("HALOGNN_TEST_MAX_RANKS", plan->ranks);
-  return wanted && (!only || strstr(plan->names[0], only));
+  return is_wanted(plan);
 }
 
 static size_t length_of_file(const char *name) { return strcspn(name, "/"); }
@@ -55,8 +65,9 @@ static bool join(run_plan *plans, size_t n, const run_plan *more)
   return false;
 }
 
-// HALOGNN_TEST_MAX_RANKS leaves out the runs on more ranks, HALOGNN_TEST_RANKS those on other numbers of them, and
-// HALOGNN_TEST_CASE all but those whose name holds its value.
+// HALOGNN_TEST_MAX_RANKS leaves out the runs on more ranks; but those on the fewest that a case has, only above
+// HALOGNN_TEST_FEWEST_RANKS. HALOGNN_TEST_RANKS leaves out those on other numbers, and HALOGNN_TEST_CASE all but those
+// whose name holds its value.
 ParameterizedTestParameters(mpi, cases)
 {
   static run_plan plans[MAX_RUNS];
