@@ -22,6 +22,8 @@ bool hg_rows_are_stored(const hg_layer *layer) { return !layer->streams && !laye
 
 bool hg_reads_stored_rows(const hg_layer *layer) { return layer->index == 0 || hg_rows_are_stored(layer - 1); }
 
+hg_off hg_second_side(const hg_layer *hidden) { return hg_panel_space(hidden->f_in, hidden->f_out); }
+
 void hg_hidden_rows_finish(const hg_layer *layer, hg_dropout dropout, hg_off first, hg_matrix *z)
 {
   if (layer->bias) hg_bias_add(z, 0, z->rows, hg_layer_parameter(layer, layer->theta, "bias").data);

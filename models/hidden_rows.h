@@ -19,5 +19,8 @@ bool hg_rows_are_stored(const hg_layer *layer);
 /** Whether its input is: the output of the layer before, or features. */
 bool hg_reads_stored_rows(const hg_layer *layer);
 
+/** Where in work->packed the next layer's right side begins, after that of `hidden`: both are whole registers. */
+hg_off hg_second_side(const hg_layer *hidden);
+
 /** Makes h of z without bias, of the rows from `first` on: bias, activation, dropout. On one thread. */
 void hg_hidden_rows_finish(const hg_layer *layer, hg_dropout dropout, hg_off first, hg_matrix *z);

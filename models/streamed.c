@@ -57,16 +57,13 @@ hg_off hg_streamed_scratch(const hg_model *model)
   return hg_piece_count(first->graph->n_owned, first->f_in) * (in * hidden + hidden + hidden * out);
 }
 
-// the second right side begins where the first one ends: both are whole registers
-static hg_off second_side(const hg_layer *first) { return hg_panel_space(first->f_in, first->f_out); }
-
 hg_off hg_streamed_packed(const hg_model *model)
 {
   const hg_layer *first = model->layers;
   if (!first->streams) return 0;
   hg_off forward = hg_panel_space(first->f_out, first[1].f_out),
          backward = hg_panel_space(first[1].f_out, first->f_out);
-  return second_side(first) + (forward > backward ? forward : backward);
+  return hg_second_side(first) + (forward > backward ? forward : backward);
 }
 
 // What one pass works with.
@@ -88,7 +85,7 @@ static streamed_task begin(const hg_layer *second, const hg_pass *pass, const hg
   return (streamed_task){.first = first,
                          .second = second,
                          .w1 = hg_right_side_of(&w1, false, space),
-                         .w2 = hg_right_side_of(&w2, back, space + second_side(first)),
+                         .w2 = hg_right_side_of(&w2, back, space + hg_second_side(first)),
                          .dropout = hg_layer_dropout(second, pass),
                          .closed = pass->training ? first->own : NULL,
                          .t = *t};

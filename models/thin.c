@@ -88,14 +88,11 @@ hg_off hg_thin_scratch(const hg_model *model)
   return most;
 }
 
-// the last layer's right side begins where that of the last hidden one ends: both are whole registers
-static hg_off second_side(const hg_layer *hidden) { return hg_panel_space(hidden->f_in, hidden->f_out); }
-
 hg_off hg_thin_packed(const hg_model *model)
 {
   const hg_layer *last = model->layers + model->n_layers - 1, *before = last - 1;
   if (!hg_reads_thin(last)) return 0;
-  return second_side(before) + hg_panel_space(last->f_in, last->f_out);
+  return hg_second_side(before) + hg_panel_space(last->f_in, last->f_out);
 }
 
 static hg_matrix buffer(const hg_layer *layer, int which, hg_off rows, int cols)
@@ -156,7 +153,7 @@ static forward_task begin_forward(const hg_layer *layer, const hg_pass *pass)
   hg_real *space = layer->work->packed;
   forward_task k = {.layer = layer, .w = hg_right_side_of(&w, false, space), .dropout = hg_layer_dropout(next, pass)};
   if (next->thin) return k;
-  k.next_w = hg_right_side_of(&next_w, false, space + second_side(layer));
+  k.next_w = hg_right_side_of(&next_w, false, space + hg_second_side(layer));
   k.product = hg_matrix_view(layer->work->product, layer->graph->n_owned, next->f_out);
   return k;
 }

@@ -242,9 +242,9 @@ static void fewer_bytes_in_the_planned_memory(hg_world *world)
     geo[skips] = epoch_bytes(world, &config);
   }
   double ratio = (double)bytes[1] / (double)bytes[0];
-  check(ratio > 0.3 && ratio < 0.55, "%.3f of the bytes", ratio);
+  check(hg_world_size(world) == 1 || (ratio > 0.3 && ratio < 0.55), "%.3f of the bytes", ratio);
   ratio = (double)geo[1] / (double)geo[0];
-  check(ratio > 0.3 && ratio < 0.55, "%.3f of geogcn's bytes", ratio);
+  check(hg_world_size(world) == 1 || (ratio > 0.3 && ratio < 0.55), "%.3f of geogcn's bytes", ratio);
   train_graph_remove(world, path);
 }
 
@@ -253,6 +253,6 @@ const mpi_case nonzero_cases[] = {
     {"nonzero/curves_have_the_same_bits", curves_have_the_same_bits, "1 2 3 4 7"},
     {"nonzero/rounding_repeats", rounding_repeats, "1 2 3 7"},
     {"nonzero/covers_serve_what_has_no_zeros", covers_serve_what_has_no_zeros, "1 2 4"},
-    {"nonzero/fewer_bytes_in_the_planned_memory", fewer_bytes_in_the_planned_memory, "2 3"},
+    {"nonzero/fewer_bytes_in_the_planned_memory", fewer_bytes_in_the_planned_memory, "1 2 3"},
     {0},
 };
