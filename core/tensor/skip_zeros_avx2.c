@@ -1,0 +1,3 @@
+#include "core/tensor/skip_zeros_body.h"
+
+const hg_skip_zeros_kernels hg_skip_zeros_avx2 = {at_skipping, bt_masked};

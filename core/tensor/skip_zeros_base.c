@@ -1,0 +1,3 @@
+#include "core/tensor/skip_zeros_body.h"
+
+const hg_skip_zeros_kernels hg_skip_zeros_base = {at_skipping, bt_masked};
