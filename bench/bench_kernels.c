@@ -8,10 +8,12 @@
 #include "bench/bench.h"
 #include "bench/problem.h"
 #include "core/base/alloc.h"
+#include "core/base/threads.h"
 #include "core/tensor/epilogue.h"
 #include "core/tensor/gemm.h"
 #include "core/tensor/loss.h"
 #include "core/tensor/norms.h"
+#include "core/tensor/skip_zeros.h"
 #include "core/tensor/spmm.h"
 
 static hg_operator normalised(const hg_problem *p)
@@ -66,6 +68,38 @@ static void gemm_weight_gradient(void *context)
 {
   hg_problem *p = context;
   hg_gemm_at(&p->x, &p->y, 0, &p->w, p->scratch);
+}
+
+// What models make of a block of rows while it is in cache.
+enum { BLOCK_ROWS = 96, WIDEST_BLOCK = 256 };
+
+static void input_gradient_without_zeros(void *context)
+{
+  hg_problem *p = context;
+#pragma omp parallel for schedule(static) default(none) shared(p)
+  for (hg_off first = 0; first < p->n; first += BLOCK_ROWS) {
+    hg_real block[BLOCK_ROWS * WIDEST_BLOCK];
+    hg_off n = p->n - first < BLOCK_ROWS ? p->n - first : BLOCK_ROWS;
+    const hg_matrix x = hg_matrix_rows(&p->x, first, n), y = hg_matrix_rows(&p->y, first, n);
+    hg_matrix d_x = hg_matrix_view(block, n, p->f_in);
+    hg_gemm_bt_masked(&y, &p->w, &x, &d_x);
+  }
+}
+
+static void weight_gradient_without_zeros(void *context)
+{
+  hg_problem *p = context;
+  int parts = hg_gemm_at_parts(p->n);
+  hg_off size = p->w.rows * p->w.cols;
+#pragma omp parallel for schedule(static) default(none) shared(p, parts, size)
+  for (int part = 0; part < parts; part++) {
+    hg_off first, end;
+    hg_block(p->n, parts, part, &first, &end);
+    const hg_matrix x = hg_matrix_rows(&p->x, first, end - first), y = hg_matrix_rows(&p->y, first, end - first);
+    memset(p->scratch + part * size, 0, (size_t)size * sizeof *p->scratch);
+    hg_gemm_at_skipping(&x, &y, p->scratch + part * size);
+  }
+  hg_gemm_at_add(p->scratch, parts, false, 0, &p->w);
 }
 
 static void sparse(void *context)
@@ -200,6 +234,18 @@ static const kernel kernels[] = {
      HG_PROBLEM_X | HG_PROBLEM_Y | HG_PROBLEM_SCRATCH,
      false,
      {{128, 256}, {256, 256}, {602, 256}, {256, 40}, {256, 41}}},
+    {"input gradient without zeros",
+     input_gradient_without_zeros,
+     0,
+     HG_PROBLEM_X | HG_PROBLEM_Y | HG_PROBLEM_NONZERO,
+     false,
+     {{256, 128}, {256, 256}}},
+    {"weight gradient without zeros",
+     weight_gradient_without_zeros,
+     0,
+     HG_PROBLEM_X | HG_PROBLEM_Y | HG_PROBLEM_NONZERO | HG_PROBLEM_SCRATCH,
+     false,
+     {{256, 128}, {256, 256}, {256, 602}}},
     {"sparse features", sparse, 0, HG_PROBLEM_SPARSE | HG_PROBLEM_Y, false, {{1433, 16}, {1433, 256}}},
     {"sparse weight gradient",
      sparse_weight_gradient,
@@ -236,7 +282,7 @@ static void count_work(const kernel *k, const hg_problem *p, hg_bench_case *c)
     c->bytes = entries * (sizeof(hg_lid) + real) + n * sizeof(hg_off) + real * (n + in) * out;
     if (out == 0) c->bytes = 2 * entries * real + n * (sizeof(hg_off) + sizeof(hg_gid));
   } else if (out > 0) {
-    c->flops = 2 * n * in * out;
+    c->flops = 2 * n * in * out / (p->needs & HG_PROBLEM_NONZERO ? HG_PROBLEM_LEFT : 1);
     c->bytes = real * (n * (in + out) + in * out);
   } else {
     c->bytes = real * n * in * k->passes;

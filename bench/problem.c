@@ -5,7 +5,6 @@
 #include "core/tensor/gemm.h"
 
 static const char what[] = "arrays of the benchmark";
-static const double nonzero_share = 0.25; // of what relu and dropout leave
 
 static int widest(const hg_problem *p) { return p->f_in > p->f_out ? p->f_in : p->f_out; }
 
@@ -58,7 +57,7 @@ static hg_status allocate(hg_problem *p)
   if (p->needs & HG_PROBLEM_NONZERO) {
     uint8_t *data;
     HG_TRY(HG_ALLOC(data, (hg_off)hg_nonzero_matrix_bytes(p->n, p->f_in), what));
-    p->nonzero = hg_nonzero_matrix_of(data, p->n, p->f_in, nonzero_share);
+    p->nonzero = hg_nonzero_matrix_of(data, p->n, p->f_in, 1.0 / HG_PROBLEM_LEFT);
   }
   if (p->needs & HG_PROBLEM_SCRATCH) HG_TRY(HG_ALLOC(p->scratch, hg_gemm_at_scratch(p->n, p->f_in, p->f_out), what));
 done:

@@ -39,7 +39,10 @@ typedef struct {
   float *targets;                                  ///< [n x f_in]
 } hg_problem;
 
-enum { HG_PROBLEM_ENTRIES = 18 }; ///< of a row of sparse features, as Cora's have
+enum {
+  HG_PROBLEM_ENTRIES = 18, ///< of a row of sparse features, as Cora's have
+  HG_PROBLEM_LEFT = 4      ///< with HG_PROBLEM_NONZERO one of so many numbers of x is not 0
+};
 
 /** Allocates and fills what `needs` says for a, n, f_in and f_out. On failure all is freed. HG_ERR_MEMORY. */
 hg_status hg_problem_create(hg_problem *problem);

@@ -5,6 +5,7 @@
 
 #include "core/base/threads.h"
 #include "core/tensor/row_blocks.h"
+#include "core/tensor/skip_zeros.h"
 
 // Each a whole number of cache lines.
 enum { BUFFERS = 3, ALIGNED = 64 / (int)sizeof(hg_real) };
@@ -49,10 +50,10 @@ void hg_over_pieces(const hg_blocks *b, const hg_pieces *p, hg_piece_work *work,
 
 static hg_off size_of(const hg_partials *p) { return p->sum.data ? p->sum.rows * p->sum.cols : 0; }
 
-hg_partials hg_partials_begin(const hg_matrix *sum, int parts, hg_real **space)
+hg_partials hg_partials_begin(const hg_matrix *sum, int parts, hg_zeros zeros, hg_real **space)
 {
-  const hg_partials p = {
-      .sum = *sum, .parts = parts, .turned = hg_gemm_at_turned((int)sum->rows, sum->cols), .values = *space};
+  bool turned = zeros == HG_ZEROS_KEPT ? hg_gemm_at_turned((int)sum->rows, sum->cols) : zeros == HG_ZEROS_OF_B;
+  const hg_partials p = {.sum = *sum, .parts = parts, .zeros = zeros, .turned = turned, .values = *space};
   hg_off size = size_of(&p);
   *space += parts * size;
 #pragma omp parallel for schedule(static) default(none) shared(p, parts, size) \
@@ -62,6 +63,18 @@ hg_partials hg_partials_begin(const hg_matrix *sum, int parts, hg_real **space)
 }
 
 hg_real *hg_partial(const hg_partials *p, int part) { return p->sum.data ? p->values + part * size_of(p) : NULL; }
+
+void hg_partials_add(const hg_partials *p, int part, const hg_matrix *a, const hg_matrix *b)
+{
+  hg_real *sum = hg_partial(p, part);
+  if (!sum) return;
+  if (p->zeros == HG_ZEROS_KEPT)
+    hg_gemm_at_block(a, b, sum);
+  else if (p->zeros == HG_ZEROS_OF_A)
+    hg_gemm_at_skipping(a, b, sum);
+  else
+    hg_gemm_at_skipping(b, a, sum);
+}
 
 void hg_partials_finish(const hg_partials *p)
 {
@@ -116,7 +129,15 @@ void hg_blocks_forward(const hg_forward_blocks *f, hg_off first, hg_off n)
   hg_phases_share(f->phases, seconds, f->w ? HG_PHASE_TRANSFORM : HG_PHASE_AGGREGATE);
 }
 
-static void backward_block(const hg_backward_blocks *b, hg_off first, hg_off n, hg_real *partial, hg_stopwatch *watch)
+void hg_input_gradient(const hg_input_weights *w, const hg_matrix *t, const hg_matrix *x, hg_matrix *d_x)
+{
+  if (w->masked.data)
+    hg_gemm_bt_masked(t, &w->masked, x, d_x);
+  else
+    hg_gemm_block(t, &w->all, 0, d_x);
+}
+
+static void backward_block(const hg_backward_blocks *b, hg_off first, hg_off n, int part, hg_stopwatch *watch)
 {
   hg_matrix x = hg_matrix_rows(&b->x, first, n), t = hg_matrix_rows(&b->d, b->op ? 0 : first, b->op ? b->d.rows : n);
   if (b->op) {
@@ -125,14 +146,15 @@ static void backward_block(const hg_backward_blocks *b, hg_off first, hg_off n, 
     t = sum;
     hg_stopwatch_lap(watch, HG_PHASE_AGGREGATE);
   }
-  if (partial && b->wt && b->wt->rounded.data)
+  hg_real *partial = hg_partial(&b->d_w, part);
+  if (partial && b->w && b->w->all.rounded.data)
     hg_gemm_at_bf16_block(hg_bf16_rows_real(&x), hg_bf16_rows_real(&t), partial);
-  else if (partial)
-    hg_gemm_at_block(&x, &t, partial);
+  else
+    hg_partials_add(&b->d_w, part, &x, &t);
   hg_matrix d_x = t;
-  if (b->wt) {
+  if (b->w) {
     d_x = hg_blocks_buffer(&b->blocks, 1, n, b->x.cols);
-    hg_gemm_block(&t, b->wt, 0, &d_x);
+    hg_input_gradient(b->w, &t, &x, &d_x);
   }
   hg_stopwatch_lap(watch, HG_PHASE_TRANSFORM);
   b->pass(b->context, first, n, &d_x);
@@ -142,8 +164,7 @@ static void backward_block(const hg_backward_blocks *b, hg_off first, hg_off n, 
 static void backward_piece(const void *task, hg_off first, hg_off n, int part, hg_stopwatch *watch)
 {
   const hg_backward_blocks *b = task;
-  for (hg_off i = 0; i < n; i += HG_BLOCK_ROWS)
-    backward_block(b, first + i, hg_block_rows(n - i), hg_partial(&b->d_w, part), watch);
+  for (hg_off i = 0; i < n; i += HG_BLOCK_ROWS) backward_block(b, first + i, hg_block_rows(n - i), part, watch);
 }
 
 void hg_blocks_backward(const hg_backward_blocks *b, hg_off first, hg_off n)

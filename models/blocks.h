@@ -54,19 +54,26 @@ typedef struct {
  */
 void hg_over_pieces(const hg_blocks *b, const hg_pieces *p, hg_piece_work *work, const void *task, hg_phases *phases);
 
+/** Which factor of a product a' b has many zeros that are left out (core/tensor/skip_zeros.h). */
+typedef enum { HG_ZEROS_KEPT, HG_ZEROS_OF_A, HG_ZEROS_OF_B } hg_zeros;
+
 /** A parameter's gradient, which pieces of rows add up. */
 typedef struct {
   hg_matrix sum;   ///< the gradient; without data: it is not wanted
   int parts;       ///< one for each piece
-  bool turned;     ///< hg_gemm_at_turned, as hg_gemm_at_block makes them; of one row: never
+  hg_zeros zeros;  ///< of the products that are added
+  bool turned;     ///< as products make them; of one row: never
   hg_real *values; ///< [parts x rows x cols] borrowed
 } hg_partials;
 
 /** Parts of `sum`, zeroed, which take the first numbers of *space. */
-hg_partials hg_partials_begin(const hg_matrix *sum, int parts, hg_real **space);
+hg_partials hg_partials_begin(const hg_matrix *sum, int parts, hg_zeros zeros, hg_real **space);
 
 /** What piece `part` adds to; NULL where the gradient is not wanted. */
 hg_real *hg_partial(const hg_partials *p, int part);
+
+/** Adds a' b of some rows to what piece `part` has, where the gradient is wanted. On one thread. */
+void hg_partials_add(const hg_partials *p, int part, const hg_matrix *a, const hg_matrix *b);
 
 /** The gradient: the parts are added in their order. */
 void hg_partials_finish(const hg_partials *p);
@@ -97,15 +104,24 @@ void hg_blocks_forward(const hg_forward_blocks *f, hg_off first, hg_off n);
  */
 typedef void hg_pass_rows(void *context, hg_off first, hg_off n, hg_matrix *d);
 
+/** A layer's weights, as the gradient of its output is multiplied with them to give that of its input. */
+typedef struct {
+  hg_right_side all; ///< W'
+  hg_matrix masked;  ///< or with data: W, for what is computed where the input is not 0 alone
+} hg_input_weights;
+
+/** d_x = t W' by the calling thread alone; with masked weights 0 where x is. */
+void hg_input_gradient(const hg_input_weights *w, const hg_matrix *t, const hg_matrix *x, hg_matrix *d_x);
+
 /** t = A' d, d_W += x' t, x = pass(t W'): one backward pass over rows; t is forgotten. */
 typedef struct {
   hg_blocks blocks;
-  const hg_operator *op;   ///< A', or NULL: the identity
-  hg_matrix d;             ///< what is aggregated
-  hg_bf16_matrix rounded;  ///< d in bfloat16, which is aggregated in its stead; without data: d itself
-  hg_matrix x;             ///< [rows x f_in] the input, in its place the gradient later
-  hg_partials d_w;         ///< in hg_gemm_at_parts(rows) parts
-  const hg_right_side *wt; ///< W', or NULL: t is the gradient of the input; rounded: so are the factors of d_W
+  const hg_operator *op;     ///< A', or NULL: the identity
+  hg_matrix d;               ///< what is aggregated
+  hg_bf16_matrix rounded;    ///< d in bfloat16, which is aggregated in its stead; without data: d itself
+  hg_matrix x;               ///< [rows x f_in] the input, in its place the gradient later
+  hg_partials d_w;           ///< in hg_gemm_at_parts(rows) parts
+  const hg_input_weights *w; ///< or NULL: t is the gradient of the input; rounded: so are the factors of d_W
   hg_pass_rows *pass;
   void *context; ///< of pass
   hg_phases *phases;

@@ -9,6 +9,7 @@
 #include "core/tensor/norms.h"
 #include "core/tensor/row_blocks.h"
 #include "models/recompute.h"
+#include "models/skip_products.h"
 #include "models/stale.h"
 
 static const double running_momentum = 0.1; // as PyTorch's BatchNorm1d
@@ -506,15 +507,14 @@ void hg_layer_pass_rows(void *context, hg_off first, hg_off n, hg_matrix *d)
 void hg_layer_products_gradient(hg_layer *layer, hg_backward_blocks *blocks, const hg_pass *pass)
 {
   const hg_local_graph *g = layer->graph;
-  hg_matrix w = hg_layer_parameter(layer, layer->theta, "weight"),
-            d_w = hg_layer_parameter(layer, layer->d_theta, "weight");
-  const hg_right_side side = hg_layer_right_side(layer, &w, true);
+  hg_matrix d_w = hg_layer_parameter(layer, layer->d_theta, "weight");
+  const hg_input_weights weights = hg_layer_input_weights(layer, layer->work->packed);
   hg_off rows = blocks->op || hg_layer_has_halo(layer) ? g->n_local : g->n_owned;
   const hg_spans read = hg_local_graph_read(g, hg_layer_has_halo(layer));
   hg_real *space = layer->work->scratch;
-  blocks->wt = &side;
-  blocks->d_w = hg_partials_begin(&d_w, hg_gemm_at_parts(rows), &space);
-  if (side.rounded.data) blocks->d_w.turned = false; // products of rounded factors never are
+  blocks->w = &weights;
+  blocks->d_w = hg_partials_begin(&d_w, hg_gemm_at_parts(rows), hg_zeros_of_input(layer), &space);
+  if (layer->rounds) blocks->d_w.turned = false; // products of rounded factors never are
   if (blocks->op) hg_layer_receive_gradient(blocks->context);
   if (blocks->op)
     hg_aggregate_gradient_with(g, layer->add, hg_blocks_backward_rows, blocks, pass->phases);

@@ -79,6 +79,9 @@ typedef struct {
   bool streams;         ///< h is made a few rows at a time where the next layer reads it, which makes this one's
                         ///< gradients too (models/streamed.h)
   bool thin;            ///< h is no matrix but in `nonzero` (models/thin.h)
+  bool skips_input;     ///< the weight gradient leaves out the zeros of the input (models/skip_products.h)
+  bool masks_gradient;  ///< the input's gradient is computed where the input is not 0 alone
+  bool skips_output;    ///< the weight gradient may leave out the zeros of the output's gradient
   bool recomputes;      ///< h is in work->hidden, which later layers overwrite: models/recompute.h
   hg_activation activation;
   hg_layer_norm_kind norm;

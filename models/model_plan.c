@@ -12,6 +12,7 @@
 #include "models/recompute.h"
 #include "models/skip_rows.h"
 #include "models/stale.h"
+#include "models/skip_products.h"
 #include "models/streamed.h"
 #include "models/thin.h"
 
@@ -292,6 +293,7 @@ hg_status hg_model_plan(hg_model *model, const hg_model_options *options, const 
     model->pools[s].members = &stages[s + 1].members;
   }
   connect(model);
+  hg_skip_products_plan(model);
   choose_buffers(model);
   size_workspace(model);
   size_gradients(model);

@@ -4,6 +4,7 @@
 #include "core/tensor/row_blocks.h"
 #include "models/closed_rows.h"
 #include "models/hidden_rows.h"
+#include "models/skip_products.h"
 
 // Of the numbers that dropout leaves, those that find room: relu leaves about half of them.
 static const double usual = 0.6, with_recompute = 0.2;
@@ -69,7 +70,8 @@ hg_off hg_streamed_packed(const hg_model *model)
 // What one pass works with.
 typedef struct {
   const hg_layer *first, *second;
-  hg_right_side w1, w2; // w2 transposed on the way back
+  hg_right_side w1, w2;
+  hg_input_weights back; // of the second layer
   hg_dropout dropout;
   hg_closed_rows *closed; // NULL: h is forgotten
   hg_matrix t;            // h W2, or its gradient
@@ -82,13 +84,18 @@ static streamed_task begin(const hg_layer *second, const hg_pass *pass, const hg
   hg_real *space = first->work->packed;
   const hg_matrix w1 = hg_layer_parameter(first, first->theta, "weight"),
                   w2 = hg_layer_parameter(second, second->theta, "weight");
-  return (streamed_task){.first = first,
-                         .second = second,
-                         .w1 = hg_right_side_of(&w1, false, space),
-                         .w2 = hg_right_side_of(&w2, back, space + hg_second_side(first)),
-                         .dropout = hg_layer_dropout(second, pass),
-                         .closed = pass->training ? first->own : NULL,
-                         .t = *t};
+  streamed_task k = {.first = first,
+                     .second = second,
+                     .w1 = hg_right_side_of(&w1, false, space),
+                     .dropout = hg_layer_dropout(second, pass),
+                     .closed = pass->training ? first->own : NULL,
+                     .t = *t};
+  space += hg_second_side(first);
+  if (back)
+    k.back = hg_layer_input_weights(second, space);
+  else
+    k.w2 = hg_right_side_of(&w2, false, space);
+  return k;
 }
 
 // h of some rows
@@ -152,13 +159,13 @@ static void backward_block(const streamed_task *k, hg_off first, hg_off n, int p
   bool kept = k->closed && hg_closed_rows_take(k->closed, first, &h);
   hg_stopwatch_lap(watch, HG_PHASE_ELEMENTWISE);
   if (!kept) make_rows(k, first, n, &h, watch);
-  hg_gemm_at_block(&h, &d_t, hg_partial(&k->d_w2, part));
-  hg_gemm_block(&d_t, &k->w2, 0, &d_h);
+  hg_partials_add(&k->d_w2, part, &h, &d_t);
+  hg_input_gradient(&k->back, &d_t, &h, &d_h);
   hg_stopwatch_lap(watch, HG_PHASE_TRANSFORM);
   hg_dropped_activation_gradient(layer->activation, k->dropout, layer->graph->ids + first, &d_h, &h);
   if (layer->bias) hg_add_row_sums(&h, hg_partial(&k->d_bias, part)); // h is d_z now
   hg_stopwatch_lap(watch, HG_PHASE_ELEMENTWISE);
-  hg_gemm_at_block(&s, &h, hg_partial(&k->d_w1, part));
+  hg_partials_add(&k->d_w1, part, &s, &h);
   hg_stopwatch_lap(watch, HG_PHASE_TRANSFORM);
 }
 
@@ -176,9 +183,9 @@ void hg_streamed_backward(hg_layer *second, const hg_pass *pass, const hg_matrix
                   d_w2 = hg_layer_parameter(second, second->d_theta, "weight"),
                   d_bias = hg_layer_parameter(first, first->d_theta, "bias");
   hg_real *space = first->work->scratch;
-  k.d_w1 = hg_partials_begin(&d_w1, parts, &space);
-  k.d_w2 = hg_partials_begin(&d_w2, parts, &space);
-  k.d_bias = hg_partials_begin(&d_bias, parts, &space);
+  k.d_w1 = hg_partials_begin(&d_w1, parts, hg_zeros_of_output(first), &space);
+  k.d_w2 = hg_partials_begin(&d_w2, parts, hg_zeros_of_input(second), &space);
+  k.d_bias = hg_partials_begin(&d_bias, parts, HG_ZEROS_KEPT, &space);
   hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
   over_pieces(&k, backward_piece, pass->phases);
   hg_partials_finish(&k.d_w1);

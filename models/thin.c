@@ -5,6 +5,7 @@
 #include "core/base/threads.h"
 #include "core/tensor/row_blocks.h"
 #include "models/hidden_rows.h"
+#include "models/skip_products.h"
 
 // Of the numbers that dropout leaves, those that relu leaves: half at first, and nine tenths when a model has learned.
 static const double usual = 0.9;
@@ -180,7 +181,7 @@ void hg_thin_forward(hg_layer *layer, const hg_pass *pass)
 
 typedef struct {
   const hg_layer *layer, *below;
-  hg_right_side wt;
+  hg_input_weights w;
   hg_dropout dropout;
   const hg_matrix *d_t; // A' d_z, or NULL: it is aggregated
   hg_partials d_w, d_bias_below, d_w_below;
@@ -202,8 +203,8 @@ static void backward_block(const backward_task *k, hg_off first, hg_off n, int p
   hg_matrix h = buffer(k->layer, 0, n, below->f_out), d_h = buffer(k->layer, 1, n, below->f_out);
   hg_nonzero_matrix_open(&below->nonzero, first, &h);
   hg_stopwatch_lap(watch, HG_PHASE_ELEMENTWISE);
-  hg_gemm_at_block(&h, &d_t, hg_partial(&k->d_w, part));
-  hg_gemm_block(&d_t, &k->wt, 0, &d_h);
+  hg_partials_add(&k->d_w, part, &h, &d_t);
+  hg_input_gradient(&k->w, &d_t, &h, &d_h);
   hg_stopwatch_lap(watch, HG_PHASE_TRANSFORM);
   hg_dropped_activation_gradient(below->activation, k->dropout, below->graph->ids + first, &d_h, &h);
   if (below->bias) hg_add_row_sums(&h, hg_partial(&k->d_bias_below, part)); // h is d_z now
@@ -214,7 +215,7 @@ static void backward_block(const backward_task *k, hg_off first, hg_off n, int p
   }
   hg_stopwatch_lap(watch, HG_PHASE_ELEMENTWISE);
   const hg_matrix s = hg_matrix_rows(&below->s, first, n);
-  hg_gemm_at_block(&s, &h, hg_partial(&k->d_w_below, part));
+  hg_partials_add(&k->d_w_below, part, &s, &h);
   hg_stopwatch_lap(watch, HG_PHASE_TRANSFORM);
 }
 
@@ -231,19 +232,19 @@ static void begin_sums(backward_task *k)
                   d_bias = hg_layer_parameter(below, below->d_theta, "bias"),
                   d_w_below = hg_layer_parameter(below, below->d_theta, "weight");
   hg_real *space = layer->work->scratch;
-  k->d_w = hg_partials_begin(&d_w, parts, &space);
-  k->d_bias_below = hg_partials_begin(&d_bias, parts, &space);
-  if (makes_first_gradient(layer)) k->d_w_below = hg_partials_begin(&d_w_below, parts, &space);
+  k->d_w = hg_partials_begin(&d_w, parts, hg_zeros_of_input(layer), &space);
+  k->d_bias_below = hg_partials_begin(&d_bias, parts, HG_ZEROS_KEPT, &space);
+  if (makes_first_gradient(layer))
+    k->d_w_below = hg_partials_begin(&d_w_below, parts, hg_zeros_of_output(below), &space);
 }
 
 void hg_thin_backward(hg_layer *layer, const hg_pass *pass, const hg_matrix *d_t)
 {
   const hg_layer *below = layer - 1;
-  const hg_matrix w = hg_layer_parameter(layer, layer->theta, "weight");
   const hg_spans read = hg_local_graph_read(layer->graph, false);
   backward_task k = {.layer = layer,
                      .below = below,
-                     .wt = hg_right_side_of(&w, true, layer->work->packed),
+                     .w = hg_layer_input_weights(layer, layer->work->packed),
                      .dropout = hg_layer_dropout(layer, pass),
                      .d_t = d_t};
   begin_sums(&k);

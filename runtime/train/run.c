@@ -13,6 +13,7 @@
 #include "core/base/timer.h"
 #include "models/compute_first.h"
 #include "models/hidden_rows.h"
+#include "models/skip_products.h"
 #include "models/thin.h"
 #include "runtime/train/feed.h"
 #include "runtime/train/feedback_file.h"
@@ -329,6 +330,15 @@ static void choose_as_before(hg_world *world, const hg_run_options *options, hg_
   config->model.halo.computed_before = chosen[1];
 }
 
+static void warn_of_kept_zeros(const hg_model *model)
+{
+  const char *gradients = hg_skip_products_hindrance(model), *rows = hg_thin_hindrance(model);
+  if (gradients)
+    hg_log(HG_LOG_WARN, "model.skip_zeros: always has no effect with %s", gradients);
+  else if (hg_rows_are_stored(&model->layers[0]) && rows)
+    hg_log(HG_LOG_WARN, "model.skip_zeros: always leaves zeros out of gradients alone with %s", rows);
+}
+
 static void warn_of_no_effect(const hg_run *run)
 {
   const hg_model *model = &run->trainer.model;
@@ -337,9 +347,7 @@ static void warn_of_no_effect(const hg_run *run)
   if (!run->chief) return;
   if (o->halo.compute_first == HG_COMPUTE_FIRST_ALWAYS && why)
     hg_log(HG_LOG_WARN, "halo.compute_first: always has no effect with %s", why);
-  why = hg_thin_hindrance(model);
-  if (o->skip_zeros == HG_SKIP_HIDDEN_ALWAYS && hg_rows_are_stored(&model->layers[0]) && why)
-    hg_log(HG_LOG_WARN, "model.skip_zeros: always has no effect with %s", why);
+  if (o->skip_zeros == HG_SKIP_HIDDEN_ALWAYS) warn_of_kept_zeros(model);
 }
 
 hg_status hg_run_train(hg_world *world, const hg_config *config, hg_run_options options)

@@ -16,6 +16,7 @@ static const char *const *const variants[] = {
     OPTIONS("model.dropout=0", "model.normalization=row"),
     OPTIONS("model.dropout=0.5", "model.hidden=130", "model.self_loops=false"),
     OPTIONS("model.dropout=0.4", "model.hidden=64", "train.optimizer=sgd"),
+    OPTIONS("model.dropout=0.4", "model.hidden=128", "model.layers=3"),
     OPTIONS("model.dropout=0.4", "threads=3", "partition.order=none"),
 };
 enum { N_VARIANTS = sizeof variants / sizeof *variants };
