@@ -97,7 +97,7 @@ static void layer_both(void *context)
     hg_matrix a = piece_of(l, &l->a, column), d_a = piece_of(l, &l->d_a, column);
     hg_matrix w = hg_matrix_rows(&l->arranged, column, a.cols), d_w = hg_matrix_rows(&l->d_arranged, column, a.cols);
     if (a.cols < l->geo.columns) sum_piece(l, column);
-    hg_gemm_at(&a, &l->d_h, 0, &d_w, l->scratch);
+    hg_gemm_at(&a, &l->d_h, HG_ZEROS_KEPT, 0, &d_w, l->scratch);
     hg_gemm_bt(&l->d_h, &w, 0, &d_a);
     back_piece(l, column);
   }

@@ -8,7 +8,6 @@
 #include "bench/bench.h"
 #include "bench/problem.h"
 #include "core/base/alloc.h"
-#include "core/base/threads.h"
 #include "core/tensor/epilogue.h"
 #include "core/tensor/gemm.h"
 #include "core/tensor/loss.h"
@@ -67,7 +66,7 @@ static void gemm_input_gradient(void *context)
 static void gemm_weight_gradient(void *context)
 {
   hg_problem *p = context;
-  hg_gemm_at(&p->x, &p->y, 0, &p->w, p->scratch);
+  hg_gemm_at(&p->x, &p->y, HG_ZEROS_KEPT, 0, &p->w, p->scratch);
 }
 
 // What models make of a block of rows while it is in cache.
@@ -89,17 +88,7 @@ static void input_gradient_without_zeros(void *context)
 static void weight_gradient_without_zeros(void *context)
 {
   hg_problem *p = context;
-  int parts = hg_gemm_at_parts(p->n);
-  hg_off size = p->w.rows * p->w.cols;
-#pragma omp parallel for schedule(static) default(none) shared(p, parts, size)
-  for (int part = 0; part < parts; part++) {
-    hg_off first, end;
-    hg_block(p->n, parts, part, &first, &end);
-    const hg_matrix x = hg_matrix_rows(&p->x, first, end - first), y = hg_matrix_rows(&p->y, first, end - first);
-    memset(p->scratch + part * size, 0, (size_t)size * sizeof *p->scratch);
-    hg_gemm_at_skipping(&x, &y, p->scratch + part * size);
-  }
-  hg_gemm_at_add(p->scratch, parts, false, 0, &p->w);
+  hg_gemm_at(&p->x, &p->y, HG_ZEROS_OF_A, 0, &p->w, p->scratch);
 }
 
 static void sparse(void *context)

@@ -52,7 +52,7 @@ static hg_off size_of(const hg_partials *p) { return p->sum.data ? p->sum.rows *
 
 hg_partials hg_partials_begin(const hg_matrix *sum, int parts, hg_zeros zeros, hg_real **space)
 {
-  bool turned = zeros == HG_ZEROS_KEPT ? hg_gemm_at_turned((int)sum->rows, sum->cols) : zeros == HG_ZEROS_OF_B;
+  bool turned = hg_gemm_at_turned((int)sum->rows, sum->cols, zeros);
   const hg_partials p = {.sum = *sum, .parts = parts, .zeros = zeros, .turned = turned, .values = *space};
   hg_off size = size_of(&p);
   *space += parts * size;
@@ -67,13 +67,7 @@ hg_real *hg_partial(const hg_partials *p, int part) { return p->sum.data ? p->va
 void hg_partials_add(const hg_partials *p, int part, const hg_matrix *a, const hg_matrix *b)
 {
   hg_real *sum = hg_partial(p, part);
-  if (!sum) return;
-  if (p->zeros == HG_ZEROS_KEPT)
-    hg_gemm_at_block(a, b, sum);
-  else if (p->zeros == HG_ZEROS_OF_A)
-    hg_gemm_at_skipping(a, b, sum);
-  else
-    hg_gemm_at_skipping(b, a, sum);
+  if (sum) hg_gemm_at_block(a, b, p->zeros, sum);
 }
 
 void hg_partials_finish(const hg_partials *p)

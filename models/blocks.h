@@ -54,9 +54,6 @@ typedef struct {
  */
 void hg_over_pieces(const hg_blocks *b, const hg_pieces *p, hg_piece_work *work, const void *task, hg_phases *phases);
 
-/** Which factor of a product a' b has many zeros that are left out (core/tensor/skip_zeros.h). */
-typedef enum { HG_ZEROS_KEPT, HG_ZEROS_OF_A, HG_ZEROS_OF_B } hg_zeros;
-
 /** A parameter's gradient, which pieces of rows add up. */
 typedef struct {
   hg_matrix sum;   ///< the gradient; without data: it is not wanted

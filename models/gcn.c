@@ -21,6 +21,7 @@
 #include "core/base/alloc.h"
 #include "core/base/threads.h"
 #include "core/tensor/gemm.h"
+#include "models/skip_products.h"
 #include "models/streamed.h"
 #include "models/thin.h"
 
@@ -310,7 +311,7 @@ static void weight_gradient(hg_layer *layer, const hg_matrix *d_t)
   }
   const hg_matrix input = hg_layer_input(layer);
   const hg_spans rows = hg_local_graph_read(layer->graph, hg_layer_has_halo(layer));
-  hg_layer_gemm_at(layer, &rows, &input, d_t, &d_w);
+  hg_layer_gemm_at(layer, &rows, &input, d_t, HG_ZEROS_KEPT, &d_w);
 }
 
 static void backward_narrow(hg_layer *layer, const hg_pass *pass, hg_backward_blocks *blocks)
@@ -346,7 +347,7 @@ static void backward_wide(hg_layer *layer, const hg_pass *pass, hg_backward_bloc
   hg_matrix w = hg_layer_parameter(layer, layer->theta, "weight"),
             d_w = hg_layer_parameter(layer, layer->d_theta, "weight");
   const hg_spans made = hg_local_graph_made(g, blocks->d.rows);
-  hg_layer_gemm_at(layer, &made, &layer->s, &blocks->d, &d_w);
+  hg_layer_gemm_at(layer, &made, &layer->s, &blocks->d, hg_zeros_of_output(layer), &d_w);
   hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
   if (layer->index == 0) return;
   hg_matrix d_s = hg_matrix_view(layer->work->product, g->n_owned, layer->f_in);

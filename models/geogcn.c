@@ -182,10 +182,10 @@ static void weight_gradient(const message_task *t, int column)
   const gates *own = layer->own;
   hg_matrix a = sums_at(layer, column), d_w = hg_matrix_rows(&own->d_weight, column, a.cols);
   if (!keeps_sums(layer)) sum_rows(t, column, 0, layer->graph->n_owned, &a);
-  hg_gemm_at(&a, &t->z, 0, &d_w, layer->work->scratch);
+  hg_gemm_at(&a, &t->z, HG_ZEROS_KEPT, 0, &d_w, layer->work->scratch);
   if (n_partial(layer) == 0) return;
   hg_matrix more = sum_partial_rows(t, column), d_z = hg_partial_rows_here(layer->partial);
-  hg_gemm_at(&more, &d_z, 1, &d_w, layer->work->scratch);
+  hg_gemm_at(&more, &d_z, HG_ZEROS_KEPT, 1, &d_w, layer->work->scratch);
 }
 
 // d_a of the rows for other ranks, from the gradients that came back

@@ -282,7 +282,8 @@ hg_right_side hg_layer_right_side(const hg_layer *layer, const hg_matrix *w, boo
   return layer->rounds ? hg_right_side_rounded(w, transposed, space) : hg_right_side_of(w, transposed, space);
 }
 
-void hg_layer_gemm_at(const hg_layer *layer, const hg_spans *rows, const hg_matrix *a, const hg_matrix *b, hg_matrix *c)
+void hg_layer_gemm_at(const hg_layer *layer, const hg_spans *rows, const hg_matrix *a, const hg_matrix *b,
+                      hg_zeros zeros, hg_matrix *c)
 {
   if (rows->n == 0 && c->rows > 0) memset(c->data, 0, (size_t)(c->rows * c->cols) * sizeof *c->data);
   for (int s = 0; s < rows->n; s++) {
@@ -292,7 +293,7 @@ void hg_layer_gemm_at(const hg_layer *layer, const hg_spans *rows, const hg_matr
     if (layer->rounds)
       hg_gemm_at_bf16(hg_bf16_rows_real(&x), hg_bf16_rows_real(&d), before, c, layer->work->scratch);
     else
-      hg_gemm_at(&x, &d, before, c, layer->work->scratch);
+      hg_gemm_at(&x, &d, zeros, before, c, layer->work->scratch);
   }
 }
 
@@ -583,7 +584,7 @@ void hg_layer_finish_gradient(hg_layer *layer, const hg_pass *pass, hg_matrix *d
   if (layer->bias) bias_gradient(layer, d_h);
   if (layer->labels) {
     hg_matrix d_e = hg_layer_parameter(layer, layer->d_theta, "label");
-    hg_gemm_at(&layer->labels->sums, d_h, 0, &d_e, layer->work->scratch);
+    hg_gemm_at(&layer->labels->sums, d_h, HG_ZEROS_KEPT, 0, &d_e, layer->work->scratch);
   }
   hg_recompute_input(layer, pass, d_h);
   hg_phases_lap(pass->phases, HG_PHASE_ELEMENTWISE);

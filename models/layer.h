@@ -247,9 +247,12 @@ void hg_layer_drop_input(hg_layer *layer, const hg_pass *pass, hg_off rows);
 /** W of a product with rows of this layer, or W' for `transposed`: in work->packed, rounded where the layer rounds. */
 hg_right_side hg_layer_right_side(const hg_layer *layer, const hg_matrix *w, bool transposed);
 
-/** c = a' b over some rows, of rounded numbers where the layer rounds; uses work->scratch. */
+/**
+ * c = a' b over some rows, of rounded numbers where the layer rounds; uses work->scratch.
+ * @param zeros  not of rounded numbers
+ */
 void hg_layer_gemm_at(const hg_layer *layer, const hg_spans *rows, const hg_matrix *a, const hg_matrix *b,
-                      hg_matrix *c);
+                      hg_zeros zeros, hg_matrix *c);
 
 /** Rows of what the layer aggregates in bfloat16, [rows x rounded_width]; without data where it does not round. */
 hg_bf16_matrix hg_layer_rounded(const hg_layer *layer, hg_off rows);

@@ -6,7 +6,7 @@
 
 #include "core/base/alloc.h"
 #include "core/tensor/gemm.h"
-#include "models/layer.h"
+#include "models/skip_products.h"
 
 static bool is_sparse(const hg_layer *layer) { return layer->input && !layer->input->is_dense; }
 
@@ -66,7 +66,7 @@ static void weight_gradient(hg_layer *layer, const hg_matrix *d_z)
   } else {
     const hg_matrix input = hg_layer_input(layer);
     const hg_spans rows = hg_spans_all(g->n_owned);
-    hg_layer_gemm_at(layer, &rows, &input, d_z, &d_w);
+    hg_layer_gemm_at(layer, &rows, &input, d_z, hg_zeros_of_output(layer), &d_w);
   }
 }
 

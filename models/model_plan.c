@@ -10,9 +10,9 @@
 #include "models/hidden_rows.h"
 #include "models/model.h"
 #include "models/recompute.h"
+#include "models/skip_products.h"
 #include "models/skip_rows.h"
 #include "models/stale.h"
-#include "models/skip_products.h"
 #include "models/streamed.h"
 #include "models/thin.h"
 

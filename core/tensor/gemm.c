@@ -8,6 +8,7 @@
 #include "core/base/threads.h"
 #include "core/tensor/panel.h"
 #include "core/tensor/row_blocks.h"
+#include "core/tensor/skip_zeros.h"
 
 // OpenBLAS's own threads are slow on tall and narrow matrices: each of our threads calls it on blocks of rows instead.
 // The size of a block is a function of the shape alone, so the bits do not depend on the number of threads.
@@ -138,10 +139,10 @@ int hg_gemm_at_parts(hg_off n)
 
 hg_off hg_gemm_at_scratch(hg_off n, int k, int m) { return (hg_off)hg_gemm_at_parts(n) * k * m; }
 
-bool hg_gemm_at_turned(int k, int m)
+bool hg_gemm_at_turned(int k, int m, hg_zeros zeros)
 {
   enum { WIDE = 64 }; // whole registers of the widest tile
-  return m < WIDE && m < k;
+  return zeros == HG_ZEROS_KEPT ? m < WIDE && m < k : zeros == HG_ZEROS_OF_B;
 }
 
 static void add_product(const hg_matrix *a, const hg_matrix *b, hg_real *c)
@@ -165,19 +166,24 @@ static void add_product(const hg_matrix *a, const hg_matrix *b, hg_real *c)
   blas(&g);
 }
 
-void hg_gemm_at_block(const hg_matrix *a, const hg_matrix *b, hg_real *part)
+void hg_gemm_at_block(const hg_matrix *a, const hg_matrix *b, hg_zeros zeros, hg_real *part)
 {
-  bool turned = hg_gemm_at_turned(a->cols, b->cols);
-  add_product(turned ? b : a, turned ? a : b, part);
+  bool turned = hg_gemm_at_turned(a->cols, b->cols, zeros);
+  const hg_matrix *left = turned ? b : a, *right = turned ? a : b;
+  if (zeros == HG_ZEROS_KEPT)
+    add_product(left, right, part);
+  else
+    hg_gemm_at_skipping(left, right, part);
 }
 
-static void partial_product(const hg_matrix *a, const hg_matrix *b, int parts, int part, hg_real *product)
+static void partial_product(const hg_matrix *a, const hg_matrix *b, hg_zeros zeros, int parts, int part,
+                            hg_real *product)
 {
   hg_off first, end;
   hg_block(a->rows, parts, part, &first, &end);
   const hg_matrix rows_of_a = hg_matrix_rows(a, first, end - first), rows_of_b = hg_matrix_rows(b, first, end - first);
   memset(product, 0, (size_t)a->cols * (size_t)b->cols * sizeof *product);
-  hg_gemm_at_block(&rows_of_a, &rows_of_b, product);
+  hg_gemm_at_block(&rows_of_a, &rows_of_b, zeros, product);
 }
 
 // to = sum + beta to for n numbers from number `first` of a part on, which are spread over c where parts are turned
@@ -212,12 +218,12 @@ void hg_gemm_at_add(const hg_real *partials, int parts, bool turned, hg_real bet
     add_parts(partials, parts, first, size - first < PARTS_TOGETHER ? size - first : PARTS_TOGETHER, turned, beta, c);
 }
 
-void hg_gemm_at(const hg_matrix *a, const hg_matrix *b, hg_real beta, hg_matrix *c, hg_real *scratch)
+void hg_gemm_at(const hg_matrix *a, const hg_matrix *b, hg_zeros zeros, hg_real beta, hg_matrix *c, hg_real *scratch)
 {
   hg_off size = (hg_off)a->cols * b->cols;
   int parts = hg_gemm_at_parts(a->rows);
-#pragma omp parallel for schedule(static) default(none) shared(a, b, parts, size, scratch) \
+#pragma omp parallel for schedule(static) default(none) shared(a, b, zeros, parts, size, scratch) \
     num_threads(hg_threads()) if (a->rows * size > 16 * HG_PARALLEL_FROM)
-  for (int part = 0; part < parts; part++) partial_product(a, b, parts, part, scratch + part * size);
-  hg_gemm_at_add(scratch, parts, hg_gemm_at_turned(a->cols, b->cols), beta, c);
+  for (int part = 0; part < parts; part++) partial_product(a, b, zeros, parts, part, scratch + part * size);
+  hg_gemm_at_add(scratch, parts, hg_gemm_at_turned(a->cols, b->cols, zeros), beta, c);
 }

@@ -11,12 +11,15 @@ void hg_gemm(const hg_matrix *a, const hg_matrix *b, hg_real beta, hg_matrix *c)
 /** c = a b' + beta c.  a [n x k], b [m x k], c [n x m]: the gradient of a layer's input. */
 void hg_gemm_bt(const hg_matrix *a, const hg_matrix *b, hg_real beta, hg_matrix *c);
 
+/** Which factor of a product a' b has many zeros that are left out (core/tensor/skip_zeros.h). */
+typedef enum { HG_ZEROS_KEPT, HG_ZEROS_OF_A, HG_ZEROS_OF_B } hg_zeros;
+
 /**
  * c = a' b + beta c.  a [n x k], b [n x m], c [k x m]: the gradient of a layer's weights. Row blocks of fixed size are
  * multiplied apart and added in order, so the bits do not depend on the number of threads.
  * @param scratch  [hg_gemm_at_scratch(n, k, m)] reals, borrowed
  */
-void hg_gemm_at(const hg_matrix *a, const hg_matrix *b, hg_real beta, hg_matrix *c, hg_real *scratch);
+void hg_gemm_at(const hg_matrix *a, const hg_matrix *b, hg_zeros zeros, hg_real beta, hg_matrix *c, hg_real *scratch);
 hg_off hg_gemm_at_scratch(hg_off n, int k, int m);
 
 /** In how many pieces hg_gemm_at adds n rows: a function of n alone. */
@@ -24,9 +27,9 @@ int hg_gemm_at_parts(hg_off n);
 
 /**
  * Whether hg_gemm_at_block keeps its part of a' b, [k x m], turned, as [m x k]: where m is narrow, so that registers
- * are full of the long rows of a.
+ * are full of the long rows of a; or where zeros of b are left out.
  */
-bool hg_gemm_at_turned(int k, int m);
+bool hg_gemm_at_turned(int k, int m, hg_zeros zeros);
 
 /**
  * c = the sum of `parts` matrices, one after another in `partials`, in their order, + beta c.
@@ -60,4 +63,4 @@ void hg_gemm_block(const hg_matrix *a, const hg_right_side *b, hg_real beta, hg_
 void hg_gemm_right(const hg_matrix *a, const hg_right_side *b, hg_real beta, hg_matrix *c);
 
 /** part += a' b, turned or not, by the calling thread alone. a [n x k], b [n x m], part [k x m] or [m x k]. */
-void hg_gemm_at_block(const hg_matrix *a, const hg_matrix *b, hg_real *part);
+void hg_gemm_at_block(const hg_matrix *a, const hg_matrix *b, hg_zeros zeros, hg_real *part);

@@ -65,7 +65,7 @@ static void a_transposed_agrees_with_naive(const char *simd)
     for (int beta = 0; beta < 3; beta++) {
       hg_matrix a = random_matrix(h.n, h.k, 1), b = random_matrix(h.n, h.m, 2), c = random_matrix(h.k, h.m, 3);
       hg_matrix expected = random_matrix(h.k, h.m, 3), scratch = random_matrix(hg_gemm_at_scratch(h.n, h.k, h.m), 1, 4);
-      hg_gemm_at(&a, &b, (hg_real)beta / 2, &c, scratch.data);
+      hg_gemm_at(&a, &b, HG_ZEROS_KEPT, (hg_real)beta / 2, &c, scratch.data);
       naive_gemm(&a, true, &b, false, (hg_real)beta / 2, &expected);
       expect_close(c.data, expected.data, (hg_off)h.k * h.m, 10 * sum_tolerance(), "a' b");
       hg_matrix_free(&a), hg_matrix_free(&b), hg_matrix_free(&c), hg_matrix_free(&expected), hg_matrix_free(&scratch);
@@ -86,11 +86,11 @@ Test(gemm, same_bits_on_any_number_of_threads)
             w = random_matrix(K, M, 8);
   hg_threads_set(1);
   hg_gemm(&a, &b, 0, &c1);
-  hg_gemm_at(&a, &d, 0, &w1, scratch.data);
+  hg_gemm_at(&a, &d, HG_ZEROS_KEPT, 0, &w1, scratch.data);
   for (int threads = 2; threads <= 3; threads++) {
     hg_threads_set(threads);
     hg_gemm(&a, &b, 0, &c);
-    hg_gemm_at(&a, &d, 0, &w, scratch.data);
+    hg_gemm_at(&a, &d, HG_ZEROS_KEPT, 0, &w, scratch.data);
     cr_expect_arr_eq(c.data, c1.data, (size_t)N * M * sizeof(hg_real), "%d threads", threads);
     cr_expect_arr_eq(w.data, w1.data, (size_t)K * M * sizeof(hg_real), "%d threads", threads);
   }
