@@ -158,8 +158,12 @@ ALWAYS_INLINE void fetch(row_stream *stream)
 static void copy_panel(const hg_real *b, hg_off n, int stride, int columns, hg_real *panel)
 {
   for (hg_off i = 0; i < n; i++, b += stride, panel += SUM_COLUMNS) {
+    if (columns == SUM_COLUMNS) { // of a size that is known
+      memcpy(panel, b, SUM_COLUMNS * sizeof *panel);
+      continue;
+    }
+    memset(panel, 0, SUM_COLUMNS * sizeof *panel);
     memcpy(panel, b, (size_t)columns * sizeof *panel);
-    if (columns < SUM_COLUMNS) memset(panel + columns, 0, (size_t)(SUM_COLUMNS - columns) * sizeof *panel);
   }
 }
 
