@@ -205,7 +205,7 @@ static void transform(hg_layer *layer, hg_matrix *t)
     return;
   }
   const hg_matrix input = hg_layer_input(layer);
-  const hg_right_side side = hg_layer_right_side(layer, &w, false);
+  const hg_right_side side = hg_layer_right_side(layer, &w, false, layer->work->packed);
   multiply(&rows, &input, &side, t);
 }
 
@@ -278,7 +278,8 @@ static void forward(hg_layer *layer, const hg_pass *pass)
     transform(layer, &t);
     hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
   }
-  const hg_right_side side = layer->aggregate_first ? hg_layer_right_side(layer, &w, false) : (hg_right_side){0};
+  const hg_right_side side =
+      layer->aggregate_first ? hg_layer_right_side(layer, &w, false, layer->work->packed) : (hg_right_side){0};
   forward_task task = {.layer = layer,
                        .blocks = {.blocks = work->blocks,
                                   .op = layer->cached || layer->turned ? NULL : &g->forward,
@@ -351,7 +352,7 @@ static void backward_wide(hg_layer *layer, const hg_pass *pass, hg_backward_bloc
   hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);
   if (layer->index == 0) return;
   hg_matrix d_s = hg_matrix_view(layer->work->product, g->n_owned, layer->f_in);
-  const hg_right_side side = hg_layer_right_side(layer, &w, true);
+  const hg_right_side side = hg_layer_right_side(layer, &w, true, layer->work->packed);
   multiply(&made, &blocks->d, &side, &d_s);
   if (g->rows) hg_rows_clear_others(&g->rows->made, g->n_interior, g->n_owned, &d_s); // self-loops read all
   hg_phases_lap(pass->phases, HG_PHASE_TRANSFORM);

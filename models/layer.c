@@ -276,9 +276,8 @@ void hg_layer_drop_input(hg_layer *layer, const hg_pass *pass, hg_off rows)
   hg_phases_lap(pass->phases, HG_PHASE_ELEMENTWISE);
 }
 
-hg_right_side hg_layer_right_side(const hg_layer *layer, const hg_matrix *w, bool transposed)
+hg_right_side hg_layer_right_side(const hg_layer *layer, const hg_matrix *w, bool transposed, hg_real *space)
 {
-  hg_real *space = layer->work->packed;
   return layer->rounds ? hg_right_side_rounded(w, transposed, space) : hg_right_side_of(w, transposed, space);
 }
 

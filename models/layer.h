@@ -25,7 +25,7 @@ typedef struct {
   hg_real *gradients[2];  ///< a layer takes its output's from one and writes its input's to the other, where it is not
                           ///< written over h
   hg_real *scratch;       ///< parts of a weight gradient: for hg_gemm_at and hg_partials_begin
-  hg_real *packed;        ///< for hg_layer_right_side
+  hg_real *packed;        ///< weights, as products want them
   hg_real *hidden;        ///< [n_local x hidden] outputs of the layers that recompute, one after the other
   hg_bf16 *rounded[2];    ///< [n_local x widest aggregated] what a layer aggregates in bfloat16; those of odd and even
                           ///< index take turns, since a layer makes the next one's while it reads its own
@@ -244,8 +244,11 @@ hg_matrix hg_layer_input(const hg_layer *layer);
 /** Brings what is read of `rows` rows of the first layer's input, or its sparse features, under this pass's dropout. */
 void hg_layer_drop_input(hg_layer *layer, const hg_pass *pass, hg_off rows);
 
-/** W of a product with rows of this layer, or W' for `transposed`: in work->packed, rounded where the layer rounds. */
-hg_right_side hg_layer_right_side(const hg_layer *layer, const hg_matrix *w, bool transposed);
+/**
+ * W of a product with rows of this layer, or W' for `transposed`; rounded where the layer rounds.
+ * @param space  as hg_right_side_of, as work->packed
+ */
+hg_right_side hg_layer_right_side(const hg_layer *layer, const hg_matrix *w, bool transposed, hg_real *space);
 
 /**
  * c = a' b over some rows, of rounded numbers where the layer rounds; uses work->scratch.

@@ -39,7 +39,8 @@ static void forward(hg_layer *layer, const hg_pass *pass)
   hg_layer_task finish = {.layer = layer, .pass = pass};
   hg_layer_drop_input(layer, pass, n);
   const hg_operator features = {.a = is_sparse(layer) ? &layer->input->sparse : NULL};
-  const hg_right_side side = is_sparse(layer) ? (hg_right_side){0} : hg_layer_right_side(layer, &w, false);
+  const hg_right_side side =
+      is_sparse(layer) ? (hg_right_side){0} : hg_layer_right_side(layer, &w, false, layer->work->packed);
   const hg_forward_blocks blocks = {.blocks = layer->work->blocks,
                                     .op = is_sparse(layer) ? &features : NULL,
                                     .x = is_sparse(layer) ? w : hg_layer_input(layer),

@@ -4,19 +4,17 @@
 
 #include "core/tensor/skip_zeros.h"
 
-// Of the numbers that dropout leaves, those that relu leaves: the first hidden layer's.
-static const double usual = 0.6;
+// Of the numbers that dropout leaves, those that relu leaves: half at first, later more, above all in the last layers.
+static const double usual = 0.8;
 
 static bool is_relu_in_place(const hg_layer *layer)
 {
   return layer->index > 0 && layer->in_place && (layer - 1)->activation == HG_ACTIVATION_RELU && !layer->rounds;
 }
 
-// Gradients of rows that other ranks have summed, or that are old, come through other rows than those of the input.
-static bool passes_own_rows(const hg_halo_options *o)
-{
-  return o->aggregation == HG_AGGREGATION_SOURCES && o->staleness.kind == HG_STALENESS_NONE;
-}
+// Gradients of rows that other ranks have summed do not go through this rank's. (Those of old halo rows go through the
+// latest ones, whose zeros are among those of x: it is a mean of the latest and of older ones, and none is below 0.)
+static bool passes_own_rows(const hg_halo_options *o) { return o->aggregation == HG_AGGREGATION_SOURCES; }
 
 static void plan_layer(const hg_model_options *o, hg_layer *layer)
 {
@@ -58,7 +56,7 @@ hg_input_weights hg_layer_input_weights(const hg_layer *layer, hg_real *space)
     weights.masked = hg_matrix_view(space, w.rows, w.cols);
     memcpy(space, w.data, (size_t)(w.rows * w.cols) * sizeof *space); // aligned
   } else {
-    weights.all = layer->rounds ? hg_right_side_rounded(&w, true, space) : hg_right_side_of(&w, true, space);
+    weights.all = hg_layer_right_side(layer, &w, true, space);
   }
   return weights;
 }

@@ -2,10 +2,10 @@
 #include "models/model.h"
 
 /*
- * Gradients that leave out the zeros of hidden rows (core/tensor/skip_zeros.h). What relu and dropout have set to 0 adds
- * nothing to the weight gradient of the layer that reads it, and has no gradient itself: neither need be computed. For
- * layers whose input is relu under dropout alone, the same to rounding; model.skip_zeros decides it, by default where
- * it is faster.
+ * Gradients that leave out the zeros of hidden rows (core/tensor/skip_zeros.h). What relu and dropout have set to 0
+ * adds nothing to the weight gradient of the layer that reads it, and has no gradient itself: neither need be computed.
+ * For layers in place whose input is relu under dropout, the same to rounding; model.skip_zeros decides it, by default
+ * where it is faster.
  */
 
 /** Sets skips_input, masks_gradient and skips_output of the layers of a model that is planned. */

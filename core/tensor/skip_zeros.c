@@ -6,7 +6,7 @@
 static const hg_skip_zeros_kernels *const kernels[HG_SIMD_COUNT] = {&hg_skip_zeros_base, &hg_skip_zeros_avx2,
                                                                     &hg_skip_zeros_avx512};
 
-// What was measured (docs/performance.md): dense products in double and without registers are not our own.
+// What was measured, in float (docs/performance.md).
 static const double most = 0.4;
 enum { NARROWEST = 64 };
 

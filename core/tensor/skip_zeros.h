@@ -3,8 +3,8 @@
 
 /**
  * Products that leave out what relu and dropout have set to 0: three quarters to a half of a hidden layer's numbers,
- * and the gradients of the same ones. On one thread, a few rows at a time, while they are in cache. The same numbers as
- * those of dense products to rounding; where an infinite or undefined number would have met a 0, the sum stays finite.
+ * and the gradients of the same ones. On one thread, a few rows at a time, while they are in cache. What is computed is
+ * what dense products give to rounding; where an infinite or undefined number would have met a 0, the sum stays finite.
  */
 
 /** The inner size of hg_gemm_bt_masked is a multiple of this. */

@@ -140,6 +140,18 @@ done:
   return rc;
 }
 
+void hg_alone_fill_halos(hg_trainer *trainer)
+{
+  enum { RELU_HALVES = 2, BITS = 16 };
+  const uint32_t spread = 2654435761u; // Knuth's multiplicative hash
+  for (hg_layer *l = trainer->model.layers + 1; l < trainer->model.layers + trainer->model.n_layers; l++) {
+    uint32_t left = (uint32_t)((1 - l->dropout) / RELU_HALVES * (1 << BITS));
+    if (!l->x.data) continue;
+    for (hg_off e = (hg_off)l->graph->n_owned * l->x.cols; e < l->x.rows * l->x.cols; e++)
+      l->x.data[e] = (uint32_t)e * spread >> BITS < left ? 1 : 0;
+  }
+}
+
 hg_status hg_alone_step(hg_trainer *trainer, int epoch, hg_phases *phases)
 {
   const hg_plan plan = {.epoch = epoch, .learning_rate = trainer->config->train.learning_rate, .sync = HG_SYNC_LOCAL};

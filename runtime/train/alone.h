@@ -36,6 +36,12 @@ hg_status hg_alone_plan_memory(hg_memory *memory, const hg_halo_options *ways, i
 /** A trainer of the part; free with hg_trainer_free. Not collective, needs no MPI. */
 hg_status hg_alone_create(hg_trainer *trainer, const hg_config *config, const hg_alone_source *source);
 
+/**
+ * Hidden rows of the halo become as full as relu and dropout leave those that other ranks send: gradients leave out
+ * zeros. Before each step, which writes gradients over them.
+ */
+void hg_alone_fill_halos(hg_trainer *trainer);
+
 /** One epoch; its seconds by phase are in `phases`, by layer in the feed. */
 hg_status hg_alone_step(hg_trainer *trainer, int epoch, hg_phases *phases);
 

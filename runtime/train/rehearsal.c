@@ -79,6 +79,7 @@ static void *play(void *context)
   if (failed != HG_OK) a->status = failed;
   double begun = hg_now_s();
   for (int run = 0; s->go_on; run++) {
+    hg_alone_fill_halos(&a->trainer);
     pthread_barrier_wait(&s->together);
     double started = hg_now_s();
     failed = hg_alone_step(&a->trainer, run + 2, &phases);

@@ -336,7 +336,7 @@ static void warn_of_kept_zeros(const hg_model *model)
   if (gradients)
     hg_log(HG_LOG_WARN, "model.skip_zeros: always has no effect with %s", gradients);
   else if (hg_rows_are_stored(&model->layers[0]) && rows)
-    hg_log(HG_LOG_WARN, "model.skip_zeros: always leaves zeros out of gradients alone with %s", rows);
+    hg_log(HG_LOG_WARN, "model.skip_zeros: always: hidden rows keep their zeros with %s", rows);
 }
 
 static void warn_of_no_effect(const hg_run *run)

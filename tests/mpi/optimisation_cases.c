@@ -7,6 +7,7 @@
 #include "comm/reduce.h"
 #include "core/base/alloc.h"
 #include "core/base/threads.h"
+#include "core/tensor/skip_zeros.h"
 #include "tests/mpi/plain_model.h"
 #include "tests/mpi/train_graph.h"
 #include "tests/mpi/train_runs.h"
@@ -135,6 +136,19 @@ static void compare_epoch(hg_trainer *t, plain_model *plain, double *expected, i
   r->checksums[epoch - 1] = hg_trainer_checksum(t);
 }
 
+// which gradients leave out zeros, where it was wanted
+static void check_skips(const hg_model *m, const char *what)
+{
+  bool sources = m->options.halo.aggregation == HG_AGGREGATION_SOURCES;
+  if (m->options.skip_zeros != HG_SKIP_HIDDEN_ALWAYS) return;
+  for (int l = 1; l < m->n_layers; l++) {
+    const hg_layer *layer = &m->layers[l];
+    check(layer->skips_input && (layer - 1)->skips_output == (m->options.norm == HG_LAYER_NORM_NONE) &&
+              layer->masks_gradient == (sources && layer->f_out % HG_MASKED_INNER == 0),
+          "%s: layer %d leaves out other zeros", what, l);
+  }
+}
+
 static void run(hg_world *world, const char *path, const row *model, const switches *s, record *r)
 {
   hg_trainer t = {0};
@@ -152,6 +166,7 @@ static void run(hg_world *world, const char *path, const row *model, const switc
   plain_model *plain = plain_model_create(path, &config.model);
   if (check_ok(hg_trainer_create(&t, world, &config))) {
     hg_trainer_start(&t, config.seed);
+    check_skips(&t.model, what);
     for (hg_off k = 0; k < t.model.n_parameters; k++) // biases and norms off where they begin
       t.model.parameters[k] += (hg_real)(0.05 * sin(1.0 + 3.0 * (double)k));
     bool same = plain && check(plain_model_parameters(plain) == t.model.n_parameters, "%s: parameters", what);

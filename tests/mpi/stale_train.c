@@ -88,6 +88,8 @@ static const row rows[] = {
     {3, OPTIONS("train.active_sets=false")},
     {9, OPTIONS("train.active_sets=true")},
     {9, OPTIONS("model.activation=elu")},
+    {9, OPTIONS("model.skip_zeros=always", "model.hidden=128")},
+    {9, OPTIONS("model.skip_zeros=always", "model.hidden=128", "halo.feature_smoothing=0.6")},
     {9, OPTIONS("halo.feature_smoothing=0.6", "halo.gradient_smoothing=0.3")},
     {3, OPTIONS("halo.feature_smoothing=0.6", "model.activation=elu", "train.active_sets=false")},
 };

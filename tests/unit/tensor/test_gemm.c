@@ -57,7 +57,7 @@ Test(gemm, with_b_transposed_agrees_with_the_naive_loop_avx2) { transposed_agree
 Test(gemm, with_b_transposed_agrees_with_the_naive_loop_base) { transposed_agrees_with_naive("base"); }
 Test(gemm, with_b_transposed_agrees_with_the_naive_loop_avx512) { transposed_agrees_with_naive("avx512"); }
 
-static void a_transposed_agrees_with_naive(const char *simd)
+static void a_transposed_agrees_with_naive(const char *simd, hg_zeros zeros)
 {
   setenv("HALOGNN_SIMD", simd, 1);
   for (int s = 0; s < N_SHAPES; s++) {
@@ -65,7 +65,7 @@ static void a_transposed_agrees_with_naive(const char *simd)
     for (int beta = 0; beta < 3; beta++) {
       hg_matrix a = random_matrix(h.n, h.k, 1), b = random_matrix(h.n, h.m, 2), c = random_matrix(h.k, h.m, 3);
       hg_matrix expected = random_matrix(h.k, h.m, 3), scratch = random_matrix(hg_gemm_at_scratch(h.n, h.k, h.m), 1, 4);
-      hg_gemm_at(&a, &b, HG_ZEROS_KEPT, (hg_real)beta / 2, &c, scratch.data);
+      hg_gemm_at(&a, &b, zeros, (hg_real)beta / 2, &c, scratch.data);
       naive_gemm(&a, true, &b, false, (hg_real)beta / 2, &expected);
       expect_close(c.data, expected.data, (hg_off)h.k * h.m, 10 * sum_tolerance(), "a' b");
       hg_matrix_free(&a), hg_matrix_free(&b), hg_matrix_free(&c), hg_matrix_free(&expected), hg_matrix_free(&scratch);
@@ -73,9 +73,17 @@ static void a_transposed_agrees_with_naive(const char *simd)
   }
 }
 
-Test(gemm, with_a_transposed_agrees_with_the_naive_loop_base) { a_transposed_agrees_with_naive("base"); }
-Test(gemm, with_a_transposed_agrees_with_the_naive_loop_avx2) { a_transposed_agrees_with_naive("avx2"); }
-Test(gemm, with_a_transposed_agrees_with_the_naive_loop_avx512) { a_transposed_agrees_with_naive("avx512"); }
+Test(gemm, with_a_transposed_agrees_with_the_naive_loop_base) { a_transposed_agrees_with_naive("base", HG_ZEROS_KEPT); }
+Test(gemm, with_a_transposed_agrees_with_the_naive_loop_avx2) { a_transposed_agrees_with_naive("avx2", HG_ZEROS_KEPT); }
+Test(gemm, with_a_transposed_agrees_with_the_naive_loop_avx512)
+{
+  a_transposed_agrees_with_naive("avx512", HG_ZEROS_KEPT);
+}
+Test(gemm, without_zeros_of_either_side_agrees_with_the_naive_loop)
+{
+  a_transposed_agrees_with_naive("avx512", HG_ZEROS_OF_A);
+  a_transposed_agrees_with_naive("avx512", HG_ZEROS_OF_B);
+}
 
 Test(gemm, same_bits_on_any_number_of_threads)
 {

@@ -92,8 +92,9 @@ Test(skip_zeros, masked_agrees_with_the_naive_loop_avx2) { masked_agrees("avx2")
 Test(skip_zeros, masked_agrees_with_the_naive_loop_avx512) { masked_agrees("avx512"); }
 
 // What stands where the other factor is 0 is not read as a number.
-Test(skip_zeros, nothing_is_multiplied_with_a_zero)
+static void multiplies_nothing_with_a_zero(const char *simd)
 {
+  setenv("HALOGNN_SIMD", simd, 1);
   enum { N = 40, K = 30, M = 70 };
   hg_matrix a = random_matrix(N, K, 1), b = random_matrix(N, M, 2), c = random_matrix(K, M, 3);
   for (int row = 0; row < N; row += 13) {
@@ -103,6 +104,13 @@ Test(skip_zeros, nothing_is_multiplied_with_a_zero)
   hg_gemm_at_skipping(&a, &b, c.data);
   for (hg_off e = 0; e < (hg_off)K * M; e++) cr_assert(isfinite((double)c.data[e]), "number %lld", (long long)e);
   hg_matrix_free(&a), hg_matrix_free(&b), hg_matrix_free(&c);
+}
+
+Test(skip_zeros, nothing_is_multiplied_with_a_zero)
+{
+  multiplies_nothing_with_a_zero("base");
+  multiplies_nothing_with_a_zero("avx2");
+  multiplies_nothing_with_a_zero("avx512");
 }
 
 Test(skip_zeros, pays_where_few_numbers_are_left)
