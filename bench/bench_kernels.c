@@ -40,13 +40,15 @@ static void spmm_nonzero(void *context)
   hg_spmm_nonzero(&op, 0, p->n, &p->nonzero, &p->y);
 }
 
+// What models make of a block of rows while it is in cache.
+enum { BLOCK_ROWS = 96, WIDEST_BLOCK = 256 };
+
 static void leave_out_zeros(void *context)
 {
   hg_problem *p = context;
-  enum { ROWS = 96 };
 #pragma omp parallel for schedule(static) default(none) shared(p)
-  for (hg_off first = 0; first < p->n; first += ROWS) {
-    const hg_matrix x = hg_matrix_rows(&p->x, first, p->n - first < ROWS ? p->n - first : ROWS);
+  for (hg_off first = 0; first < p->n; first += BLOCK_ROWS) {
+    const hg_matrix x = hg_matrix_rows(&p->x, first, p->n - first < BLOCK_ROWS ? p->n - first : BLOCK_ROWS);
     hg_nonzero_matrix_close(&p->nonzero, first, &x);
   }
 }
@@ -68,9 +70,6 @@ static void gemm_weight_gradient(void *context)
   hg_problem *p = context;
   hg_gemm_at(&p->x, &p->y, HG_ZEROS_KEPT, 0, &p->w, p->scratch);
 }
-
-// What models make of a block of rows while it is in cache.
-enum { BLOCK_ROWS = 96, WIDEST_BLOCK = 256 };
 
 static void input_gradient_without_zeros(void *context)
 {

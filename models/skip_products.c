@@ -12,8 +12,8 @@ static bool is_relu_in_place(const hg_layer *layer)
   return layer->index > 0 && layer->in_place && (layer - 1)->activation == HG_ACTIVATION_RELU && !layer->rounds;
 }
 
-// Gradients of rows that other ranks have summed do not go through this rank's. (Those of old halo rows go through the
-// latest ones, whose zeros are among those of x: it is a mean of the latest and of older ones, and none is below 0.)
+// A row that another rank has summed can be 0 where its addends are not, as edges can have weights below 0. (Where old
+// halo rows are averaged with the latest ones, none is below 0: the zeros of the mean are zeros of the latest.)
 static bool passes_own_rows(const hg_halo_options *o) { return o->aggregation == HG_AGGREGATION_SOURCES; }
 
 static void plan_layer(const hg_model_options *o, hg_layer *layer)

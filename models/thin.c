@@ -24,12 +24,13 @@ static bool is_alone(const hg_local_graph *g)
 const char *hg_thin_hindrance(const hg_model *model)
 {
   const hg_model_options *o = &model->options;
-  if (model->n_layers < 3) return "fewer than three layers";
+  const char *why = hg_hidden_rows_hindrance(model);
+  if (why) return why;
   if (!is_alone(model->layers[0].graph)) return "several ranks";
   if (o->activation != HG_ACTIVATION_RELU) return "model.activation other than relu";
   if (o->residual) return "model.residual";
   if (o->halo.staleness.kind != HG_STALENESS_NONE) return "halo.staleness";
-  return hg_hidden_rows_hindrance(model);
+  return model->n_layers < 3 ? "fewer than three layers" : NULL;
 }
 
 // whether it is faster: with instructions that open a register of numbers at once, and few enough of them
