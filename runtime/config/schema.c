@@ -126,10 +126,9 @@ const hg_key hg_keys[] = {
      "bits; without a norm, of a gcn of two layers that keeps its first aggregate, fewer hidden rows are kept"},
     {"model.skip_zeros", HG_KEY_CHOICE, offsetof(hg_config, model.skip_zeros), "auto", NULL, wishes,
      "with relu, gradients of gcn and mlp in float32 leave out the zeros of hidden rows, the same to rounding; a gcn "
-     "of "
-     "three layers or more on one rank keeps these rows without them too, where it can: dense features, fewer classes "
-     "than hidden, no norm, residual, input_dropout and label_rate; auto: where it is faster: gradients of wide layers "
-     "from a dropout of a half on, rows of 32 MiB or more with AVX-512 from a third on"},
+     "of three layers or more on one rank keeps these rows without them too, where it can: dense features, fewer "
+     "classes than hidden, no norm, residual, input_dropout and label_rate; auto: where it is faster: gradients of "
+     "wide layers from a dropout of a half on, rows of 32 MiB or more with AVX-512 from a third on"},
     {"model.input_dropout", HG_KEY_REAL, offsetof(hg_config, model.input_dropout), "auto", &rates_or_auto, NULL,
      "the same for the first layer's input; auto: as model.dropout"},
     {"model.activation", HG_KEY_CHOICE, offsetof(hg_config, model.activation), "relu", NULL, activations,
