@@ -14,6 +14,7 @@
 #include "core/tensor/norms.h"
 #include "core/tensor/skip_zeros.h"
 #include "core/tensor/spmm.h"
+#include "models/blocks.h"
 
 static hg_operator normalised(const hg_problem *p)
 {
@@ -41,14 +42,14 @@ static void spmm_nonzero(void *context)
 }
 
 // What models make of a block of rows while it is in cache.
-enum { BLOCK_ROWS = 96, WIDEST_BLOCK = 256 };
+enum { WIDEST_BLOCK = 256 };
 
 static void leave_out_zeros(void *context)
 {
   hg_problem *p = context;
 #pragma omp parallel for schedule(static) default(none) shared(p)
-  for (hg_off first = 0; first < p->n; first += BLOCK_ROWS) {
-    const hg_matrix x = hg_matrix_rows(&p->x, first, p->n - first < BLOCK_ROWS ? p->n - first : BLOCK_ROWS);
+  for (hg_off first = 0; first < p->n; first += HG_BLOCK_ROWS) {
+    const hg_matrix x = hg_matrix_rows(&p->x, first, hg_block_rows(p->n - first));
     hg_nonzero_matrix_close(&p->nonzero, first, &x);
   }
 }
@@ -75,9 +76,9 @@ static void input_gradient_without_zeros(void *context)
 {
   hg_problem *p = context;
 #pragma omp parallel for schedule(static) default(none) shared(p)
-  for (hg_off first = 0; first < p->n; first += BLOCK_ROWS) {
-    hg_real block[BLOCK_ROWS * WIDEST_BLOCK];
-    hg_off n = p->n - first < BLOCK_ROWS ? p->n - first : BLOCK_ROWS;
+  for (hg_off first = 0; first < p->n; first += HG_BLOCK_ROWS) {
+    hg_real block[HG_BLOCK_ROWS * WIDEST_BLOCK];
+    hg_off n = hg_block_rows(p->n - first);
     const hg_matrix x = hg_matrix_rows(&p->x, first, n), y = hg_matrix_rows(&p->y, first, n);
     hg_matrix d_x = hg_matrix_view(block, n, p->f_in);
     hg_gemm_bt_masked(&y, &p->w, &x, &d_x);

@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "core/tensor/pack_columns.h"
 #include "core/tensor/panel_kernels.h"
 #include "core/tensor/vector.h"
 
@@ -213,18 +214,6 @@ ALWAYS_INLINE void pack_groups(const hg_real *a, hg_off n, int stride, int k, hg
   }
 }
 
-ALWAYS_INLINE void pack_columns(const hg_real *b, hg_off n, int stride, int columns, int padded, hg_real *packed)
-{
-  for (hg_off p = 0; p < n; p++, packed += padded, b += stride) {
-    if (columns == PANEL_WIDTH) {
-      memcpy(packed, b, PANEL_WIDTH * sizeof *packed);
-      continue;
-    }
-    memset(packed, 0, (size_t)padded * sizeof *packed);
-    memcpy(packed, b, (size_t)columns * sizeof *packed);
-  }
-}
-
 ALWAYS_INLINE void at_tiles(const at_task *t, int rows, int count)
 {
   bool copies = count == PANEL_VECTORS && t->columns == PANEL_WIDTH && t->k >= rows;
@@ -232,7 +221,7 @@ ALWAYS_INLINE void at_tiles(const at_task *t, int rows, int count)
   if (copies)
     at_tile(t, i, rows, count, true), i += rows;
   else
-    pack_columns(t->source, t->n, t->stride_c, t->columns, count * LANES, t->b);
+    pack_columns(t->source, t->n, t->stride_c, t->columns, PANEL_WIDTH, count * LANES, t->b);
   for (; i + rows <= t->k; i += rows) at_tile(t, i, rows, count, false);
   for (; i + 4 <= t->k; i += 4) at_tile(t, i, 4, count, false);
   for (; i + 2 <= t->k; i += 2) at_tile(t, i, 2, count, false);

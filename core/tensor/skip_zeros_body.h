@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/tensor/nonzero_lanes.h"
+#include "core/tensor/pack_columns.h"
 #include "core/tensor/skip_zeros.h"
 #include "core/tensor/skip_zeros_kernels.h"
 #include "core/tensor/vector.h"
@@ -22,6 +23,18 @@ typedef struct {
 } column_lists;
 
 #if defined(__AVX512F__) && !defined(HALOGNN_FLOAT64)
+/** Of each two registers `apart`, a literal, the even quarters go to the first and the odd ones to the second. */
+ALWAYS_INLINE void sort_quarters(const __m512 from[LANES], int apart, __m512 to[LANES])
+{
+  enum { EVEN = 0x88, ODD = 0xdd };
+#  pragma GCC unroll 16
+  for (int i = 0; i < LANES; i++) {
+    if (i & apart) continue;
+    to[i] = _mm512_shuffle_f32x4(from[i], from[i + apart], EVEN);
+    to[i + apart] = _mm512_shuffle_f32x4(from[i], from[i + apart], ODD);
+  }
+}
+
 ALWAYS_INLINE void transpose(__m512 r[LANES])
 {
   __m512 t[LANES];
@@ -39,21 +52,8 @@ ALWAYS_INLINE void transpose(__m512 r[LANES])
       r[i + 2 * h + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(even, odd));
     }
   }
-  enum { EVEN_QUARTERS = 0x88, ODD_QUARTERS = 0xdd };
-#  pragma GCC unroll 4
-  for (int i = 0; i < 4; i++) {
-    t[i] = _mm512_shuffle_f32x4(r[i], r[i + 4], EVEN_QUARTERS);
-    t[i + 4] = _mm512_shuffle_f32x4(r[i], r[i + 4], ODD_QUARTERS);
-    t[i + 8] = _mm512_shuffle_f32x4(r[i + 8], r[i + 12], EVEN_QUARTERS);
-    t[i + 12] = _mm512_shuffle_f32x4(r[i + 8], r[i + 12], ODD_QUARTERS);
-  }
-#  pragma GCC unroll 4
-  for (int i = 0; i < 4; i++) {
-    r[i] = _mm512_shuffle_f32x4(t[i], t[i + 8], EVEN_QUARTERS);
-    r[i + 8] = _mm512_shuffle_f32x4(t[i], t[i + 8], ODD_QUARTERS);
-    r[i + 4] = _mm512_shuffle_f32x4(t[i + 4], t[i + 12], EVEN_QUARTERS);
-    r[i + 12] = _mm512_shuffle_f32x4(t[i + 4], t[i + 12], ODD_QUARTERS);
-  }
+  sort_quarters(r, 4, t);
+  sort_quarters(t, 8, r);
 }
 
 /** Adds sixteen rows, of which there are n, to the lists of sixteen columns, of which there are `columns`. */
@@ -155,18 +155,6 @@ ALWAYS_INLINE void fetch(row_stream *stream)
   stream->next += stream->step;
 }
 
-static void copy_panel(const hg_real *b, hg_off n, int stride, int columns, hg_real *panel)
-{
-  for (hg_off i = 0; i < n; i++, b += stride, panel += SUM_COLUMNS) {
-    if (columns == SUM_COLUMNS) { // of a size that is known
-      memcpy(panel, b, SUM_COLUMNS * sizeof *panel);
-      continue;
-    }
-    memset(panel, 0, SUM_COLUMNS * sizeof *panel);
-    memcpy(panel, b, (size_t)columns * sizeof *panel);
-  }
-}
-
 ALWAYS_INLINE void add_columns(const column_lists *l, int k, const hg_real *panel, int vectors, int columns, int m,
                                hg_real *c, row_stream *streams)
 {
@@ -211,7 +199,7 @@ static void at_skipping(const hg_real *a, const hg_real *b, hg_off n, int k, int
       list(a + i * k + first, k, rows, some, &lists);
       for (int column = 0; column < m; column += SUM_COLUMNS) {
         int columns = m - column < SUM_COLUMNS ? m - column : SUM_COLUMNS;
-        copy_panel(b + i * m + column, rows, m, columns, panel);
+        pack_columns(b + i * m + column, rows, m, columns, SUM_COLUMNS, SUM_COLUMNS, panel);
         add_panel(&lists, some, panel, columns, m, c + (hg_off)first * m + column, streams);
       }
     }
