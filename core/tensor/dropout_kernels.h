@@ -8,11 +8,11 @@
  * One body, compiled once for each instruction set. Blocks are drawn many at a time so that the compiler vectorises
  * Philox. Cost: read and write x; about 20 integer operations a column.
  */
-#ifdef __AVX512BW__
-#  include <immintrin.h>
-#endif
 #include <string.h>
 
+#ifdef __AVX512BW__
+#  include "core/tensor/lanes_avx512.h"
+#endif
 #include "core/tensor/philox_kernels.h"
 
 typedef struct {
@@ -113,8 +113,8 @@ static inline hg_off keep(const hg_keep_task *t, const uint16_t *bits, hg_off n,
     __mmask16 chosen = _mm256_cmpge_epu16_mask(_mm256_loadu_si256((const void *)(bits + k)), limit);
     __m512 values = _mm512_mul_ps(_mm512_loadu_ps(d->in + from + k), scale);
     __m512i indices = _mm512_loadu_si512(t->indices + from + k);
-    _mm512_storeu_ps(t->kept_values + to, _mm512_maskz_compress_ps(chosen, values));
-    _mm512_storeu_si512(t->kept_indices + to, _mm512_maskz_compress_epi32(chosen, indices));
+    _mm512_storeu_ps(t->kept_values + to, compress(chosen, values));
+    _mm512_storeu_si512(t->kept_indices + to, compress_integers(chosen, indices));
     to += __builtin_popcount(chosen);
   }
 #endif

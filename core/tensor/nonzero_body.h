@@ -1,4 +1,5 @@
 #pragma once
+#include "core/tensor/fetch_row.h"
 #include "core/tensor/nonzero_kernels.h"
 #include "core/tensor/nonzero_lanes.h"
 
@@ -34,19 +35,18 @@ static void unpack(const hg_nonzero_task *t, hg_off first, hg_off end, const uin
 }
 
 // Rows are too far apart for the processor to notice that they are taken in order.
-enum { ROWS_AHEAD = 8, LINE = 64 };
+enum { ROWS_AHEAD = 8 };
 
-static inline void fetch_row(const hg_nonzero_matrix *m, hg_off row, bool to_write)
+ALWAYS_INLINE void fetch_ahead(const hg_nonzero_matrix *m, hg_off i, int write)
 {
-  const uint8_t *at = m->data + (row < m->rows ? row : 0) * m->stride;
-  for (hg_off b = 0; b < m->fetched; b += LINE)
-    to_write ? __builtin_prefetch(at + b, 1) : __builtin_prefetch(at + b, 0);
+  hg_off row = i + ROWS_AHEAD < m->rows ? i + ROWS_AHEAD : 0;
+  fetch_row(m->data + row * m->stride, m->fetched, write);
 }
 
 static void close_rows(const hg_nonzero_matrix *m, hg_off first, const hg_matrix *x)
 {
   for (hg_off i = 0; i < x->rows; i++) {
-    fetch_row(m, first + i + ROWS_AHEAD, true);
+    fetch_ahead(m, first + i, 1);
     const hg_real *from = x->data + i * x->cols;
     uint8_t *mask_at = m->data + (first + i) * m->stride;
     hg_real *to = (hg_real *)(void *)(mask_at + hg_nonzero_mask_bytes(m->cols));
@@ -63,7 +63,7 @@ static void close_rows(const hg_nonzero_matrix *m, hg_off first, const hg_matrix
 static void open_rows(const hg_nonzero_matrix *m, hg_off first, hg_matrix *x)
 {
   for (hg_off i = 0; i < x->rows; i++) {
-    fetch_row(m, first + i + ROWS_AHEAD, false);
+    fetch_ahead(m, first + i, 0);
     const uint8_t *mask_at = m->data + (first + i) * m->stride;
     const hg_real *from = (const hg_real *)(const void *)(mask_at + hg_nonzero_mask_bytes(m->cols));
     hg_real *to = x->data + i * x->cols;

@@ -9,6 +9,8 @@
 #include "core/tensor/vector.h"
 
 #if defined(__AVX512F__) && !defined(HALOGNN_FLOAT64)
+#  include "core/tensor/lanes_avx512.h"
+
 static inline __mmask16 first_lanes(int n) { return (__mmask16)(n >= LANES ? 0xffffU : (1U << n) - 1); }
 
 static inline uint64_t nonzeros(const hg_real *x, int n)
@@ -28,7 +30,7 @@ static inline int set_before(uint64_t bits, int c) { return __builtin_popcountll
 static inline void close_lanes(const hg_real *x, int c, uint64_t bits, hg_real *to)
 {
   __mmask16 chosen = (__mmask16)(bits >> c);
-  __m512 v = _mm512_maskz_compress_ps(chosen, _mm512_maskz_loadu_ps(chosen, x + c));
+  __m512 v = compress(chosen, _mm512_maskz_loadu_ps(chosen, x + c));
   _mm512_mask_storeu_ps(to + set_before(bits, c), first_lanes(__builtin_popcount(chosen)), v);
 }
 
@@ -45,7 +47,7 @@ static inline void open_lanes(const hg_real *from, int c, int n, uint64_t bits, 
 {
   __mmask16 chosen = (__mmask16)(bits >> c), lanes = first_lanes(n - c);
   __m512 close = _mm512_maskz_loadu_ps(first_lanes(__builtin_popcount(chosen)), from + set_before(bits, c));
-  __m512 v = _mm512_maskz_expand_ps(chosen, close);
+  __m512 v = _mm512_maskz_mov_ps(chosen, expand(chosen, close));
   if (add) v = _mm512_add_ps(v, _mm512_maskz_loadu_ps(lanes, y + c));
   if (n - c >= LANES)
     _mm512_storeu_ps(y + c, v);
@@ -70,7 +72,7 @@ static inline uint64_t close_word(const hg_real *x, hg_real *to)
   for (int c = 0; c < HG_MASK_COLUMNS; c += LANES) {
     __m512 v = _mm512_loadu_ps(x + c);
     __mmask16 chosen = _mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_NEQ_UQ);
-    _mm512_storeu_ps(to, _mm512_maskz_compress_ps(chosen, v));
+    _mm512_storeu_ps(to, compress(chosen, v));
     to += __builtin_popcount(chosen);
     bits |= (uint64_t)chosen << c;
   }
@@ -82,8 +84,9 @@ static inline void open_word(const hg_real *from, uint64_t bits, hg_real *y)
 {
 #  pragma GCC unroll 4
   for (int c = 0; c < HG_MASK_COLUMNS; c += LANES) {
-    __m512 close = _mm512_loadu_ps(from + set_before(bits, c));
-    _mm512_storeu_ps(y + c, _mm512_maskz_expand_ps((__mmask16)(bits >> c), close));
+    __mmask16 chosen = (__mmask16)(bits >> c);
+    __m512 v = expand(chosen, _mm512_loadu_ps(from + set_before(bits, c)));
+    _mm512_storeu_ps(y + c, _mm512_maskz_mov_ps(chosen, v));
   }
 }
 
@@ -93,7 +96,7 @@ static inline int close_bytes(const uint8_t *q, int n, uint64_t bits, uint8_t *t
   for (int c = 0; c < n; c += LANES, bits >>= LANES) {
     __mmask16 chosen = (__mmask16)bits;
     __m512i wide = _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(first_lanes(n - c), q + c));
-    _mm_storeu_si128((__m128i *)(void *)(to + count), _mm512_cvtepi32_epi8(_mm512_maskz_compress_epi32(chosen, wide)));
+    _mm_storeu_si128((__m128i *)(void *)(to + count), _mm512_cvtepi32_epi8(compress_integers(chosen, wide)));
     count += __builtin_popcount(chosen);
   }
   return count;

@@ -25,7 +25,7 @@ hg_nonzero_matrix hg_nonzero_matrix_of(uint8_t *data, hg_off rows, int cols, dou
   return (hg_nonzero_matrix){.rows = rows,
                              .cols = cols,
                              .stride = lines(row_bytes(cols, 1)),
-                             .fetched = lines(row_bytes(cols, share)),
+                             .fetched = lines(row_bytes(cols, share)) / LINE + 1, // its end is read over
                              .data = data};
 }
 

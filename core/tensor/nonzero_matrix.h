@@ -13,7 +13,7 @@ typedef struct {
   hg_off rows;
   int cols;
   hg_off stride;  ///< bytes from row to row: whole cache lines
-  hg_off fetched; ///< bytes of a row that gathering fetches ahead: about what it has
+  hg_off fetched; ///< cache lines of a row that gathering fetches ahead: about what it reads
   uint8_t *data;  ///< [hg_nonzero_matrix_bytes] aligned to a cache line, borrowed; zeroed, it holds zeros
 } hg_nonzero_matrix;
 

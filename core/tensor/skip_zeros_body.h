@@ -71,8 +71,8 @@ ALWAYS_INLINE void list_tile(const hg_real *a, int stride, int first, int n, int
   for (int q = 0; q < LANES; q++) {
     int c = column + q, count = l->count[c];
     __mmask16 chosen = _mm512_cmp_ps_mask(r[q], _mm512_setzero_ps(), _CMP_NEQ_UQ);
-    _mm512_storeu_ps(l->values[c] + count, _mm512_maskz_compress_ps(chosen, r[q]));
-    _mm512_storeu_si512(l->starts[c] + count, _mm512_maskz_compress_epi32(chosen, rows));
+    _mm512_storeu_ps(l->values[c] + count, compress(chosen, r[q]));
+    _mm512_storeu_si512(l->starts[c] + count, compress_integers(chosen, rows));
     l->count[c] = count + __builtin_popcount(chosen);
   }
 }

@@ -10,6 +10,7 @@
 
 #include "core/base/types.h"
 #include "core/tensor/bf16_vector.h"
+#include "core/tensor/fetch_row.h"
 
 typedef struct {
   const hg_off *indptr;
@@ -33,8 +34,6 @@ enum { MOST_VECTORS = 16 };
 #else
 enum { MOST_VECTORS = 13 };
 #endif
-
-enum { CACHE_LINE = 64 };
 
 /** What numbers of x take, as a literal: so that one body serves both. */
 typedef enum { OF_REAL = (int)sizeof(hg_real), OF_BF16 = (int)sizeof(hg_bf16) } element;

@@ -15,12 +15,14 @@ enum { MOST_WORDS = 4 };
 enum { WORD_PARTS = HG_MASK_COLUMNS / LANES };
 typedef vector sum_part;
 
-ALWAYS_INLINE void add_word(const hg_real *values, uint64_t bits, hg_real weight, sum_part *sum)
+ALWAYS_INLINE void add_word(const hg_real *values, const uint64_t *mask, hg_real weight, sum_part *sum)
 {
+  const uint64_t bits = *mask;
+  const uint16_t *chosen = (const uint16_t *)(const void *)mask; // taken from memory, not from a register in parts
 #  pragma GCC unroll 4
   for (int v = 0; v < WORD_PARTS; v++) {
-    __m512 close = _mm512_loadu_ps(values + set_before(bits, v * LANES));
-    sum[v] += weight * (vector)_mm512_maskz_expand_ps((__mmask16)(bits >> (v * LANES)), close);
+    __m512 x = expand(chosen[v], _mm512_loadu_ps(values + set_before(bits, v * LANES)));
+    sum[v] = (vector)_mm512_mask3_fmadd_ps(_mm512_set1_ps(weight), x, (__m512)sum[v], chosen[v]);
   }
 }
 
@@ -34,9 +36,9 @@ ALWAYS_INLINE void store_word(sum_part *sum, hg_real scale, int columns, hg_real
 enum { WORD_PARTS = HG_MASK_COLUMNS };
 typedef hg_real sum_part;
 
-ALWAYS_INLINE void add_word(const hg_real *values, uint64_t bits, hg_real weight, sum_part *sum)
+ALWAYS_INLINE void add_word(const hg_real *values, const uint64_t *mask, hg_real weight, sum_part *sum)
 {
-  for (; bits; bits &= bits - 1) sum[__builtin_ctzll(bits)] += weight * *values++;
+  for (uint64_t bits = *mask; bits; bits &= bits - 1) sum[__builtin_ctzll(bits)] += weight * *values++;
 }
 
 ALWAYS_INLINE void store_word(sum_part *sum, hg_real scale, int columns, hg_real *y)
@@ -54,7 +56,7 @@ ALWAYS_INLINE void add_nonzero(const hg_nonzero_matrix *x, hg_off j, int first, 
   for (int word = 0; word < first; word++) values += __builtin_popcountll(mask[word]);
 #pragma GCC unroll 4
   for (int k = 0; k < words; k++) {
-    add_word(values, mask[first + k], weight, sum + k * WORD_PARTS);
+    add_word(values, &mask[first + k], weight, sum + k * WORD_PARTS);
     values += __builtin_popcountll(mask[first + k]);
   }
 }
@@ -64,11 +66,11 @@ ALWAYS_INLINE void nonzero_tile(const hg_spmm_task *t, hg_off i, int first, int 
 {
   const hg_nonzero_matrix x = *(const hg_nonzero_matrix *)t->x;
   const hg_lid *indices = t->indices;
-  hg_off distance = prefetch_distance((int)x.fetched), end = t->indptr[i + 1];
+  hg_off distance = prefetch_distance((int)x.fetched * CACHE_LINE), end = t->indptr[i + 1];
   sum_part sum[MOST_WORDS * WORD_PARTS] = {0};
   for (hg_off e = t->indptr[i]; e < end; e++) {
     const uint8_t *fetched = x.data + indices[e + distance < ahead ? e + distance : ahead] * x.stride;
-    for (hg_off b = 0; b < x.fetched; b += CACHE_LINE) __builtin_prefetch(fetched + b, 0, 3);
+    fetch_row(fetched, x.fetched, 0);
     add_nonzero(&x, indices[e], first, words, entry_weight(t, e, indices[e]), sum);
   }
   if (i < t->n_self) add_nonzero(&x, i, first, words, t->col_scale ? t->col_scale[i] : 1, sum);
