@@ -33,12 +33,13 @@ const char *hg_thin_hindrance(const hg_model *model)
   return model->n_layers < 3 ? "fewer than three layers" : NULL;
 }
 
-// whether it is faster: with instructions that open a register of numbers at once, and few enough of them
+// Whether it is faster: with instructions that open a register of numbers at once, and few enough of them; on a Zen 5
+// short rows at random places take as long as whole ones, and closing and opening them comes on top.
 static bool pays(const hg_model *model)
 {
   bool opens = hg_simd_level() == HG_SIMD_AVX512 && sizeof(hg_real) == sizeof(float);
   double bytes = (double)model->layers[0].graph->n_owned * model->options.hidden * (double)sizeof(hg_real);
-  return opens && bytes >= least_bytes && share_left(&model->options) <= most_left;
+  return opens && !hg_cpu_is_amd() && bytes >= least_bytes && share_left(&model->options) <= most_left;
 }
 
 void hg_thin_plan(hg_model *model)

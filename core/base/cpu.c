@@ -20,6 +20,8 @@ hg_simd hg_simd_level(void)
   return level;
 }
 
+bool hg_cpu_is_amd(void) { return __builtin_cpu_is("amd"); }
+
 bool hg_simd_bf16(void)
 {
   const char *wanted = getenv("HALOGNN_SIMD");
