@@ -33,8 +33,9 @@ const char *hg_thin_hindrance(const hg_model *model)
   return model->n_layers < 3 ? "fewer than three layers" : NULL;
 }
 
-// Whether it is faster: with instructions that open a register of numbers at once, and few enough of them; on a Zen 5
-// short rows at random places take as long as whole ones, and closing and opening them comes on top.
+// Whether it is faster: with instructions that open a register of numbers at once, and few enough of them. On AMD's
+// processors (measured: Zen 5) short rows at random places take as long as whole ones, and closing and opening them
+// comes on top.
 static bool pays(const hg_model *model)
 {
   bool opens = hg_simd_level() == HG_SIMD_AVX512 && sizeof(hg_real) == sizeof(float);

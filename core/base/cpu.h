@@ -9,7 +9,7 @@ hg_simd hg_simd_level(void);
 /** Whether it multiplies bfloat16 (AVX512_BF16) on top of HG_SIMD_AVX512; HALOGNN_SIMD=avx512 does without. */
 bool hg_simd_bf16(void);
 
-/** Whether AMD made it: some of the least times on those processors are other ones than on Intel's. */
+/** Whether AMD made it: not all that is faster on Intel's processors is on these. */
 bool hg_cpu_is_amd(void);
 
 const char *hg_simd_name(hg_simd level);

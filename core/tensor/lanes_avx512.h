@@ -1,8 +1,8 @@
 #pragma once
 /**
  * Lanes of a register closed up and opened again, for bodies that are compiled with AVX-512. The other lanes keep what
- * they had, and are for the caller to leave out: where they become zeros (the forms named maskz) a Zen 5 waits for
- * what was in the register of the result before, so that a row of such instructions takes four times as long.
+ * they had, and are for the caller to leave out: where they become zeros (maskz_compress, maskz_expand) a Zen 5 waits
+ * for what was in the register of the result before, so that a row of such instructions takes four times as long.
  */
 #include <immintrin.h>
 

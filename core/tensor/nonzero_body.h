@@ -37,7 +37,7 @@ static void unpack(const hg_nonzero_task *t, hg_off first, hg_off end, const uin
 // Rows are too far apart for the processor to notice that they are taken in order.
 enum { ROWS_AHEAD = 8 };
 
-ALWAYS_INLINE void fetch_ahead(const hg_nonzero_matrix *m, hg_off i, int write)
+ALWAYS_INLINE void fetch_ahead(const hg_nonzero_matrix *m, hg_off i, bool write)
 {
   hg_off row = i + ROWS_AHEAD < m->rows ? i + ROWS_AHEAD : 0;
   fetch_row(m->data + row * m->stride, m->fetched, write);
@@ -46,7 +46,7 @@ ALWAYS_INLINE void fetch_ahead(const hg_nonzero_matrix *m, hg_off i, int write)
 static void close_rows(const hg_nonzero_matrix *m, hg_off first, const hg_matrix *x)
 {
   for (hg_off i = 0; i < x->rows; i++) {
-    fetch_ahead(m, first + i, 1);
+    fetch_ahead(m, first + i, true);
     const hg_real *from = x->data + i * x->cols;
     uint8_t *mask_at = m->data + (first + i) * m->stride;
     hg_real *to = (hg_real *)(void *)(mask_at + hg_nonzero_mask_bytes(m->cols));
@@ -63,7 +63,7 @@ static void close_rows(const hg_nonzero_matrix *m, hg_off first, const hg_matrix
 static void open_rows(const hg_nonzero_matrix *m, hg_off first, hg_matrix *x)
 {
   for (hg_off i = 0; i < x->rows; i++) {
-    fetch_ahead(m, first + i, 0);
+    fetch_ahead(m, first + i, false);
     const uint8_t *mask_at = m->data + (first + i) * m->stride;
     const hg_real *from = (const hg_real *)(const void *)(mask_at + hg_nonzero_mask_bytes(m->cols));
     hg_real *to = x->data + i * x->cols;

@@ -3,14 +3,13 @@
 #include <string.h>
 
 #include "core/base/cpu.h"
+#include "core/tensor/fetch_row.h"
 #include "core/tensor/nonzero_kernels.h"
-
-enum { LINE = 64 };
 
 static const hg_nonzero_kernels *const kernels[HG_SIMD_COUNT] = {&hg_nonzero_base, &hg_nonzero_avx2,
                                                                  &hg_nonzero_avx512};
 
-static hg_off lines(double bytes) { return ((hg_off)bytes + LINE - 1) / LINE * LINE; }
+static hg_off lines(double bytes) { return ((hg_off)bytes + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE; }
 
 static double row_bytes(int cols, double share)
 {
@@ -18,15 +17,16 @@ static double row_bytes(int cols, double share)
 }
 
 // gathering reads whole vectors, the last ones over the end of a row
-size_t hg_nonzero_matrix_bytes(hg_off rows, int cols) { return (size_t)(rows * lines(row_bytes(cols, 1))) + LINE; }
+size_t hg_nonzero_matrix_bytes(hg_off rows, int cols)
+{
+  return (size_t)(rows * lines(row_bytes(cols, 1))) + CACHE_LINE;
+}
 
 hg_nonzero_matrix hg_nonzero_matrix_of(uint8_t *data, hg_off rows, int cols, double share)
 {
-  return (hg_nonzero_matrix){.rows = rows,
-                             .cols = cols,
-                             .stride = lines(row_bytes(cols, 1)),
-                             .fetched = lines(row_bytes(cols, share)) / LINE + 1, // its end is read over
-                             .data = data};
+  hg_off all = lines(row_bytes(cols, 1)), some = lines(row_bytes(cols, share)) + CACHE_LINE; // its end is read over
+  return (hg_nonzero_matrix){
+      .rows = rows, .cols = cols, .stride = all, .fetched = (some < all ? some : all) / CACHE_LINE, .data = data};
 }
 
 void hg_nonzero_matrix_close(const hg_nonzero_matrix *m, hg_off first, const hg_matrix *x)

@@ -116,12 +116,6 @@ ALWAYS_INLINE void add_row(const char *x, element of, int last, int count, bool 
   }
 }
 
-ALWAYS_INLINE void prefetch_row(const char *x, int bytes)
-{
-#pragma GCC unroll 16
-  for (int b = 0; b < bytes; b += CACHE_LINE) __builtin_prefetch(x + b, 0, 3);
-}
-
 /**
  * One tile of `count` vectors of row i: x and y are at the tile's first column. `ahead`: the last entry that may be
  * prefetched.
@@ -131,12 +125,12 @@ ALWAYS_INLINE void row_tile(const hg_spmm_task *t, element of, hg_off i, int col
 {
   hg_off width = t->width, bytes = width * (int)of, begin = t->indptr[i], end = t->indptr[i + 1];
   int last = (int)(column + count * LANES > width ? width - LANES : column + (count - 1) * LANES) - column;
-  int tile_bytes = count * LANES * (int)of;
+  int tile_bytes = count * LANES * (int)of, tile_lines = (tile_bytes + CACHE_LINE - 1) / CACHE_LINE;
   const char *x = (const char *)t->x + column * (hg_off)of;
   vector sum[MOST_VECTORS] = {0};
   for (hg_off e = begin; e < end; e++) {
     hg_off next = e + prefetch_distance(tile_bytes);
-    prefetch_row(x + t->indices[next < ahead ? next : ahead] * bytes, tile_bytes);
+    fetch_row(x + t->indices[next < ahead ? next : ahead] * bytes, tile_lines, false);
     hg_lid j = t->indices[e];
     add_row(x + j * bytes, of, last, count, weighted, weighted ? entry_weight(t, e, j) : 1, sum);
   }

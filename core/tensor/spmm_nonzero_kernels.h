@@ -1,7 +1,7 @@
 #pragma once
 /**
  * spmm_kernels.h's sums of an x without its zeros (core/tensor/nonzero_matrix.h): values are opened where they are
- * added, a word of the mask, 64 columns, at a time. The same bits as of x itself, but 0 for -0.
+ * added, a word of the mask, 64 columns, at a time. With finite weights the same bits as of x itself, but 0 for -0.
  * Cost: entries (f / 8 + 4 bytes and the values that are not 0) + n f reals; 2 entries f flops.
  */
 #include "core/tensor/nonzero_kernels.h"
@@ -14,11 +14,12 @@ enum { MOST_WORDS = 4 };
 #if defined(__AVX512F__) && !defined(HALOGNN_FLOAT64)
 enum { WORD_PARTS = HG_MASK_COLUMNS / LANES };
 typedef vector sum_part;
+typedef uint16_t __attribute__((may_alias)) register_mask;
 
 ALWAYS_INLINE void add_word(const hg_real *values, const uint64_t *mask, hg_real weight, sum_part *sum)
 {
   const uint64_t bits = *mask;
-  const uint16_t *chosen = (const uint16_t *)(const void *)mask; // taken from memory, not from a register in parts
+  const register_mask *chosen = (const register_mask *)mask; // from memory: faster than parts of a register
 #  pragma GCC unroll 4
   for (int v = 0; v < WORD_PARTS; v++) {
     __m512 x = expand(chosen[v], _mm512_loadu_ps(values + set_before(bits, v * LANES)));
@@ -70,7 +71,7 @@ ALWAYS_INLINE void nonzero_tile(const hg_spmm_task *t, hg_off i, int first, int 
   sum_part sum[MOST_WORDS * WORD_PARTS] = {0};
   for (hg_off e = t->indptr[i]; e < end; e++) {
     const uint8_t *fetched = x.data + indices[e + distance < ahead ? e + distance : ahead] * x.stride;
-    fetch_row(fetched, x.fetched, 0);
+    fetch_row(fetched, x.fetched, false);
     add_nonzero(&x, indices[e], first, words, entry_weight(t, e, indices[e]), sum);
   }
   if (i < t->n_self) add_nonzero(&x, i, first, words, t->col_scale ? t->col_scale[i] : 1, sum);

@@ -128,7 +128,7 @@ const hg_key hg_keys[] = {
      "with relu, gradients of gcn and mlp in float32 leave out the zeros of hidden rows, the same to rounding; a gcn "
      "of three layers or more on one rank keeps these rows without them too, where it can: dense features, fewer "
      "classes than hidden, no norm, residual, input_dropout and label_rate; auto: where it is faster: gradients of "
-     "wide layers from a dropout of a half on, rows of 32 MiB or more from a third on with AVX-512, not AMD's"},
+     "wide layers from a dropout of a half on, rows of 32 MiB or more from a third on with Intel's AVX-512"},
     {"model.input_dropout", HG_KEY_REAL, offsetof(hg_config, model.input_dropout), "auto", &rates_or_auto, NULL,
      "the same for the first layer's input; auto: as model.dropout"},
     {"model.activation", HG_KEY_CHOICE, offsetof(hg_config, model.activation), "relu", NULL, activations,
