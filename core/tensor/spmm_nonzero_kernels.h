@@ -1,7 +1,7 @@
 #pragma once
 /**
  * spmm_kernels.h's sums of an x without its zeros (core/tensor/nonzero_matrix.h): values are opened where they are
- * added, a word of the mask, 64 columns, at a time. With finite weights the same bits as of x itself, but 0 for -0.
+ * added, a word of the mask, 64 columns, at a time. The same bits as of x itself, but 0 for -0.
  * Cost: entries (f / 8 + 4 bytes and the values that are not 0) + n f reals; 2 entries f flops.
  */
 #include "core/tensor/nonzero_kernels.h"
@@ -23,7 +23,7 @@ ALWAYS_INLINE void add_word(const hg_real *values, const uint64_t *mask, hg_real
 #  pragma GCC unroll 4
   for (int v = 0; v < WORD_PARTS; v++) {
     __m512 x = expand(chosen[v], _mm512_loadu_ps(values + set_before(bits, v * LANES)));
-    sum[v] = (vector)_mm512_mask3_fmadd_ps(_mm512_set1_ps(weight), x, (__m512)sum[v], chosen[v]);
+    sum[v] += weight * (vector)_mm512_maskz_mov_ps(chosen[v], x); // contracted, or not, as in spmm_kernels.h
   }
 }
 
