@@ -1,6 +1,7 @@
 #include "models/closed_rows.h"
 
 #include "core/base/alloc.h"
+#include "core/tensor/fetch_row.h"
 #include "core/tensor/nonzero.h"
 
 static hg_off room_for(hg_off rows, int cols, double share) { return (hg_off)(share * (double)rows * cols); }
@@ -58,11 +59,9 @@ void hg_closed_rows_keep(hg_closed_rows *closed, hg_closed_piece *piece, hg_off 
   piece->next = fits ? piece->next + count : piece->end;
 }
 
-enum { LINE = 64 };
-
 static void fetch(const void *from, hg_off bytes)
 {
-  for (hg_off b = 0; b < bytes; b += LINE) __builtin_prefetch((const char *)from + b, 0, 2);
+  for (hg_off b = 0; b < bytes; b += CACHE_LINE) __builtin_prefetch((const char *)from + b, 0, 2);
 }
 
 // Fetches the n rows after those from `first` on, which are as full: they are too few for the processor to notice that

@@ -3,6 +3,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "core/tensor/fetch_row.h"
 #include "core/tensor/nonzero_lanes.h"
 #include "core/tensor/pack_columns.h"
 #include "core/tensor/skip_zeros.h"
@@ -150,8 +151,7 @@ static row_stream stream_of(const hg_real *rows, hg_off numbers, hg_off steps)
 
 ALWAYS_INLINE void fetch(row_stream *stream)
 {
-  enum { LINE = 64 };
-  for (hg_off at = 0; at < stream->step; at += LINE) __builtin_prefetch(stream->next + at, 0, 2);
+  for (hg_off at = 0; at < stream->step; at += CACHE_LINE) __builtin_prefetch(stream->next + at, 0, 2);
   stream->next += stream->step;
 }
 
