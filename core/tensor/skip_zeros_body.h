@@ -10,16 +10,21 @@
 #include "core/tensor/skip_zeros_kernels.h"
 #include "core/tensor/vector.h"
 
-/** Rows and columns of a that are turned into lists at once, and registers of a row of b that are added up at once. */
-enum { LIST_ROWS = 96, LIST_COLUMNS = 256, SUM_VECTORS = 4, SUM_COLUMNS = SUM_VECTORS * LANES };
+/**
+ * Rows and columns of a that are turned into lists at once, registers of a row of b that are added up at once,
+ * entries of a list that are taken at once, and room behind a list for a register that is stored whole.
+ */
+enum { LIST_ROWS = 96, LIST_COLUMNS = 256, SUM_VECTORS = 4, SUM_COLUMNS = SUM_VECTORS * LANES, TAKEN = 4, ROOM = 16 };
 
 /** Rows of a panel: after those of b there is one of zeros. */
 enum { ZERO_ROW = LIST_ROWS, PANEL_ROWS };
 
-/** Of each column of some rows of a, what is not 0, and behind it a 0 times a row of zeros. */
+_Static_assert(PANEL_ROWS *SUM_COLUMNS <= UINT16_MAX && LIST_ROWS % TAKEN == 0, "starts have 16 bits");
+
+/** Of each column of some rows of a, what is not 0, and behind it some 0 times a row of zeros. */
 typedef struct {
-  _Alignas(64) hg_real values[LIST_COLUMNS][LIST_ROWS + LANES];
-  _Alignas(64) int32_t starts[LIST_COLUMNS][LIST_ROWS + LANES]; ///< of its row of b in the panel
+  _Alignas(64) hg_real values[LIST_COLUMNS][LIST_ROWS + ROOM];
+  _Alignas(64) uint16_t starts[LIST_COLUMNS][LIST_ROWS + ROOM]; ///< of its row of b in the panel
   int count[LIST_COLUMNS];
 } column_lists;
 
@@ -73,7 +78,8 @@ ALWAYS_INLINE void list_tile(const hg_real *a, int stride, int first, int n, int
     int c = column + q, count = l->count[c];
     __mmask16 chosen = _mm512_cmp_ps_mask(r[q], _mm512_setzero_ps(), _CMP_NEQ_UQ);
     _mm512_storeu_ps(l->values[c] + count, compress(chosen, r[q]));
-    _mm512_storeu_si512(l->starts[c] + count, compress_integers(chosen, rows));
+    _mm256_storeu_si256((__m256i *)(void *)(l->starts[c] + count),
+                        _mm512_cvtepi32_epi16(compress_integers(chosen, rows)));
     l->count[c] = count + __builtin_popcount(chosen);
   }
 }
@@ -90,7 +96,7 @@ static void fill_lists(const hg_real *a, int stride, int n, int columns, column_
     for (int c = 0; c < columns; c++) { // overwritten where it is 0: no branch
       int count = l->count[c];
       l->values[c][count] = a[c];
-      l->starts[c][count] = i * SUM_COLUMNS;
+      l->starts[c][count] = (uint16_t)(i * SUM_COLUMNS);
       l->count[c] = count + (a[c] != 0);
     }
 }
@@ -101,9 +107,39 @@ static void list(const hg_real *a, int stride, int n, int columns, column_lists 
   memset(l->count, 0, sizeof l->count);
   fill_lists(a, stride, n, columns, l);
   for (int c = 0; c < columns; c++) {
-    l->values[c][l->count[c]] = 0;
-    l->starts[c][l->count[c]] = ZERO_ROW * SUM_COLUMNS;
+    hg_real *values = l->values[c] + l->count[c];
+    uint16_t *starts = l->starts[c] + l->count[c];
+#pragma GCC unroll 4
+    for (int e = 0; e < TAKEN; e++) {
+      values[e] = 0;
+      starts[e] = ZERO_ROW * SUM_COLUMNS;
+    }
   }
+}
+
+/** Each of the next values in all lanes, from one register: loads of single ones would be the limit. */
+#if defined(__AVX512F__) && !defined(HALOGNN_FLOAT64)
+ALWAYS_INLINE void take_values(const hg_real *from, vector to[TAKEN])
+{
+  const __m512 all = _mm512_broadcast_f32x4(_mm_loadu_ps(from));
+  to[0] = (vector)_mm512_permute_ps(all, 0x00);
+  to[1] = (vector)_mm512_permute_ps(all, 0x55);
+  to[2] = (vector)_mm512_permute_ps(all, 0xaa);
+  to[3] = (vector)_mm512_permute_ps(all, 0xff);
+}
+#else
+ALWAYS_INLINE void take_values(const hg_real *from, vector to[TAKEN])
+{
+  for (int e = 0; e < TAKEN; e++) to[e] = from[e] - (vector){0};
+}
+#endif
+
+/** The rows of the panel that come next; their starts are loaded as one. */
+ALWAYS_INLINE void take_rows(const uint16_t *starts, const hg_real *panel, const vector *to[TAKEN])
+{
+  uint64_t all;
+  memcpy(&all, starts, sizeof all);
+  for (int e = 0; e < TAKEN; e++, all >>= 16) to[e] = (const vector *)(panel + (uint16_t)all);
 }
 
 ALWAYS_INLINE void add_sums(const vector *sum, int vectors, int columns, hg_real *c)
@@ -122,15 +158,19 @@ ALWAYS_INLINE void add_sums(const vector *sum, int vectors, int columns, hg_real
 /** `vectors` of c += the rows of the panel that column j's list names, each times its value; a literal. */
 ALWAYS_INLINE void add_rows(const column_lists *l, int j, const hg_real *panel, int vectors, int columns, hg_real *c)
 {
-  const hg_real *values = l->values[j];
-  const int32_t *starts = l->starts[j];
   vector even[SUM_VECTORS] = {{0}}, odd[SUM_VECTORS] = {{0}}; // an addition waits for the one before
-  for (int e = 0; e < l->count[j]; e += 2) {
-    const vector *one = (const vector *)(panel + starts[e]), *two = (const vector *)(panel + starts[e + 1]);
+  for (int e = 0; e < l->count[j]; e += TAKEN) {
+    vector value[TAKEN];
+    const vector *row[TAKEN];
+    take_values(l->values[j] + e, value);
+    take_rows(l->starts[j] + e, panel, row);
 #pragma GCC unroll 4
-    for (int v = 0; v < vectors; v++) {
-      even[v] += values[e] * one[v];
-      odd[v] += values[e + 1] * two[v];
+    for (int q = 0; q < TAKEN; q += 2) {
+#pragma GCC unroll 4
+      for (int v = 0; v < vectors; v++) {
+        even[v] += value[q] * row[q][v];
+        odd[v] += value[q + 1] * row[q + 1][v];
+      }
     }
   }
 #pragma GCC unroll 4
