@@ -54,8 +54,11 @@ void hg_bf16_round(const hg_matrix *x, hg_bf16_matrix *y)
 {
   const hg_bf16_kernels *k = hg_bf16_kernels_here();
   hg_off size = x->rows * x->cols;
-#pragma omp parallel for schedule(static) default(none) shared(x, y, k, size) \
-    num_threads(hg_threads()) if (size > HG_PARALLEL_FROM)
+  if (!hg_is_shared(size)) {
+    k->from_real(x->data, size, y->data);
+    return;
+  }
+#pragma omp parallel for schedule(static) default(none) shared(x, y, k, size) num_threads(hg_threads())
   for (int block = 0; block < HG_ROW_BLOCKS; block++) {
     hg_off first, end;
     hg_block(size, HG_ROW_BLOCKS, block, &first, &end);

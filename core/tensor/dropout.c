@@ -24,7 +24,11 @@ hg_real hg_dropout_scale(hg_dropout d) { return (hg_real)(1 / (1 - threshold(d) 
 static void apply(const hg_dropout_task *task, hg_off rows, hg_off numbers)
 {
   hg_dropout_rows *kernel = kernels[hg_simd_level()];
-#pragma omp parallel default(none) shared(task, rows, kernel) num_threads(hg_threads()) if (numbers > HG_PARALLEL_FROM)
+  if (!hg_is_shared(numbers)) {
+    kernel(task, 0, rows);
+    return;
+  }
+#pragma omp parallel default(none) shared(task, rows, kernel) num_threads(hg_threads())
   {
     hg_off first, end;
     hg_block(rows, omp_get_num_threads(), omp_get_thread_num(), &first, &end);

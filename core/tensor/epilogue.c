@@ -20,7 +20,7 @@ static hg_off piece(hg_off count, hg_off first) { return count - first < NUMBERS
 void hg_bias_add(hg_matrix *x, hg_off first, hg_off n, const hg_real *bias)
 {
   const hg_epilogue_kernels *k = kernels[hg_simd_level()];
-  if (n * x->cols <= HG_PARALLEL_FROM) {
+  if (!hg_is_shared(n * x->cols)) {
     k->add_bias(bias, n, x->cols, x->data + first * x->cols);
     return;
   }
@@ -40,17 +40,28 @@ void hg_bias_gradient(const hg_matrix *d_x, bool add, hg_real *d_bias)
 static void relu(hg_real *x, hg_off count)
 {
   const hg_epilogue_kernels *k = kernels[hg_simd_level()];
-#pragma omp parallel for schedule(static) default(none) shared(x, count, k) \
-    num_threads(hg_threads()) if (count > HG_PARALLEL_FROM)
+  if (!hg_is_shared(count)) {
+    k->relu(x, count);
+    return;
+  }
+#pragma omp parallel for schedule(static) default(none) shared(x, count, k) num_threads(hg_threads())
   for (hg_off i = 0; i < count; i += NUMBERS) k->relu(x + i, piece(count, i));
+}
+
+static void elu_some(hg_real *x, hg_off count)
+{
+  for (hg_off i = 0; i < count; i++)
+    if (x[i] < 0) x[i] = expm1(x[i]);
 }
 
 static void elu(hg_real *x, hg_off count)
 {
-#pragma omp parallel for schedule(static) default(none) shared(x, count) \
-    num_threads(hg_threads()) if (count > HG_PARALLEL_FROM)
-  for (hg_off i = 0; i < count; i++)
-    if (x[i] < 0) x[i] = expm1(x[i]);
+  if (!hg_is_shared(count)) {
+    elu_some(x, count);
+    return;
+  }
+#pragma omp parallel for schedule(static) default(none) shared(x, count) num_threads(hg_threads())
+  for (hg_off i = 0; i < count; i += NUMBERS) elu_some(x + i, piece(count, i));
 }
 
 void hg_activate(hg_activation kind, hg_matrix *x)
@@ -62,17 +73,28 @@ void hg_activate(hg_activation kind, hg_matrix *x)
 static void relu_gradient(const hg_real *y, hg_real *d_x, hg_off count)
 {
   const hg_epilogue_kernels *k = kernels[hg_simd_level()];
-#pragma omp parallel for schedule(static) default(none) shared(y, d_x, count, k) \
-    num_threads(hg_threads()) if (count > HG_PARALLEL_FROM)
+  if (!hg_is_shared(count)) {
+    k->relu_gradient(y, d_x, count);
+    return;
+  }
+#pragma omp parallel for schedule(static) default(none) shared(y, d_x, count, k) num_threads(hg_threads())
   for (hg_off i = 0; i < count; i += NUMBERS) k->relu_gradient(y + i, d_x + i, piece(count, i));
 }
 
 // For x < 0 the derivative is exp(x) = output + 1, and y is output * scale.
+static void elu_gradient_some(const hg_real *restrict y, hg_real unscale, hg_real *restrict d_x, hg_off count)
+{
+  for (hg_off i = 0; i < count; i++) d_x[i] *= y[i] < 0 ? y[i] * unscale + 1 : 1;
+}
+
 static void elu_gradient(const hg_real *y, hg_real unscale, hg_real *d_x, hg_off count)
 {
-#pragma omp parallel for simd schedule(static) default(none) shared(y, unscale, d_x, count) \
-    num_threads(hg_threads()) if (count > HG_PARALLEL_FROM)
-  for (hg_off i = 0; i < count; i++) d_x[i] *= y[i] < 0 ? y[i] * unscale + 1 : 1;
+  if (!hg_is_shared(count)) {
+    elu_gradient_some(y, unscale, d_x, count);
+    return;
+  }
+#pragma omp parallel for schedule(static) default(none) shared(y, unscale, d_x, count) num_threads(hg_threads())
+  for (hg_off i = 0; i < count; i += NUMBERS) elu_gradient_some(y + i, unscale, d_x + i, piece(count, i));
 }
 
 void hg_activate_gradient(hg_activation kind, const hg_matrix *y, hg_real scale, hg_matrix *d_x)

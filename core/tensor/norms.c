@@ -28,16 +28,23 @@ static void scale_and_shift(const hg_real *xhat, const hg_real *gamma, const hg_
   for (int k = 0; k < f; k++) y[k] = gamma[k] * xhat[k] + beta[k];
 }
 
+static hg_real norm_row(hg_real *x, const hg_real *gamma, const hg_real *beta, int f, hg_real *y)
+{
+  hg_real inv_std = normalise(x, f);
+  scale_and_shift(x, gamma, beta, f, y);
+  return inv_std;
+}
+
 void hg_layer_norm(hg_matrix *x, const hg_real *gamma, const hg_real *beta, hg_real *inv_std, hg_matrix *y)
 {
   int f = x->cols;
   if (f == 0) return;
-#pragma omp parallel for schedule(static) default(none) shared(x, gamma, beta, inv_std, y, f) \
-    num_threads(hg_threads()) if (x->rows * f > HG_PARALLEL_FROM)
-  for (hg_off i = 0; i < x->rows; i++) {
-    inv_std[i] = normalise(x->data + i * f, f);
-    scale_and_shift(x->data + i * f, gamma, beta, f, y->data + i * f);
+  if (!hg_is_shared(x->rows * f)) {
+    for (hg_off i = 0; i < x->rows; i++) inv_std[i] = norm_row(x->data + i * f, gamma, beta, f, y->data + i * f);
+    return;
   }
+#pragma omp parallel for schedule(static) default(none) shared(x, gamma, beta, inv_std, y, f) num_threads(hg_threads())
+  for (hg_off i = 0; i < x->rows; i++) inv_std[i] = norm_row(x->data + i * f, gamma, beta, f, y->data + i * f);
 }
 
 // d_x = inv_std (g - mean(g) - xhat mean(g xhat)), g = gamma d_y
@@ -94,17 +101,25 @@ void hg_batch_norm_moments(const double *sums, int f, double n, hg_real *mean, h
   }
 }
 
+static void batch_norm_row(hg_real *restrict x, const hg_real *mean, const hg_real *inv_std, const hg_real *gamma,
+                           const hg_real *beta, int f, hg_real *y)
+{
+  for (int k = 0; k < f; k++) x[k] = (x[k] - mean[k]) * inv_std[k];
+  scale_and_shift(x, gamma, beta, f, y);
+}
+
 void hg_batch_norm_apply(hg_matrix *x, const hg_real *mean, const hg_real *inv_std, const hg_real *gamma,
                          const hg_real *beta, hg_matrix *y)
 {
   int f = x->cols;
-#pragma omp parallel for schedule(static) default(none) shared(x, mean, inv_std, gamma, beta, y, f) \
-    num_threads(hg_threads()) if (x->rows * f > HG_PARALLEL_FROM)
-  for (hg_off i = 0; i < x->rows; i++) {
-    hg_real *restrict row = x->data + i * f;
-    for (int k = 0; k < f; k++) row[k] = (row[k] - mean[k]) * inv_std[k];
-    scale_and_shift(row, gamma, beta, f, y->data + i * f);
+  if (!hg_is_shared(x->rows * f)) {
+    for (hg_off i = 0; i < x->rows; i++)
+      batch_norm_row(x->data + i * f, mean, inv_std, gamma, beta, f, y->data + i * f);
+    return;
   }
+#pragma omp parallel for schedule(static) default(none) shared(x, mean, inv_std, gamma, beta, y, f) \
+    num_threads(hg_threads())
+  for (hg_off i = 0; i < x->rows; i++) batch_norm_row(x->data + i * f, mean, inv_std, gamma, beta, f, y->data + i * f);
 }
 
 void hg_norm_again(const hg_matrix *xhat, const hg_real *gamma, const hg_real *beta, hg_matrix *y)

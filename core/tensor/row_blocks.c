@@ -1,5 +1,6 @@
 #include "core/tensor/row_blocks.h"
 
+#include <omp.h>
 #include <string.h>
 
 #include "core/base/cpu.h"
@@ -7,6 +8,8 @@
 #include "core/tensor/column_kernels.h"
 
 static hg_add_columns *const kernels[HG_SIMD_COUNT] = {hg_add_columns_base, hg_add_columns_avx2, hg_add_columns_avx512};
+
+bool hg_is_shared(hg_off numbers) { return numbers > HG_PARALLEL_FROM && omp_get_level() == 0; }
 
 static void sum_block(const hg_matrix *a, const hg_matrix *b, int block, int column, int count, hg_column_sums *sums)
 {

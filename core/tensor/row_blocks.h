@@ -10,6 +10,12 @@ enum { HG_ROW_BLOCKS = 64 };
 /** Fewer numbers than this are worked on by one thread: waking the others costs more. */
 enum { HG_PARALLEL_FROM = 1 << 14 };
 
+/**
+ * Whether all threads work on so many numbers: not on few, and not where the caller is one of them, with a block of
+ * rows of its own. There an OpenMP region of one thread would be begun, which takes microseconds.
+ */
+bool hg_is_shared(hg_off numbers);
+
 /** Columns are summed this many at a time, so that the sums of all blocks stand on the stack whatever the width. */
 enum { HG_COLUMN_TILE = 256 };
 
@@ -19,12 +25,12 @@ typedef struct {
 
 /**
  * Sums over all rows of the `count` columns from `column` on: sums.a[k] of a[i, column + k], and with b also sums.ab[k]
- * of a[i, column + k] b[i, column + k]; in double.
+ * of a[i, column + k] b[i, column + k]; in double, without b of sums of eight rows (core/tensor/column_kernels.h).
  * @param b       [like a] or NULL; may be a     @param count  at most HG_COLUMN_TILE
  */
 hg_column_sums hg_sum_columns(const hg_matrix *a, const hg_matrix *b, int column, int count);
 
-/** sums[k] += the sum, in double, of column k of a: of a few rows, by the calling thread alone. */
+/** sums[k] += the sum, as above, of column k of a: of a few rows, by the calling thread alone. */
 void hg_add_row_sums(const hg_matrix *a, hg_real *sums);
 
 /** The columns from `column` on that make one tile. */
