@@ -9,8 +9,8 @@ typedef enum { HG_ACTIVATION_NONE, HG_ACTIVATION_RELU, HG_ACTIVATION_ELU } hg_ac
 void hg_bias_add(hg_matrix *x, hg_off first, hg_off n, const hg_real *bias);
 
 /**
- * d_bias[k] = sum over rows of d_x[i,k], with `add` + d_bias[k]; in double, in row order: the same bits for every
- * number of threads.
+ * d_bias[k] = sum over rows of d_x[i,k], with `add` + d_bias[k]; as hg_sum_columns adds up: the same bits
+ * for every number of threads.
  */
 void hg_bias_gradient(const hg_matrix *d_x, bool add, hg_real *d_bias);
 
