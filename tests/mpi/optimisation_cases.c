@@ -107,6 +107,27 @@ typedef struct {
   double checksums[EPOCHS]; ///< of the weights after each
 } record;
 
+/** What plain loops make of the weights that each epoch begins with: of a model once, as it takes longer than a run. */
+typedef struct {
+  hg_off n;
+  hg_real *parameters; ///< [EPOCHS x n]
+  double *gradients;   ///< [EPOCHS x n]
+  double losses[EPOCHS];
+} reference;
+
+static bool reference_create(reference *ref, hg_off n)
+{
+  *ref = (reference){.n = n};
+  return check_ok(HG_ALLOC(ref->parameters, EPOCHS * n, "weights")) &&
+         check_ok(HG_ALLOC(ref->gradients, EPOCHS * n, "gradients"));
+}
+
+static void reference_free(reference *ref)
+{
+  hg_free(&ref->parameters);
+  hg_free(&ref->gradients);
+}
+
 static void check_gradient(const hg_real *found, const double *expected, hg_off n, const char *what, int epoch)
 {
   double difference = 0, size = 0, tolerance = train_exact ? 1e-9 : 1e-4;
@@ -119,17 +140,24 @@ static void check_gradient(const hg_real *found, const double *expected, hg_off 
         sqrt(difference / size));
 }
 
-// One epoch of the trainer, and the same by plain loops from the same weights.
-static void compare_epoch(hg_trainer *t, plain_model *plain, double *expected, int epoch, const char *what, record *r)
+// One epoch of the trainer, and the same by plain loops from the same weights: made now, or without `plain` before.
+static void compare_epoch(hg_trainer *t, plain_model *plain, reference *ref, int epoch, const char *what, record *r)
 {
+  hg_real *parameters = ref->parameters + (epoch - 1) * ref->n;
+  double *expected = ref->gradients + (epoch - 1) * ref->n, *expected_loss = &ref->losses[epoch - 1];
+  size_t bytes = (size_t)ref->n * sizeof *parameters;
   hg_phases phases;
   hg_phases_start(&phases);
   const hg_plan plan = hg_schedule_plan(t->config, &(hg_schedule_state){0}, epoch);
-  double loss = plain_model_loss(plain, t->model.parameters, t->config->seed, epoch, expected);
+  if (plain) {
+    memcpy(parameters, t->model.parameters, bytes);
+    *expected_loss = plain_model_loss(plain, parameters, t->config->seed, epoch, expected);
+  }
+  memcpy(t->model.parameters, parameters, bytes);
   hg_step step = hg_trainer_step(t, t->config->seed, &plan, NULL, &phases);
   double sums[] = {step.loss.loss, step.loss.weight};
   hg_sum_doubles(t->world, sums, 2);
-  double found = sums[0] / sums[1], tolerance = train_exact ? 1e-9 : 1e-4;
+  double loss = *expected_loss, found = sums[0] / sums[1], tolerance = train_exact ? 1e-9 : 1e-4;
   check(fabs(found - loss) <= tolerance * loss, "%s: epoch %d: loss %.12g, expected %.12g", what, epoch, found, loss);
   check_gradient(t->model.gradients, expected, t->model.n_parameters, what, epoch);
   r->losses[epoch - 1] = found;
@@ -149,11 +177,20 @@ static void check_skips(const hg_model *m, const char *what)
   }
 }
 
-static void run(hg_world *world, const char *path, const row *model, const switches *s, record *r)
+// The first run of a model makes its reference.
+static bool has_reference(reference *ref, plain_model **plain, const char *path, const hg_model *m)
+{
+  if (ref->n > 0) return check(ref->n == m->n_parameters, "%s: parameters", path);
+  *plain = plain_model_create(path, &m->options);
+  return *plain && check(plain_model_parameters(*plain) == m->n_parameters, "%s: parameters", path) &&
+         reference_create(ref, m->n_parameters);
+}
+
+static void run(hg_world *world, const char *path, const row *model, const switches *s, reference *ref, record *r)
 {
   hg_trainer t = {0};
   char what[160];
-  double *expected = NULL;
+  plain_model *plain = NULL;
   memset(r, 0, sizeof *r);
   snprintf(what, sizeof what, "%s (%s, %d threads, %s)", model->what, s->simd ? s->simd : "own simd", s->threads,
            s->option);
@@ -163,19 +200,16 @@ static void run(hg_world *world, const char *path, const row *model, const switc
   config.train.learning_rate = 0.01;
   hg_threads_set(s->threads);
   if (s->simd) setenv("HALOGNN_SIMD", s->simd, 1);
-  plain_model *plain = plain_model_create(path, &config.model);
   if (check_ok(hg_trainer_create(&t, world, &config))) {
     hg_trainer_start(&t, config.seed);
     check_skips(&t.model, what);
     for (hg_off k = 0; k < t.model.n_parameters; k++) // biases and norms off where they begin
       t.model.parameters[k] += (hg_real)(0.05 * sin(1.0 + 3.0 * (double)k));
-    bool same = plain && check(plain_model_parameters(plain) == t.model.n_parameters, "%s: parameters", what);
-    if (same && check_ok(HG_ALLOC(expected, t.model.n_parameters, "gradient")))
-      for (int e = 1; e <= EPOCHS; e++) compare_epoch(&t, plain, expected, e, what, r);
+    if (has_reference(ref, &plain, path, &t.model))
+      for (int e = 1; e <= EPOCHS; e++) compare_epoch(&t, plain, ref, e, what, r);
   }
   hg_trainer_free(&t);
   plain_model_free(plain);
-  hg_free(&expected);
 }
 
 static void restore_simd(const char *given)
@@ -190,6 +224,7 @@ static void try_switches(hg_world *world, const row *model)
 {
   const char *given = getenv("HALOGNN_SIMD");
   char kept[16], path[HG_PATH_MAX];
+  reference ref = {0};
   record with, without;
   train_graph g = train_graph_default();
   int n_switches = model->width < LARGE ? N_SWITCHES : 2;
@@ -201,14 +236,15 @@ static void try_switches(hg_world *world, const row *model)
   g.sparse_features = model->sparse;
   g.directed = model->directed;
   check_ok(train_graph_write(world, &g, path));
-  run(world, path, model, &all_on, &with);
+  run(world, path, model, &all_on, &ref, &with);
   for (int s = 0; s < n_switches; s++) {
-    run(world, path, model, &one_off[s], &without);
+    run(world, path, model, &one_off[s], &ref, &without);
     restore_simd(kept);
     bool threads_alone = !one_off[s].simd && strcmp(one_off[s].option, all_on.option) == 0;
     check(!threads_alone || memcmp(&with, &without, sizeof with) == 0, "%s: one thread gives other bits than two",
           model->what);
   }
+  reference_free(&ref);
   train_graph_remove(world, path);
   hg_threads_set(1);
 }

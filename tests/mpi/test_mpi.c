@@ -105,6 +105,7 @@ static void prepare_environment(int ranks)
       {"OMPI_MCA_mpi_yield_when_idle", "1"},
       {"OMPI_MCA_btl_vader_single_copy_mechanism", "none"},
       {"OMP_NUM_THREADS", "1"},
+      {"GOMP_SPINCOUNT", "1000"}, // as the program has it: threads that wait leave the processors
       {"ASAN_OPTIONS", whole ? "detect_leaks=1:fast_unwind_on_malloc=0" : "detect_leaks=1"},
       {"LSAN_OPTIONS", whole ? "print_suppressions=0:suppressions=" LSAN_FOLDER "/lsan.supp"
                              : "print_suppressions=0:suppressions=" LSAN_FOLDER "/lsan_libraries.supp"},
