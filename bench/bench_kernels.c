@@ -34,6 +34,13 @@ static void spmm_unweighted(void *context)
   hg_spmm(&(hg_operator){.a = p->a, .n_self = (hg_lid)p->n}, 0, p->n, &p->x, &p->y);
 }
 
+static void spmm_bf16(void *context)
+{
+  hg_problem *p = context;
+  const hg_operator op = normalised(p);
+  hg_spmm_bf16(&op, 0, p->n, &p->rounded, &p->y);
+}
+
 static void spmm_nonzero(void *context)
 {
   hg_problem *p = context;
@@ -203,6 +210,12 @@ static const kernel kernels[] = {
      HG_PROBLEM_X | HG_PROBLEM_Y,
      true,
      {{16}, {32}, {41}, {64}, {100}, {128}, {256}, {602}}},
+    {"spmm bfloat16",
+     spmm_bf16,
+     1 + (double)sizeof(hg_bf16) / sizeof(hg_real),
+     HG_PROBLEM_X | HG_PROBLEM_Y | HG_PROBLEM_ROUNDED,
+     true,
+     {{64}, {128}, {256}}},
     {"spmm without zeros",
      spmm_nonzero,
      2,
@@ -264,7 +277,7 @@ static void count_work(const kernel *k, const hg_problem *p, hg_bench_case *c)
   if (k->on_graph) {
     c->flops = 2 * (entries + n) * in;
     c->bytes = real * n * in * k->passes + entries * sizeof(hg_lid) + n * sizeof(hg_off);
-    if (k->run == spmm) c->bytes += n * real;
+    if (k->run == spmm || k->run == spmm_bf16) c->bytes += n * real;
     c->edges = entries;
   } else if (k->needs & HG_PROBLEM_SPARSE) {
     c->flops = 2 * entries * out;

@@ -59,6 +59,7 @@ static hg_status allocate(hg_problem *p)
     HG_TRY(HG_ALLOC(data, (hg_off)hg_nonzero_matrix_bytes(p->n, p->f_in), what));
     p->nonzero = hg_nonzero_matrix_of(data, p->n, p->f_in, 1.0 / HG_PROBLEM_LEFT);
   }
+  if (p->needs & HG_PROBLEM_ROUNDED) HG_TRY(hg_bf16_matrix_create(&p->rounded, p->n, p->f_in, what));
   if (p->needs & HG_PROBLEM_SCRATCH) HG_TRY(HG_ALLOC(p->scratch, hg_gemm_at_scratch(p->n, p->f_in, p->f_out), what));
 done:
   return rc;
@@ -100,13 +101,14 @@ hg_status hg_problem_create(hg_problem *problem)
     hg_dropout_apply((hg_dropout){.seed = 1, .rate = 0.5}, p->ids, &p->x);
     hg_nonzero_matrix_close(&p->nonzero, 0, &p->x);
   }
+  if (p->needs & HG_PROBLEM_ROUNDED) hg_bf16_round(&p->x, &p->rounded);
   return HG_OK;
 }
 
 void hg_problem_free(hg_problem *problem)
 {
   hg_problem *p = problem;
-  hg_matrix_free(&p->x), hg_matrix_free(&p->y), hg_matrix_free(&p->w);
+  hg_matrix_free(&p->x), hg_matrix_free(&p->y), hg_matrix_free(&p->w), hg_bf16_matrix_free(&p->rounded);
   hg_csr_free(&p->features), hg_csr_free(&p->transposed), hg_csr_free(&p->kept);
   hg_real **vectors[] = {&p->gamma, &p->beta, &p->mean, &p->d_gamma, &p->d_beta, &p->scratch, &p->scale};
   for (size_t v = 0; v < sizeof vectors / sizeof *vectors; v++) hg_free(vectors[v]);

@@ -1,15 +1,17 @@
 #pragma once
+#include "core/tensor/bf16.h"
 #include "core/tensor/csr.h"
 #include "core/tensor/nonzero_matrix.h"
 
 /** Which of a problem's large arrays a kernel works on; the small ones are always there. */
 typedef enum {
-  HG_PROBLEM_X = 1,       ///< x
-  HG_PROBLEM_Y = 2,       ///< y
-  HG_PROBLEM_SPARSE = 4,  ///< features and transposed
-  HG_PROBLEM_SCRATCH = 8, ///< scratch
-  HG_PROBLEM_TRUTH = 16,  ///< labels, label_bits and targets
-  HG_PROBLEM_NONZERO = 32 ///< nonzero: what relu and a dropout of 0.5 leave of x
+  HG_PROBLEM_X = 1,        ///< x
+  HG_PROBLEM_Y = 2,        ///< y
+  HG_PROBLEM_SPARSE = 4,   ///< features and transposed
+  HG_PROBLEM_SCRATCH = 8,  ///< scratch
+  HG_PROBLEM_TRUTH = 16,   ///< labels, label_bits and targets
+  HG_PROBLEM_NONZERO = 32, ///< nonzero: what relu and a dropout of 0.5 leave of x
+  HG_PROBLEM_ROUNDED = 64  ///< rounded
 } hg_problem_needs;
 
 /**
@@ -26,6 +28,7 @@ typedef struct {
   hg_matrix y;                                     ///< [n x f_out], or f_in without one
   hg_matrix w;                                     ///< [f_in x f_out]
   hg_nonzero_matrix nonzero;                       ///< x without its zeros
+  hg_bf16_matrix rounded;                          ///< x in bfloat16
   hg_csr features, transposed;                     ///< n x f_in with HG_PROBLEM_ENTRIES entries a row, and f_in x n
   hg_csr kept;                                     ///< room for what dropout keeps of features
   hg_real *scratch;                                ///< of hg_gemm_at
