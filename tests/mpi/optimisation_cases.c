@@ -107,7 +107,7 @@ typedef struct {
   double checksums[EPOCHS]; ///< of the weights after each
 } record;
 
-/** What plain loops make of the weights that each epoch begins with: of a model once, as it takes longer than a run. */
+/** What plain loops make of the weights that each epoch begins with, once for all switches of a model. */
 typedef struct {
   hg_off n;
   hg_real *parameters; ///< [EPOCHS x n]
