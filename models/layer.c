@@ -317,14 +317,6 @@ hg_matrix hg_layer_d_x(const hg_layer *layer)
 
 hg_matrix *hg_layer_z(hg_layer *layer) { return layer->norm == HG_LAYER_NORM_NONE ? &layer->h : &layer->xhat; }
 
-static void add(const hg_matrix *from, hg_matrix *to)
-{
-  hg_off count = to->rows * to->cols;
-#pragma omp parallel for simd schedule(static) default(none) shared(from, to, count) \
-    num_threads(hg_threads()) if (count > HG_PARALLEL_FROM)
-  for (hg_off e = 0; e < count; e++) to->data[e] += from->data[e];
-}
-
 // statistics of the whole graph's rows in training, the remembered ones otherwise
 static void batch_moments(hg_layer *layer, const hg_pass *pass)
 {
@@ -382,7 +374,7 @@ void hg_layer_finish_rows(void *context, hg_off first, hg_off n)
   hg_matrix z = hg_matrix_rows(hg_layer_z(layer), first, n), h = hg_matrix_rows(&layer->h, first, n);
   if (layer->residual) {
     hg_matrix x = hg_matrix_rows(&layer->x, first, n);
-    add(&x, &z);
+    hg_add(&x, &z);
   }
   if (layer->bias) hg_bias_add(&z, 0, n, hg_layer_parameter(layer, layer->theta, "bias").data);
   if (layer->labels) hg_label_input_add(layer->labels, first, n, &z);
@@ -486,7 +478,7 @@ void hg_layer_pass_rows(void *context, hg_off first, hg_off n, hg_matrix *d)
   if (layer->residual && first < layer->graph->n_owned) {
     hg_off owned = layer->graph->n_owned - first < n ? layer->graph->n_owned - first : n;
     hg_matrix d_z = hg_matrix_rows(t->d_z, first, owned), some = hg_matrix_rows(d, 0, owned);
-    add(&d_z, &some);
+    hg_add(&d_z, &some);
   }
   if (goes_down_elsewhere(layer, first)) {
     if (d_x.data != d->data) memcpy(d_x.data, d->data, (size_t)(n * d->cols) * sizeof *d->data);

@@ -4,7 +4,6 @@
 
 #include "core/base/alloc.h"
 #include "core/base/cpu.h"
-#include "core/base/threads.h"
 #include "core/tensor/bf16_kernels.h"
 #include "core/tensor/row_blocks.h"
 
@@ -50,18 +49,19 @@ void hg_bf16_from_real(const hg_real *x, hg_off n, hg_bf16 *y) { hg_bf16_kernels
 
 void hg_bf16_to_real(const hg_bf16 *x, hg_off n, hg_real *y) { hg_bf16_kernels_here()->to_real(x, n, y); }
 
+typedef struct {
+  const hg_real *from;
+  hg_bf16 *to;
+} round_task;
+
+static void round_some(const void *task, hg_off first, hg_off end)
+{
+  const round_task *t = task;
+  hg_bf16_from_real(t->from + first, end - first, t->to + first);
+}
+
 void hg_bf16_round(const hg_matrix *x, hg_bf16_matrix *y)
 {
-  const hg_bf16_kernels *k = hg_bf16_kernels_here();
   hg_off size = x->rows * x->cols;
-  if (!hg_is_shared(size)) {
-    k->from_real(x->data, size, y->data);
-    return;
-  }
-#pragma omp parallel for schedule(static) default(none) shared(x, y, k, size) num_threads(hg_threads())
-  for (int block = 0; block < HG_ROW_BLOCKS; block++) {
-    hg_off first, end;
-    hg_block(size, HG_ROW_BLOCKS, block, &first, &end);
-    k->from_real(x->data + first, end - first, y->data + first);
-  }
+  hg_over_threads(size, size, round_some, &(round_task){x->data, y->data});
 }

@@ -21,20 +21,7 @@ static uint32_t threshold(hg_dropout d)
 
 hg_real hg_dropout_scale(hg_dropout d) { return (hg_real)(1 / (1 - threshold(d) / 65536.0)); }
 
-static void apply(const hg_dropout_task *task, hg_off rows, hg_off numbers)
-{
-  hg_dropout_rows *kernel = kernels[hg_simd_level()];
-  if (!hg_is_shared(numbers)) {
-    kernel(task, 0, rows);
-    return;
-  }
-#pragma omp parallel default(none) shared(task, rows, kernel) num_threads(hg_threads())
-  {
-    hg_off first, end;
-    hg_block(rows, omp_get_num_threads(), omp_get_thread_num(), &first, &end);
-    kernel(task, first, end);
-  }
-}
+static void apply(const void *task, hg_off first, hg_off end) { kernels[hg_simd_level()](task, first, end); }
 
 static hg_dropout_task task_of(hg_dropout d, const hg_gid *ids)
 {
@@ -53,7 +40,7 @@ void hg_dropout_apply(hg_dropout d, const hg_gid *ids, hg_matrix *x)
   task.cols = x->cols;
   task.in = x->data;
   task.out = x->data;
-  apply(&task, x->rows, x->rows * x->cols);
+  hg_over_threads(x->rows, x->rows * x->cols, apply, &task);
 }
 
 void hg_dropout_columns(hg_dropout d, const hg_gid *ids, int first, const hg_matrix *x, hg_matrix *y)
@@ -64,7 +51,7 @@ void hg_dropout_columns(hg_dropout d, const hg_gid *ids, int first, const hg_mat
   task.cols = x->cols;
   task.in = x->data;
   task.out = y->data;
-  apply(&task, x->rows, x->rows * x->cols);
+  hg_over_threads(x->rows, x->rows * x->cols, apply, &task);
 }
 
 // The pieces' entries close up, in the order of rows; ends become row pointers.

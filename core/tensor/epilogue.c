@@ -5,27 +5,26 @@
 #include <tgmath.h>
 
 #include "core/base/cpu.h"
-#include "core/base/threads.h"
 #include "core/tensor/epilogue_kernels.h"
 #include "core/tensor/row_blocks.h"
 
 static const hg_epilogue_kernels *const kernels[HG_SIMD_COUNT] = {&hg_epilogue_base, &hg_epilogue_avx2,
                                                                   &hg_epilogue_avx512};
 
-// Loops are cut into so many numbers, each of them one thread's.
-enum { NUMBERS = 4096 };
+typedef struct {
+  const hg_real *bias;
+  hg_matrix x;
+} bias_task;
 
-static hg_off piece(hg_off count, hg_off first) { return count - first < NUMBERS ? count - first : NUMBERS; }
+static void add_bias(const void *task, hg_off first, hg_off end)
+{
+  const bias_task *t = task;
+  kernels[hg_simd_level()]->add_bias(t->bias, end - first, t->x.cols, t->x.data + first * t->x.cols);
+}
 
 void hg_bias_add(hg_matrix *x, hg_off first, hg_off n, const hg_real *bias)
 {
-  const hg_epilogue_kernels *k = kernels[hg_simd_level()];
-  if (!hg_is_shared(n * x->cols)) {
-    k->add_bias(bias, n, x->cols, x->data + first * x->cols);
-    return;
-  }
-#pragma omp parallel for schedule(static) default(none) shared(x, first, n, bias, k) num_threads(hg_threads())
-  for (hg_off i = first; i < first + n; i++) k->add_bias(bias, 1, x->cols, x->data + i * x->cols);
+  hg_over_threads(n, n * x->cols, add_bias, &(bias_task){bias, hg_matrix_rows(x, first, n)});
 }
 
 void hg_bias_gradient(const hg_matrix *d_x, bool add, hg_real *d_bias)
@@ -37,71 +36,73 @@ void hg_bias_gradient(const hg_matrix *d_x, bool add, hg_real *d_bias)
   }
 }
 
-static void relu(hg_real *x, hg_off count)
+typedef struct {
+  const hg_real *x;
+  hg_real *y;
+} add_task;
+
+static void add(const void *task, hg_off first, hg_off end)
 {
-  const hg_epilogue_kernels *k = kernels[hg_simd_level()];
-  if (!hg_is_shared(count)) {
-    k->relu(x, count);
-    return;
-  }
-#pragma omp parallel for schedule(static) default(none) shared(x, count, k) num_threads(hg_threads())
-  for (hg_off i = 0; i < count; i += NUMBERS) k->relu(x + i, piece(count, i));
+  const hg_real *restrict x = ((const add_task *)task)->x;
+  hg_real *restrict y = ((const add_task *)task)->y;
+  for (hg_off i = first; i < end; i++) y[i] += x[i];
 }
 
-static void elu_some(hg_real *x, hg_off count)
+void hg_add(const hg_matrix *x, hg_matrix *y)
 {
-  for (hg_off i = 0; i < count; i++)
+  hg_off count = y->rows * y->cols;
+  hg_over_threads(count, count, add, &(add_task){x->data, y->data});
+}
+
+// An activation of x in place, or its gradient from the output y.
+typedef struct {
+  hg_real *x;
+  const hg_real *y;
+  hg_real unscale; ///< of y
+} activation_task;
+
+static void relu(const void *task, hg_off first, hg_off end)
+{
+  const activation_task *t = task;
+  kernels[hg_simd_level()]->relu(t->x + first, end - first);
+}
+
+static void elu(const void *task, hg_off first, hg_off end)
+{
+  hg_real *x = ((const activation_task *)task)->x;
+  for (hg_off i = first; i < end; i++)
     if (x[i] < 0) x[i] = expm1(x[i]);
-}
-
-static void elu(hg_real *x, hg_off count)
-{
-  if (!hg_is_shared(count)) {
-    elu_some(x, count);
-    return;
-  }
-#pragma omp parallel for schedule(static) default(none) shared(x, count) num_threads(hg_threads())
-  for (hg_off i = 0; i < count; i += NUMBERS) elu_some(x + i, piece(count, i));
 }
 
 void hg_activate(hg_activation kind, hg_matrix *x)
 {
-  if (kind == HG_ACTIVATION_RELU) relu(x->data, x->rows * x->cols);
-  if (kind == HG_ACTIVATION_ELU) elu(x->data, x->rows * x->cols);
+  hg_off count = x->rows * x->cols;
+  const activation_task task = {.x = x->data};
+  if (kind == HG_ACTIVATION_RELU) hg_over_threads(count, count, relu, &task);
+  if (kind == HG_ACTIVATION_ELU) hg_over_threads(count, count, elu, &task);
 }
 
-static void relu_gradient(const hg_real *y, hg_real *d_x, hg_off count)
+static void relu_gradient(const void *task, hg_off first, hg_off end)
 {
-  const hg_epilogue_kernels *k = kernels[hg_simd_level()];
-  if (!hg_is_shared(count)) {
-    k->relu_gradient(y, d_x, count);
-    return;
-  }
-#pragma omp parallel for schedule(static) default(none) shared(y, d_x, count, k) num_threads(hg_threads())
-  for (hg_off i = 0; i < count; i += NUMBERS) k->relu_gradient(y + i, d_x + i, piece(count, i));
+  const activation_task *t = task;
+  kernels[hg_simd_level()]->relu_gradient(t->y + first, t->x + first, end - first);
 }
 
 // For x < 0 the derivative is exp(x) = output + 1, and y is output * scale.
-static void elu_gradient_some(const hg_real *restrict y, hg_real unscale, hg_real *restrict d_x, hg_off count)
+static void elu_gradient(const void *task, hg_off first, hg_off end)
 {
-  for (hg_off i = 0; i < count; i++) d_x[i] *= y[i] < 0 ? y[i] * unscale + 1 : 1;
-}
-
-static void elu_gradient(const hg_real *y, hg_real unscale, hg_real *d_x, hg_off count)
-{
-  if (!hg_is_shared(count)) {
-    elu_gradient_some(y, unscale, d_x, count);
-    return;
-  }
-#pragma omp parallel for schedule(static) default(none) shared(y, unscale, d_x, count) num_threads(hg_threads())
-  for (hg_off i = 0; i < count; i += NUMBERS) elu_gradient_some(y + i, unscale, d_x + i, piece(count, i));
+  const activation_task *t = task;
+  const hg_real *restrict y = t->y;
+  hg_real *restrict d_x = t->x;
+  for (hg_off i = first; i < end; i++) d_x[i] *= y[i] < 0 ? y[i] * t->unscale + 1 : 1;
 }
 
 void hg_activate_gradient(hg_activation kind, const hg_matrix *y, hg_real scale, hg_matrix *d_x)
 {
   hg_off count = d_x->rows * d_x->cols;
-  if (kind == HG_ACTIVATION_RELU) relu_gradient(y->data, d_x->data, count);
-  if (kind == HG_ACTIVATION_ELU) elu_gradient(y->data, 1 / scale, d_x->data, count);
+  const activation_task task = {d_x->data, y->data, 1 / scale};
+  if (kind == HG_ACTIVATION_RELU) hg_over_threads(count, count, relu_gradient, &task);
+  if (kind == HG_ACTIVATION_ELU) hg_over_threads(count, count, elu_gradient, &task);
 }
 
 void hg_dropped_activation_gradient(hg_activation kind, hg_dropout d, const hg_gid *ids, hg_matrix *d_y, hg_matrix *y)

@@ -14,6 +14,9 @@ void hg_bias_add(hg_matrix *x, hg_off first, hg_off n, const hg_real *bias);
  */
 void hg_bias_gradient(const hg_matrix *d_x, bool add, hg_real *d_bias);
 
+/** y += x: a residual connection, or its gradient. */
+void hg_add(const hg_matrix *x, hg_matrix *y);
+
 /** x = activation(x) in place. ELU has alpha = 1. */
 void hg_activate(hg_activation kind, hg_matrix *x);
 

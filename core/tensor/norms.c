@@ -28,23 +28,27 @@ static void scale_and_shift(const hg_real *xhat, const hg_real *gamma, const hg_
   for (int k = 0; k < f; k++) y[k] = gamma[k] * xhat[k] + beta[k];
 }
 
-static hg_real norm_row(hg_real *x, const hg_real *gamma, const hg_real *beta, int f, hg_real *y)
+// Rows to normalise, scale and shift: with the columns' mean and inv_std, or with each row's own, which are kept.
+typedef struct {
+  hg_real *x, *y, *row_inv_std;
+  const hg_real *mean, *inv_std, *gamma, *beta;
+  int f;
+} norm_task;
+
+static void layer_norm(const void *task, hg_off first, hg_off end)
 {
-  hg_real inv_std = normalise(x, f);
-  scale_and_shift(x, gamma, beta, f, y);
-  return inv_std;
+  const norm_task *t = task;
+  for (hg_off i = first; i < end; i++) {
+    t->row_inv_std[i] = normalise(t->x + i * t->f, t->f);
+    scale_and_shift(t->x + i * t->f, t->gamma, t->beta, t->f, t->y + i * t->f);
+  }
 }
 
 void hg_layer_norm(hg_matrix *x, const hg_real *gamma, const hg_real *beta, hg_real *inv_std, hg_matrix *y)
 {
-  int f = x->cols;
-  if (f == 0) return;
-  if (!hg_is_shared(x->rows * f)) {
-    for (hg_off i = 0; i < x->rows; i++) inv_std[i] = norm_row(x->data + i * f, gamma, beta, f, y->data + i * f);
-    return;
-  }
-#pragma omp parallel for schedule(static) default(none) shared(x, gamma, beta, inv_std, y, f) num_threads(hg_threads())
-  for (hg_off i = 0; i < x->rows; i++) inv_std[i] = norm_row(x->data + i * f, gamma, beta, f, y->data + i * f);
+  const norm_task task = {
+      .x = x->data, .y = y->data, .row_inv_std = inv_std, .gamma = gamma, .beta = beta, .f = x->cols};
+  if (x->cols > 0) hg_over_threads(x->rows, x->rows * x->cols, layer_norm, &task);
 }
 
 // d_x = inv_std (g - mean(g) - xhat mean(g xhat)), g = gamma d_y
@@ -101,33 +105,34 @@ void hg_batch_norm_moments(const double *sums, int f, double n, hg_real *mean, h
   }
 }
 
-static void batch_norm_row(hg_real *restrict x, const hg_real *mean, const hg_real *inv_std, const hg_real *gamma,
-                           const hg_real *beta, int f, hg_real *y)
+static void batch_norm(const void *task, hg_off first, hg_off end)
 {
-  for (int k = 0; k < f; k++) x[k] = (x[k] - mean[k]) * inv_std[k];
-  scale_and_shift(x, gamma, beta, f, y);
+  const norm_task *t = task;
+  for (hg_off i = first; i < end; i++) {
+    hg_real *restrict row = t->x + i * t->f;
+    for (int k = 0; k < t->f; k++) row[k] = (row[k] - t->mean[k]) * t->inv_std[k];
+    scale_and_shift(row, t->gamma, t->beta, t->f, t->y + i * t->f);
+  }
 }
 
 void hg_batch_norm_apply(hg_matrix *x, const hg_real *mean, const hg_real *inv_std, const hg_real *gamma,
                          const hg_real *beta, hg_matrix *y)
 {
-  int f = x->cols;
-  if (!hg_is_shared(x->rows * f)) {
-    for (hg_off i = 0; i < x->rows; i++)
-      batch_norm_row(x->data + i * f, mean, inv_std, gamma, beta, f, y->data + i * f);
-    return;
-  }
-#pragma omp parallel for schedule(static) default(none) shared(x, mean, inv_std, gamma, beta, y, f) \
-    num_threads(hg_threads())
-  for (hg_off i = 0; i < x->rows; i++) batch_norm_row(x->data + i * f, mean, inv_std, gamma, beta, f, y->data + i * f);
+  const norm_task task = {
+      .x = x->data, .y = y->data, .mean = mean, .inv_std = inv_std, .gamma = gamma, .beta = beta, .f = x->cols};
+  hg_over_threads(x->rows, x->rows * x->cols, batch_norm, &task);
+}
+
+static void norm_again(const void *task, hg_off first, hg_off end)
+{
+  const norm_task *t = task;
+  for (hg_off i = first; i < end; i++) scale_and_shift(t->x + i * t->f, t->gamma, t->beta, t->f, t->y + i * t->f);
 }
 
 void hg_norm_again(const hg_matrix *xhat, const hg_real *gamma, const hg_real *beta, hg_matrix *y)
 {
-  int f = xhat->cols;
-#pragma omp parallel for schedule(static) default(none) shared(xhat, gamma, beta, y, f) \
-    num_threads(hg_threads()) if (xhat->rows * f > HG_PARALLEL_FROM)
-  for (hg_off i = 0; i < xhat->rows; i++) scale_and_shift(xhat->data + i * f, gamma, beta, f, y->data + i * f);
+  const norm_task task = {.x = xhat->data, .y = y->data, .gamma = gamma, .beta = beta, .f = xhat->cols};
+  hg_over_threads(xhat->rows, xhat->rows * xhat->cols, norm_again, &task);
 }
 
 void hg_batch_norm_gradient_sums(const hg_matrix *xhat, const hg_matrix *d_y, double *sums)

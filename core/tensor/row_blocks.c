@@ -9,7 +9,19 @@
 
 static hg_add_columns *const kernels[HG_SIMD_COUNT] = {hg_add_columns_base, hg_add_columns_avx2, hg_add_columns_avx512};
 
-bool hg_is_shared(hg_off numbers) { return numbers > HG_PARALLEL_FROM && omp_get_level() == 0; }
+void hg_over_threads(hg_off n, hg_off numbers, hg_range_work *work, const void *task)
+{
+  if (numbers <= HG_PARALLEL_FROM || omp_get_level() > 0) {
+    work(task, 0, n);
+    return;
+  }
+#pragma omp parallel default(none) shared(n, work, task) num_threads(hg_threads())
+  {
+    hg_off first, end;
+    hg_block(n, omp_get_num_threads(), omp_get_thread_num(), &first, &end);
+    work(task, first, end);
+  }
+}
 
 static void sum_block(const hg_matrix *a, const hg_matrix *b, int block, int column, int count, hg_column_sums *sums)
 {

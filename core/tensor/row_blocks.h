@@ -10,11 +10,15 @@ enum { HG_ROW_BLOCKS = 64 };
 /** Fewer numbers than this are worked on by one thread: waking the others costs more. */
 enum { HG_PARALLEL_FROM = 1 << 14 };
 
+/** Work on the rows, or the numbers, [first, end) of a task, by the calling thread alone. */
+typedef void hg_range_work(const void *task, hg_off first, hg_off end);
+
 /**
- * Whether all threads work on so many numbers: not on few, and not where the caller is one of them, with a block of
- * rows of its own. There an OpenMP region of one thread would be begun, which takes microseconds.
+ * The work of [0, n), `numbers` in all, in nearly equal pieces by all threads. By the calling one alone where they are
+ * few, and where it has a block of rows of its own in a loop of all threads: without an OpenMP region, since one of a
+ * single thread takes microseconds too.
  */
-bool hg_is_shared(hg_off numbers);
+void hg_over_threads(hg_off n, hg_off numbers, hg_range_work *work, const void *task);
 
 /** Columns are summed this many at a time, so that the sums of all blocks stand on the stack whatever the width. */
 enum { HG_COLUMN_TILE = 256 };

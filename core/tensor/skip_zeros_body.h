@@ -19,7 +19,7 @@ enum { LIST_ROWS = 96, LIST_COLUMNS = 256, SUM_VECTORS = 4, SUM_COLUMNS = SUM_VE
 /** Rows of a panel: after those of b there is one of zeros. */
 enum { ZERO_ROW = LIST_ROWS, PANEL_ROWS };
 
-_Static_assert(PANEL_ROWS *SUM_COLUMNS <= UINT16_MAX && LIST_ROWS % TAKEN == 0, "starts have 16 bits");
+_Static_assert(SUM_COLUMNS <= UINT16_MAX / PANEL_ROWS, "starts have 16 bits");
 
 /** Of each column of some rows of a, what is not 0, and behind it some 0 times a row of zeros. */
 typedef struct {

@@ -117,9 +117,10 @@ typedef struct {
 
 static bool reference_create(reference *ref, hg_off n)
 {
-  *ref = (reference){.n = n};
-  return check_ok(HG_ALLOC(ref->parameters, EPOCHS * n, "weights")) &&
-         check_ok(HG_ALLOC(ref->gradients, EPOCHS * n, "gradients"));
+  bool made = check_ok(HG_ALLOC(ref->parameters, EPOCHS * n, "weights")) &&
+              check_ok(HG_ALLOC(ref->gradients, EPOCHS * n, "gradients"));
+  if (made) ref->n = n;
+  return made;
 }
 
 static void reference_free(reference *ref)
